@@ -1,0 +1,250 @@
+"""The configuration: checked against the schema, completed with its defaults, and typed.
+
+The schema (`workflow/schemas/config.schema.yaml`) is the one place that knows names, allowed values and defaults.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+import jsonschema
+import yaml
+from jsonschema.exceptions import ValidationError, best_match
+
+from shardner.errors import ConfigError
+
+SCHEMA_PATH = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
+
+Auto = Literal["auto"]
+
+
+class Unit(StrEnum):
+    """What is a document of a plain text file."""
+
+    LINE = "line"
+    FILE = "file"
+
+
+class OnBadRecord(StrEnum):
+    """What becomes of a record that cannot be read."""
+
+    REJECT = "reject"
+    FAIL = "fail"
+
+
+class DeviceChoice(StrEnum):
+    """Where the user wants to annotate."""
+
+    AUTO = "auto"
+    GPU = "gpu"
+    CPU = "cpu"
+
+
+class EngineChoice(StrEnum):
+    """Which engine the user wants."""
+
+    AUTO = "auto"
+    FUSED = "fused"
+    SPACY = "spacy"
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusConfig:
+    """What to annotate."""
+
+    files: tuple[str, ...]
+    text: str
+    id: str | None
+    keep: tuple[str, ...]
+    unit: Unit
+    on_bad_record: OnBadRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Which pipeline annotates; `components` is ``"auto"``, ``"all"`` or names."""
+
+    name: str
+    components: str | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NerConfig:
+    """How a shard is annotated."""
+
+    engine: EngineChoice
+    device: DeviceChoice
+    threads: int | Auto
+    batch_tokens: int | Auto
+    audit: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutputConfig:
+    """Where results go."""
+
+    dir: Path
+    formats: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings. `shards` is the number of shards, `max_chars` the longest window in code points."""
+
+    corpus: CorpusConfig
+    model: ModelConfig
+    shards: int | Auto
+    max_chars: int
+    ner: NerConfig
+    output: OutputConfig
+
+
+def load_schema() -> dict[str, Any]:
+    """Return the schema of the configuration."""
+    schema: dict[str, Any] = yaml.safe_load(SCHEMA_PATH.read_text("utf-8"))
+    return schema
+
+
+def complete(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Check settings against the schema and return them with every default filled in.
+
+    Raises:
+        ConfigError: names the key, the value found, what is allowed, and the line to write instead.
+    """
+    schema = load_schema()
+    errors = list(jsonschema.Draft202012Validator(schema).iter_errors(settings))
+    if errors:
+        unknown = [error for error in errors if error.validator == "additionalProperties"]
+        raise ConfigError("\n".join(_explain(error, schema) for error in unknown or errors))
+    return _with_defaults(settings, schema)
+
+
+def parse_config(settings: Mapping[str, Any]) -> Config:
+    """Check settings, fill in defaults, and return them typed.
+
+    Raises:
+        ConfigError: as `complete`, and where two settings contradict each other.
+    """
+    values = complete(settings)
+    corpus, model, ner, output = values["corpus"], values["model"], values["ner"], values["output"]
+    components = model["components"]
+    config = Config(
+        corpus=CorpusConfig(
+            files=tuple(corpus["files"]),
+            text=corpus["text"],
+            id=corpus["id"],
+            keep=tuple(corpus["keep"]),
+            unit=Unit(corpus["unit"]),
+            on_bad_record=OnBadRecord(corpus["on_bad_record"]),
+        ),
+        model=ModelConfig(model["name"], components if isinstance(components, str) else tuple(components)),
+        shards=values["shards"]["count"],
+        max_chars=values["windows"]["max_chars"],
+        ner=NerConfig(
+            engine=EngineChoice(ner["engine"]),
+            device=DeviceChoice(ner["device"]),
+            threads=ner["threads"],
+            batch_tokens=ner["batch_tokens"],
+            audit=float(ner["audit"]),
+        ),
+        output=OutputConfig(Path(output["dir"]), tuple(output["formats"])),
+    )
+    _refuse_contradictions(config.corpus)
+    return config
+
+
+def _refuse_contradictions(corpus: CorpusConfig) -> None:
+    from shardner.records import DOCUMENTS, WINDOWS
+
+    reserved = {*DOCUMENTS, *WINDOWS}
+    for column in corpus.keep:
+        if column in reserved:
+            raise ConfigError(
+                f"corpus.keep: {column!r} is the name of a column that documents.parquet or a shard has anyway; "
+                f"rename the column in the input, or leave it out of corpus.keep"
+            )
+    if "demo" in corpus.files and len(corpus.files) > 1:
+        raise ConfigError("corpus.files: 'demo' stands alone; write `files: [demo]` or only your own files")
+
+
+def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
+    properties = schema.get("properties")
+    if properties is None:
+        return copy.deepcopy(value)
+    return {key: _with_defaults(value.get(key, sub["default"]), sub) for key, sub in properties.items()}
+
+
+def _explain(error: ValidationError, schema: Mapping[str, Any]) -> str:
+    path = [str(part) for part in error.absolute_path]
+    if error.validator == "additionalProperties":
+        known = list(error.schema["properties"])
+        unknown = [key for key in error.instance if key not in known]
+        return "\n".join(_explain_unknown(path, str(key), known, schema) for key in unknown)
+    key = ".".join(path) or "the configuration"
+    setting = _setting(path, schema)
+    if error.validator == "oneOf" and error.context:
+        error = best_match([error]) or error
+    lines = [f"{key}: {error.instance!r} is not allowed; {_allowed(setting)}"]
+    if len(path) >= 2 and "default" in setting:
+        lines.append(f"  for example:  {_yaml_line(path, setting['default'])}")
+    return "\n".join(lines)
+
+
+def _explain_unknown(path: list[str], key: str, known: list[str], schema: Mapping[str, Any]) -> str:
+    dotted = ".".join([*path, key])
+    elsewhere = {
+        name: f"{section}.{name}" for section, sub in schema["properties"].items() for name in sub.get("properties", {})
+    }
+    if key in elsewhere:
+        hint = f"did you mean {elsewhere[key]!r}?"
+    elif near := difflib.get_close_matches(key, known, n=1, cutoff=0.5):
+        hint = f"did you mean {'.'.join([*path, near[0]])!r}?"
+    elif near := difflib.get_close_matches(key, elsewhere, n=1, cutoff=0.6):
+        hint = f"did you mean {elsewhere[near[0]]!r}?"
+    else:
+        nearest = max(known, key=lambda name: difflib.SequenceMatcher(None, key, name).ratio())
+        hint = f"the nearest is {'.'.join([*path, nearest])!r}"
+    return f"{dotted}: there is no such setting; {hint} (here: {', '.join(known)})"
+
+
+def _setting(path: list[str], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    for part in path:
+        if part not in schema.get("properties", {}):
+            break
+        schema = schema["properties"][part]
+    return schema
+
+
+def _allowed(setting: Mapping[str, Any]) -> str:
+    if "oneOf" in setting:
+        return " or ".join(_allowed(each) for each in setting["oneOf"])
+    if "enum" in setting:
+        return "one of " + ", ".join(str(each) for each in setting["enum"])
+    if "const" in setting:
+        return str(setting["const"])
+    kinds = setting.get("type", "value")
+    words = {"array": "a list", "integer": "an integer", "string": "a text", "object": "a mapping", "null": "null"}
+    text = " or ".join(words.get(kind, f"a {kind}") for kind in ([kinds] if isinstance(kinds, str) else kinds))
+    if "items" in setting and "enum" in setting["items"]:
+        text += " of " + ", ".join(setting["items"]["enum"])
+    if "contains" in setting:
+        text += f", {setting['contains']['const']} among them"
+    if "minimum" in setting:
+        text += f" of {setting['minimum']} or more"
+    if "maximum" in setting:
+        text += f", {setting['maximum']} at most"
+    if setting.get("minItems") or setting.get("minLength"):
+        text += " that is not empty"
+    return text
+
+
+def _yaml_line(path: list[str], value: Any) -> str:
+    shown = yaml.safe_dump(value, default_flow_style=True).splitlines()[0]
+    section, key = path[0], path[1]
+    return f"{section}: {{{key}: {shown}}}"

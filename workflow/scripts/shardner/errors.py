@@ -1,0 +1,40 @@
+"""The errors that Shardner raises on purpose.
+
+    ShardnerError
+    ├── ConfigError   a setting is misspelt, out of range, or contradicts another
+    ├── CorpusError   an input file is missing, damaged, or lacks a column
+    ├── ModelError    a pipeline cannot be found, loaded, or recognises nothing
+    ├── DeviceError   a device was asked for that cannot be used
+    ├── AnnotateError a worker died or a shard could not be annotated
+    └── MergeError    results are missing or do not add up
+
+A message says what was found, where (file, row, key), and what to do about it.
+"""
+
+
+class ShardnerError(Exception):
+    """Something the user can mend; the message says how."""
+
+
+class ConfigError(ShardnerError):
+    """A setting in config.yaml (or ``--config``) is wrong."""
+
+
+class CorpusError(ShardnerError):
+    """An input file is missing, damaged, or lacks a column."""
+
+
+class ModelError(ShardnerError):
+    """A pipeline cannot be found, loaded, or recognises no entities."""
+
+
+class DeviceError(ShardnerError):
+    """A device was asked for that is not there or cannot be used."""
+
+
+class AnnotateError(ShardnerError):
+    """A worker died, or a shard could not be annotated."""
+
+
+class MergeError(ShardnerError):
+    """Results of shards are missing or do not add up."""

@@ -1,0 +1,51 @@
+"""Files that are either complete or not there: write beside the target, then rename.
+
+The temporary name carries the host and the process, so that an old attempt that is still running on another node
+(a requeued cluster job, say) and a new one cannot write into the same file.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a path to write to; rename it to `target` when the block succeeds, remove it when it fails.
+
+    The file's content reaches the disk before the rename does, so a crash of the machine leaves no empty result.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text_atomically(target: Path, text: str) -> None:
+    """Write `text` as UTF-8 to `target`, completely or not at all."""
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def scratch_directory(beside: Path) -> Iterator[Path]:
+    """Yield a temporary directory and remove it: in ``$SLURM_TMPDIR`` or ``$TMPDIR`` where set, else beside `beside`."""
+    chosen = os.environ.get("SLURM_TMPDIR") or os.environ.get("TMPDIR")
+    parent = Path(chosen) if chosen else beside.parent
+    parent.mkdir(parents=True, exist_ok=True)
+    directory = Path(tempfile.mkdtemp(prefix=f".{beside.name}.", dir=parent))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,179 @@
+"""What a job measured about itself, as JSON on disk, and how such measurements add up.
+
+Every job of the workflow, whatever its rule, leaves one `Job` record. `Totals` of jobs and workers add
+associatively, so the report is a sum over files, those of earlier, interrupted runs included.
+
+Times of day are Unix seconds (so that jobs on several hosts share an axis); durations come from a monotonic clock.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import resource
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from shardner.files import write_text_atomically
+
+
+class Phase(StrEnum):
+    """Where the time of an annotate job goes. Seconds of all workers add up."""
+
+    START_UP = "start_up"  # the interpreter and imports, until a worker is ready to load the model
+    LOAD = "load"  # the pipeline, from disk to memory and to the device
+    READ = "read"
+    TOKENIZE = "tokenize"
+    RECOGNISE = "recognise"
+    WRITE = "write"
+    IDLE = "idle"  # a worker waits for its next block, or for the others to finish
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts and seconds that add; peaks that take the maximum."""
+
+    documents: int = 0
+    windows: int = 0
+    chars: int = 0
+    tokens: int = 0
+    entities: int = 0
+    rejected: int = 0
+    reused: int = 0  # documents whose text had been annotated before, so that its entities were reused
+    labels: Mapping[str, int] = field(default_factory=dict)  # entities by label
+    seconds: Mapping[str, float] = field(default_factory=dict)  # by `Phase`, summed over workers
+    peak_rss_bytes: int = 0  # of the largest single process
+    peak_device_bytes: int = 0
+
+    def __add__(self, other: Totals) -> Totals:
+        """Return the totals of both."""
+        return Totals(
+            documents=self.documents + other.documents,
+            windows=self.windows + other.windows,
+            chars=self.chars + other.chars,
+            tokens=self.tokens + other.tokens,
+            entities=self.entities + other.entities,
+            rejected=self.rejected + other.rejected,
+            reused=self.reused + other.reused,
+            labels=_add_by_key(self.labels, other.labels),
+            seconds=_add_by_key(self.seconds, other.seconds),
+            peak_rss_bytes=max(self.peak_rss_bytes, other.peak_rss_bytes),
+            peak_device_bytes=max(self.peak_device_bytes, other.peak_device_bytes),
+        )
+
+
+def _add_by_key(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: left.get(key, 0) + right.get(key, 0) for key in sorted({*left, *right})}
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One process of an annotate job: when it lived, and what it did."""
+
+    worker: int  # 0, 1, 2 … within the job
+    pid: int
+    started_at_s: float  # Unix time
+    ready_at_s: float  # model loaded
+    ended_at_s: float
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job of the workflow."""
+
+    rule: str
+    shard: int | None
+    host: str
+    device: str  # "cpu", or the GPU's name
+    device_uuid: str | None
+    cuda_visible_devices: str | None
+    threads: int
+    engine: str | None  # which engine annotated, and why that one
+    engine_reason: str | None
+    started_at_s: float  # Unix time
+    ended_at_s: float
+    totals: Totals
+    workers: tuple[Worker, ...] = ()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Wall time of the job."""
+        return self.ended_at_s - self.started_at_s
+
+
+def add_up(totals: Iterable[Totals]) -> Totals:
+    """Return the sum, `Totals()` for none."""
+    result = Totals()
+    for each in totals:
+        result = result + each
+    return result
+
+
+def write_job(path: Path, job: Job) -> None:
+    """Write a job's record as JSON, atomically."""
+    write_text_atomically(path, json.dumps(dataclasses.asdict(job), indent=1) + "\n")
+
+
+def read_job(path: Path) -> Job:
+    """Read what `write_job` wrote."""
+    data = json.loads(path.read_text("utf-8"))
+    workers = tuple(Worker(**{**each, "totals": Totals(**each["totals"])}) for each in data.pop("workers"))
+    return Job(**{**data, "totals": Totals(**data["totals"]), "workers": workers})
+
+
+class Stopwatch:
+    """Seconds by phase, on a monotonic clock."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+
+    @contextmanager
+    def phase(self, phase: Phase) -> Iterator[None]:
+        """Add the time that the block takes to `phase`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[phase.value] += time.perf_counter() - start
+
+
+def peak_rss_bytes() -> int:
+    """Peak resident memory of this process so far (``VmHWM`` on Linux, which a parent's peak does not leak into)."""
+    try:
+        for line in Path("/proc/self/status").read_text("ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@contextmanager
+def measured_job(path: Path, rule: str, *, threads: int = 1) -> Iterator[None]:
+    """Record a job that is one plain process (everything but ``annotate_shard``)."""
+    started_at_s = time.time()
+    yield
+    job = Job(
+        rule=rule,
+        shard=None,
+        host=socket.gethostname(),
+        device="cpu",
+        device_uuid=None,
+        cuda_visible_devices=os.environ.get("CUDA_VISIBLE_DEVICES"),
+        threads=threads,
+        engine=None,
+        engine_reason=None,
+        started_at_s=started_at_s,
+        ended_at_s=time.time(),
+        totals=Totals(peak_rss_bytes=peak_rss_bytes()),
+    )
+    write_job(path, job)

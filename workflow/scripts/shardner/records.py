@@ -1,0 +1,67 @@
+"""The tables that stages hand to one another: their columns and dtypes, in one place.
+
+Every offset is in Unicode code points, half-open, into the text exactly as it stood in the input.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+#: A record as read from the corpus: a document without its number, plus the ``keep`` columns.
+RECORDS: dict[str, pl.DataType] = {
+    "id": pl.String(),
+    "file": pl.String(),
+    "row": pl.UInt64(),
+    "text": pl.String(),
+}
+
+#: A record that did not become a document. One of ``row`` and ``byte_offset`` may be null.
+REJECTED: dict[str, pl.DataType] = {
+    "file": pl.String(),
+    "row": pl.UInt64(),
+    "byte_offset": pl.UInt64(),
+    "reason": pl.String(),
+    "raw": pl.String(),
+}
+
+#: A shard: one row a window, in corpus order, plus the ``keep`` columns.
+WINDOWS: dict[str, pl.DataType] = {
+    "doc": pl.UInt64(),
+    "window": pl.UInt32(),  # number of the window within its document
+    "windows": pl.UInt32(),  # how many windows the document has
+    "start": pl.UInt32(),  # where the window's text starts in the document
+    "chars": pl.UInt32(),  # length of the whole document
+    **RECORDS,
+}
+
+#: Entities of a shard or of the corpus, by ``doc``, ``start``. The merge turns ``label`` into an enum.
+ENTITIES: dict[str, pl.DataType] = {
+    "doc": pl.UInt64(),
+    "id": pl.String(),
+    "start": pl.UInt32(),
+    "end": pl.UInt32(),
+    "text": pl.String(),
+    "label": pl.String(),
+}
+
+#: Documents of a shard or of the corpus, by ``doc``, before the ``keep`` columns.
+DOCUMENTS: dict[str, pl.DataType] = {
+    "doc": pl.UInt64(),
+    "id": pl.String(),
+    "file": pl.String(),
+    "row": pl.UInt64(),
+    "chars": pl.UInt32(),
+    "tokens": pl.UInt32(),
+    "entities": pl.UInt32(),
+    "windows": pl.UInt32(),
+    "shard": pl.UInt32(),
+}
+
+#: How many bytes of a rejected record ``rejected.parquet`` shows.
+RAW_BYTES = 500
+
+
+def escape_raw(raw: bytes) -> str:
+    r"""Show the first 500 bytes of a rejected record as printable ASCII (``\n``, ``\xff``, ``\\``)."""
+    shown = raw[:RAW_BYTES].decode("latin-1")
+    return shown.encode("unicode_escape").decode("ascii")

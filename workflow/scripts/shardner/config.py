@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import jsonschema
 import yaml
-from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.exceptions import ValidationError
 
 from shardner.errors import ConfigError
 
@@ -122,7 +122,8 @@ def complete(settings: Mapping[str, Any]) -> dict[str, Any]:
     if errors:
         unknown = [error for error in errors if error.validator == "additionalProperties"]
         raise ConfigError("\n".join(_explain(error, schema) for error in unknown or errors))
-    return _with_defaults(settings, schema)
+    values: dict[str, Any] = _with_defaults(settings, schema)
+    return values
 
 
 def parse_config(settings: Mapping[str, Any]) -> Config:
@@ -183,13 +184,12 @@ def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
 def _explain(error: ValidationError, schema: Mapping[str, Any]) -> str:
     path = [str(part) for part in error.absolute_path]
     if error.validator == "additionalProperties":
-        known = list(error.schema["properties"])
-        unknown = [key for key in error.instance if key not in known]
+        known = list(_setting(path, schema)["properties"])
+        found: Mapping[str, Any] = dict(error.instance)  # type: ignore[arg-type]
+        unknown = [key for key in found if key not in known]
         return "\n".join(_explain_unknown(path, str(key), known, schema) for key in unknown)
     key = ".".join(path) or "the configuration"
     setting = _setting(path, schema)
-    if error.validator == "oneOf" and error.context:
-        error = best_match([error]) or error
     lines = [f"{key}: {error.instance!r} is not allowed; {_allowed(setting)}"]
     if len(path) >= 2 and "default" in setting:
         lines.append(f"  for example:  {_yaml_line(path, setting['default'])}")
@@ -205,7 +205,7 @@ def _explain_unknown(path: list[str], key: str, known: list[str], schema: Mappin
         hint = f"did you mean {elsewhere[key]!r}?"
     elif near := difflib.get_close_matches(key, known, n=1, cutoff=0.5):
         hint = f"did you mean {'.'.join([*path, near[0]])!r}?"
-    elif near := difflib.get_close_matches(key, elsewhere, n=1, cutoff=0.6):
+    elif near := difflib.get_close_matches(key, elsewhere, n=1, cutoff=0.75):
         hint = f"did you mean {elsewhere[near[0]]!r}?"
     else:
         nearest = max(known, key=lambda name: difflib.SequenceMatcher(None, key, name).ratio())
@@ -215,9 +215,12 @@ def _explain_unknown(path: list[str], key: str, known: list[str], schema: Mappin
 
 def _setting(path: list[str], schema: Mapping[str, Any]) -> Mapping[str, Any]:
     for part in path:
-        if part not in schema.get("properties", {}):
+        if part.isdigit() and "items" in schema:
+            schema = schema["items"]
+        elif part in schema.get("properties", {}):
+            schema = schema["properties"][part]
+        else:
             break
-        schema = schema["properties"][part]
     return schema
 
 

@@ -40,7 +40,7 @@ def write_text_atomically(target: Path, text: str) -> None:
 
 @contextmanager
 def scratch_directory(beside: Path) -> Iterator[Path]:
-    """Yield a temporary directory and remove it: in ``$SLURM_TMPDIR`` or ``$TMPDIR`` where set, else beside `beside`."""
+    """Yield a temporary directory: in ``$SLURM_TMPDIR`` or ``$TMPDIR`` where set, else beside `beside`."""
     chosen = os.environ.get("SLURM_TMPDIR") or os.environ.get("TMPDIR")
     parent = Path(chosen) if chosen else beside.parent
     parent.mkdir(parents=True, exist_ok=True)

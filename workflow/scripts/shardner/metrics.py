@@ -14,7 +14,7 @@ import os
 import resource
 import socket
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -93,7 +93,7 @@ class Job:
     rule: str
     shard: int | None
     host: str
-    device: str  # "cpu", or the GPU's name
+    device: str  # its name; a GPU has a `device_uuid` besides
     device_uuid: str | None
     cuda_visible_devices: str | None
     threads: int
@@ -134,7 +134,7 @@ class Stopwatch:
     """Seconds by phase, on a monotonic clock."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def phase(self, phase: Phase) -> Iterator[None]:

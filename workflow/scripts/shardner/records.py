@@ -5,6 +5,9 @@ Every offset is in Unicode code points, half-open, into the text exactly as it s
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import polars as pl
 
 #: A record as read from the corpus: a document without its number, plus the ``keep`` columns.
@@ -56,6 +59,17 @@ DOCUMENTS: dict[str, pl.DataType] = {
     "windows": pl.UInt32(),
     "shard": pl.UInt32(),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFiles:
+    """The results of a shard: three tables and the record of the job that made them."""
+
+    entities: Path
+    documents: Path
+    rejected: Path
+    job: Path
+
 
 #: How many bytes of a rejected record ``rejected.parquet`` shows.
 RAW_BYTES = 500

@@ -1,0 +1,48 @@
+# Every target works on a fresh machine with make, bash, Python >= 3.11 and a package index: .venv is set up on the way.
+# PYTHON=...   the Python to make .venv with        ARGS=...   further arguments for snakemake (demo) or pytest (test)
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHON
+ARGS ?=
+
+.PHONY: help
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' Makefile | awk '{ printf "  %s %-18s", $$1, $$2; $$1 = $$2 = ""; print }'
+
+.PHONY: setup
+setup: ## Make .venv with what users and developers need
+	@tools/setup.sh dev
+
+.PHONY: demo
+demo: ## Train a small pipeline, generate a corpus, recognise its entities on all cores and GPUs
+	@tools/setup.sh run
+	@gpus=$$(tools/gpu.sh count); set -x; snakemake --cores all $${gpus:+--resources gpu=$$gpus} $(ARGS)
+
+.PHONY: test
+test: ## Run the tests (those that need a GPU or Slurm are skipped where there is none)
+	@tools/setup.sh dev
+	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: ## Check style, types and the workflow
+	@tools/setup.sh dev
+	ruff check
+	ruff format --check
+	snakefmt --check Snakefile workflow
+	mypy
+	snakemake --lint
+
+.PHONY: lock
+lock: ## Pin anew: keep versions that still fit (make lock ARGS=--upgrade: take the newest)
+	@tools/setup.sh dev
+	tools/lock.sh $(ARGS)
+
+.PHONY: clean
+clean: ## Remove .venv and caches; results stay
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find workflow tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

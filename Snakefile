@@ -1,0 +1,34 @@
+# Shardner: named-entity recognition with spaCy over a corpus of any size, on every device there is.
+#
+#   snakemake --cores 8 --resources gpu=4
+#
+# The corpus is split into shards, each shard is annotated by one job on one device of its own, and the results are
+# merged in corpus order. Settings: config.yaml. Everything else: README.md.
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/prepare_model.smk"
+include: "workflow/rules/split.smk"
+include: "workflow/rules/annotate.smk"
+include: "workflow/rules/merge.smk"
+include: "workflow/rules/export.smk"
+include: "workflow/rules/report.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+rule all:
+    default_target: True
+    input:
+        get_results(),
+        get_kept(),
+    message:
+        "The results are complete"

@@ -1,0 +1,156 @@
+"""Promise 3: a run that is killed at any moment and started again ends in the same files."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from making import (
+    annotate_plainly,
+    clean_environment,
+    entity_rows,
+    make_pipeline,
+    make_texts,
+    run_workflow,
+    snakemake_command,
+    write_config,
+    write_jsonl,
+)
+
+TEXTS = make_texts(400, seed=5)
+SHARDS = 6
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_pipeline(tmp_path_factory.mktemp("model") / "pipeline")
+
+
+def start(directory: Path, given: dict[str, Any]) -> subprocess.Popen[bytes]:
+    command = snakemake_command(directory, "--configfile", str(write_config(directory, given)))
+    with (directory / "run.log").open("wb") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, env=clean_environment(), start_new_session=True)
+
+
+def finished_shards(directory: Path) -> dict[Path, int]:
+    """Return the records of finished annotate jobs, which are written last, with their times."""
+    jobs = directory / "results/.work/jobs/annotate_shard"
+    return {path: path.stat().st_mtime_ns for path in sorted(jobs.glob("?????.json"))} if jobs.is_dir() else {}
+
+
+def processes_of(directory: Path) -> list[int]:
+    """Return the processes, whatever their parents, that work on files below `directory`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(directory) in (process / "cmdline").read_text() or (process / "cwd").readlink() == directory:
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+def wait_until_quiet(directory: Path) -> None:
+    deadline = time.monotonic() + 60
+    while processes_of(directory):
+        assert time.monotonic() < deadline, "processes of a killed run live on"
+        time.sleep(0.2)
+
+
+def resume(directory: Path, given: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    run_workflow(directory, given, "--unlock")
+    return run_workflow(directory, given)
+
+
+@pytest.mark.parametrize(("moment", "everything"), [(1, True), (2, True), (3, False)])
+def test_a_killed_run_goes_on_and_redoes_only_unfinished_shards(
+    moment: int, everything: bool, model: Path, tmp_path: Path
+) -> None:
+    corpus = write_jsonl(tmp_path / "corpus.jsonl", TEXTS)
+    given = {"corpus": {"files": [str(corpus)]}, "model": {"name": str(model)}, "shards": {"count": SHARDS}}
+    run = start(tmp_path, given)
+    # somewhere between the first finished shard and the last: the machine's speed decides where exactly
+    while len(finished_shards(tmp_path)) < moment:
+        assert run.poll() is None, (tmp_path / "run.log").read_text()
+        time.sleep(0.02)
+    time.sleep(random.random())
+    if everything:
+        os.killpg(run.pid, signal.SIGKILL)
+    else:
+        run.kill()  # its jobs live on and finish writing
+    run.wait()
+    wait_until_quiet(tmp_path)
+    before = finished_shards(tmp_path)
+    recorded = [path for path in before if not incomplete(tmp_path, path)]
+    resumed = resume(tmp_path, given)
+    assert resumed.returncode == 0, resumed.stderr
+    after = finished_shards(tmp_path)
+    assert recorded and all(after[path] == before[path] for path in recorded)
+    assert entity_rows(tmp_path / "results/entities.parquet") == annotate_plainly(model, TEXTS)
+    assert pl.read_parquet(tmp_path / "results/documents.parquet")["doc"].to_list() == list(range(len(TEXTS)))
+    assert not [path for path in (tmp_path / "results").rglob("*.tmp") if path.is_file()]
+
+
+def incomplete(directory: Path, path: Path) -> bool:
+    """Tell whether Snakemake had noted a job's output as not complete when it was killed."""
+    import base64
+
+    name = base64.b64encode(str(path.relative_to(directory)).encode()).decode()
+    return bool(list((directory / ".snakemake" / "incomplete").rglob(name.replace("/", "_"))))
+
+
+def test_a_worker_that_is_killed_ends_its_job_with_a_clear_error_and_the_shard_is_redone(
+    model: Path, tmp_path: Path
+) -> None:
+    texts = make_texts(4000, seed=6)
+    corpus = write_jsonl(tmp_path / "corpus.jsonl", texts)
+    given = {"corpus": {"files": [str(corpus)]}, "model": {"name": str(model)}, "shards": {"count": 1}}
+    run = start(tmp_path, given)
+    while not (workers := workers_of(run.pid)):
+        assert run.poll() is None, (tmp_path / "run.log").read_text()
+        time.sleep(0.01)
+    os.kill(workers[0], signal.SIGKILL)
+    assert run.wait(120) != 0
+    output = (tmp_path / "run.log").read_text()
+    assert "AnnotateError: shard 00000: a worker died" in output and "ner: {threads: 1" in output
+    assert resume(tmp_path, given).returncode == 0
+    assert entity_rows(tmp_path / "results/entities.parquet") == annotate_plainly(model, texts)
+
+
+def workers_of(snakemake: int) -> list[int]:
+    """Return the worker processes below a run."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if "spawn_main" in (process / "cmdline").read_text() and os.getsid(int(process.name)) == snakemake:
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_no_worker_outlives_its_job(model: Path, tmp_path: Path) -> None:
+    corpus = write_jsonl(tmp_path / "corpus.jsonl", make_texts(4000, seed=6))
+    given = {"corpus": {"files": [str(corpus)]}, "model": {"name": str(model)}, "shards": {"count": 1}}
+    run = start(tmp_path, given)
+    while not (workers := workers_of(run.pid)):
+        assert run.poll() is None
+        time.sleep(0.01)
+    parents = {
+        int((Path("/proc") / str(worker) / "stat").read_text().rsplit(")", 1)[1].split()[1]) for worker in workers
+    }
+    for parent in parents:
+        os.kill(parent, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while any(Path("/proc", str(worker)).exists() for worker in workers):
+        assert time.monotonic() < deadline, "a worker outlives its job"
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()

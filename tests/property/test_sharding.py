@@ -1,0 +1,114 @@
+"""Promise 1: no shard border, batch, block, or number of workers changes an entity."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from making import WORDS, annotate_plainly, entity_rows, make_pipeline, write_jsonl
+from shardner import annotate
+from shardner.annotate import annotate_shard
+from shardner.config import parse_config
+from shardner.manifest import Manifest
+from shardner.merge import CorpusFiles, merge_shards
+from shardner.model.pipeline import Pipeline, prepare_pipeline
+from shardner.model.source import classify
+from shardner.records import ShardFiles
+from shardner.split import split_corpus
+
+texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join), max_size=40).flatmap(
+    # some come again, as transaction records do
+    lambda found: (
+        st.lists(st.sampled_from(found), max_size=10).map(lambda again: found + again) if found else st.just([])
+    )
+)
+
+
+class HereExecutor:
+    """Runs what a pool of workers would run in this process: what is tried here is not the processes."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def shutdown(self, **_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    directory = make_pipeline(tmp_path_factory.mktemp("model") / "pipeline")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(annotate, "ProcessPoolExecutor", HereExecutor)
+        patch.setattr("shardner.engine.worker._ready", None)
+        yield prepare_pipeline(classify(str(directory)), None, directory.parent / "unpacked", "auto")
+
+
+def run(directory: Path, corpus: Path, pipeline: Pipeline, count: int) -> tuple[Manifest, CorpusFiles]:
+    config = parse_config({"corpus": {"files": [str(corpus)]}})
+    shards = [directory / f"{shard}.parquet" for shard in range(count)]
+    rejected, manifest_path = directory / "rejected.parquet", directory / "manifest.json"
+    manifest = split_corpus([corpus], config.corpus, shards, rejected, manifest_path)
+    files = [
+        ShardFiles(*(directory / f"{shard}.{kind}" for kind in ("entities", "documents", "refused", "job")))
+        for shard in range(count)
+    ]
+    for shard, results in enumerate(files):
+        annotate_shard(shard, shards[shard], pipeline, config.ner, threads=1, results=results)
+    results = CorpusFiles(*(directory / name for name in ("entities", "documents", "all-rejected")))
+    merge_shards(manifest, files, rejected, pipeline.labels, "a run", results)
+    return manifest, results
+
+
+@settings(max_examples=12)
+@given(texts=texts, block_chars=st.sampled_from([1, 50, 1 << 19]), batch=st.sampled_from([1, 20, 8_000]))
+def test_any_number_of_shards_gives_what_one_process_gives(
+    pipeline: Pipeline, texts: list[str], block_chars: int, batch: int
+) -> None:
+    expected = annotate_plainly(Path(pipeline.location), texts)
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(annotate, "BLOCK_CHARS", block_chars)
+        patch.setattr("shardner.engine.stock.BATCH_TOKENS", batch)
+        corpus = write_jsonl(Path(name) / "corpus.jsonl", texts)
+        documents = None
+        for count in (1, 2, 7, 50):
+            directory = Path(name) / str(count)
+            directory.mkdir()
+            manifest, results = run(directory, corpus, pipeline, count)
+            assert entity_rows(results.entities) == expected
+            table = pl.read_parquet(results.documents)
+            assert table["doc"].to_list() == list(range(len(texts)))
+            assert table["id"].to_list() == [f"d{i}" for i in range(len(texts))]
+            assert table["shard"].is_sorted() and manifest.documents == len(texts)
+            assert documents is None or table.drop("shard").equals(documents)
+            documents = table.drop("shard")
+
+
+@given(sizes=st.lists(st.integers(0, 400), min_size=1, max_size=200), count=st.integers(1, 12))
+def test_shards_are_balanced_to_within_the_longest_document(sizes: list[int], count: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        corpus = write_jsonl(directory / "corpus.jsonl", ["x" * size for size in sizes])
+        shards = [directory / f"{shard}.parquet" for shard in range(count)]
+        config = parse_config({"corpus": {"files": [str(corpus)]}}).corpus
+        manifest = split_corpus([corpus], config, shards, directory / "r", directory / "m")
+        share = sum(size + 1 for size in sizes) / count
+        for info, path in zip(manifest.shards, shards, strict=True):
+            table = pl.read_parquet(path)
+            assert (info.windows, info.chars) == (table.height, table["chars"].sum())
+            assert info.chars + info.windows <= share + max(sizes) + 1
+        assert pl.concat([pl.read_parquet(path) for path in shards])["text"].str.len_chars().to_list() == sizes

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+import spacy
+from making import annotate_plainly, entity_rows, make_pipeline, make_texts, write_shard
+from shardner.annotate import annotate_shard, plan_blocks
+from shardner.config import parse_config
+from shardner.errors import AnnotateError, DeviceError, ModelError
+from shardner.metrics import Job, read_job
+from shardner.model.pipeline import Pipeline, prepare_pipeline
+from shardner.model.source import classify
+from shardner.progress import Progress
+from shardner.records import ShardFiles
+
+TEXTS = [*make_texts(30, seed=9), ""]
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    directory = make_pipeline(tmp_path_factory.mktemp("model") / "pipeline")
+    return prepare_pipeline(classify(str(directory)), None, directory.parent / "unpacked", "auto")
+
+
+def run(
+    directory: Path, pipeline: Pipeline, texts: list[str], threads: int = 1, **ner: object
+) -> tuple[Job, ShardFiles]:
+    windows = write_shard(directory / "windows.parquet", texts, first_doc=100)
+    names = ("entities.parquet", "documents.parquet", "rejected.parquet", "job.json")
+    results = ShardFiles(*(directory / name for name in names))
+    job = annotate_shard(4, windows, pipeline, parse_config({"ner": ner}).ner, threads=threads, results=results)
+    return job, results
+
+
+def test_workers_give_entities_documents_and_metrics_that_agree(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shardner.annotate.BLOCK_CHARS", 500)
+    monkeypatch.setattr("shardner.annotate.BLOCKS_A_PART", 3)
+    job, results = run(tmp_path, pipeline, TEXTS, threads=2)
+    expected = annotate_plainly(Path(pipeline.location), TEXTS)
+    assert entity_rows(results.entities) == [(doc + 100, *rest) for doc, *rest in expected]
+    documents = pl.read_parquet(results.documents)
+    assert documents["doc"].to_list() == list(range(100, 100 + len(TEXTS)))
+    assert set(documents["shard"]) == {4} and documents["entities"].sum() == len(expected)
+    nlp = spacy.blank("en")
+    assert documents["tokens"].to_list() == [len(nlp(text)) for text in TEXTS]
+    assert read_job(results.job) == job
+    assert (job.totals.documents, job.totals.entities) == (len(TEXTS), len(expected))
+    assert sum(job.totals.labels.values()) == len(expected)
+    assert 1 <= len(job.workers) <= job.threads == 2  # the first may be done before the second has started
+    assert {"start_up", "load", "tokenize", "recognise"} <= set(job.totals.seconds)
+
+
+def test_an_empty_shard_starts_no_worker(pipeline: Pipeline, tmp_path: Path) -> None:
+    job, results = run(tmp_path, pipeline, [])
+    assert job.workers == () and pl.read_parquet(results.entities).height == 0
+
+
+def test_a_shard_of_which_every_document_fails_is_an_error_with_the_reason(pipeline: Pipeline, tmp_path: Path) -> None:
+    nlp = spacy.load(pipeline.location)
+    nlp.add_pipe("entity_linker")  # never trained: it raises for every document
+    nlp.to_disk(tmp_path / "broken")
+    broken = prepare_pipeline(classify(str(tmp_path / "broken")), None, tmp_path / "unpacked", "all")
+    with pytest.raises(AnnotateError, match=r"every one of the shard's 31 documents failed, the first with"):
+        run(tmp_path, broken, TEXTS)
+    assert not (tmp_path / "job.json").exists()
+
+
+def test_documents_that_fail_become_rejected_records(pipeline: Pipeline, tmp_path: Path) -> None:
+    nlp = spacy.load(pipeline.location)
+    nlp.add_pipe("entity_linker")
+    nlp.to_disk(tmp_path / "broken")
+    broken = prepare_pipeline(classify(str(tmp_path / "broken")), None, tmp_path / "unpacked", "all")
+    job, results = run(tmp_path, broken, ["Ada\tin <London>", "😀"])
+    rejected = pl.read_parquet(results.rejected)
+    assert rejected["doc"].to_list() == [100, 101] and job.totals.rejected == 2
+    assert rejected["reason"].str.starts_with("the pipeline failed: ").all()
+    assert rejected["raw"].to_list() == ["Ada\\tin <London>", "\\xf0\\x9f\\x98\\x80"]
+
+
+def test_a_pipeline_that_has_gone_is_a_clear_error_from_the_worker(pipeline: Pipeline, tmp_path: Path) -> None:
+    import dataclasses
+
+    gone = dataclasses.replace(pipeline, location=str(tmp_path / "gone"))
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        run(tmp_path, gone, TEXTS)
+
+
+def test_a_gpu_that_cannot_be_used_is_a_clear_error(pipeline: Pipeline, tmp_path: Path) -> None:
+    with pytest.raises(DeviceError, match=r"ner: \{device: auto\}"):
+        run(tmp_path, pipeline, TEXTS, device="gpu")
+
+
+def test_blocks_cover_a_shard_in_order_and_hold_bounded_text(tmp_path: Path) -> None:
+    texts = ["x" * size for size in (0, 10, 5, 30, 1, 1, 0, 99, 0)]
+    blocks = plan_blocks(write_shard(tmp_path / "w.parquet", texts), block_chars=15)
+    assert [(block.first, block.rows) for block in blocks] == [(0, 3), (3, 1), (4, 3), (7, 1), (8, 1)]
+
+
+def test_progress_shows_share_rate_and_time_left() -> None:
+    progress = Progress(400, "documents")
+    progress.advance(100, tokens=6_000)
+    line = progress.line(elapsed_s=30)
+    assert "25%" in line and "100/400 documents" in line and "200 tokens/s" in line and "0:01:30 left" in line

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from shardner.errors import MergeError
+from shardner.manifest import InputFile, Manifest, ShardInfo, read_manifest, write_manifest
+from shardner.merge import CorpusFiles, merge_shards
+from shardner.metrics import Job, Totals, read_job, write_job
+from shardner.records import DOCUMENTS, ENTITIES, REJECTED, ShardFiles
+
+
+def shard(directory: Path, number: int, docs: list[int]) -> ShardFiles:
+    """Write results of a shard: an entity a document, but none for the first."""
+    names = ("entities.parquet", "documents.parquet", "rejected.parquet", "job.json")
+    files = ShardFiles(*(directory / f"{number:05d}.{name}" for name in names))
+    found = docs[1:]
+    pl.DataFrame(
+        {"doc": found, "id": [f"d{doc}" for doc in found], "start": [0] * len(found), "end": [3] * len(found),
+         "text": ["Ada"] * len(found), "label": ["PERSON"] * len(found)},
+        schema=ENTITIES,
+    ).write_parquet(files.entities)  # fmt: skip
+    pl.DataFrame(
+        {"doc": docs, "id": [f"d{doc}" for doc in docs], "file": ["c"] * len(docs), "row": docs,
+         "chars": [3] * len(docs), "tokens": [1] * len(docs), "entities": [int(doc in found) for doc in docs],
+         "windows": [1] * len(docs), "shard": [number] * len(docs)},
+        schema=DOCUMENTS,
+    ).write_parquet(files.documents)  # fmt: skip
+    pl.DataFrame(schema={"doc": pl.UInt64, **REJECTED}).write_parquet(files.rejected)
+    totals = Totals(documents=len(docs), entities=len(found), labels={"PERSON": len(found)})
+    write_job(files.job, Job("annotate_shard", number, "h", "cpu", None, None, 1, "spacy", "", 0, 1, totals))
+    return files
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[ShardFiles]:
+    pl.DataFrame(schema=REJECTED).write_parquet(tmp_path / "rejected.parquet")
+    return [shard(tmp_path, 0, [0, 1, 2]), shard(tmp_path, 1, []), shard(tmp_path, 2, [3, 4])]
+
+
+def info(number: int, documents: int, first: int | None) -> ShardInfo:
+    return ShardInfo(number, documents=documents, windows=documents, chars=3 * documents, first_doc=first)
+
+
+MANIFEST = Manifest(
+    files=(InputFile("c", 10, "0" * 64, 5, 0),),
+    shards=(info(0, 3, 0), info(1, 0, None), info(2, 2, 3)),
+    documents=5, rejected=0, chars=15, keep={},
+)  # fmt: skip
+
+
+def merge(files: list[ShardFiles], manifest: Manifest = MANIFEST) -> CorpusFiles:
+    directory = files[0].job.parent
+    results = CorpusFiles(*(directory / f"all-{name}.parquet" for name in ("entities", "documents", "rejected")))
+    merge_shards(manifest, files, directory / "rejected.parquet", ["PERSON", "ORG"], "a run", results)
+    return results
+
+
+def rewrite(path: Path, table: pl.DataFrame) -> None:
+    table.write_parquet(path)
+
+
+def test_shards_are_merged_in_corpus_order(files: list[ShardFiles]) -> None:
+    results = merge(files)
+    assert pl.read_parquet(results.documents)["doc"].to_list() == [0, 1, 2, 3, 4]
+    entities = pl.read_parquet(results.entities)
+    assert entities["doc"].to_list() == [1, 2, 4] and entities.schema["label"] == pl.Enum(["ORG", "PERSON"])
+    assert pl.read_parquet_metadata(results.documents)["shardner.run"] == "a run"
+
+
+def test_a_label_that_no_component_declares_is_kept(files: list[ShardFiles]) -> None:
+    table = pl.read_parquet(files[0].entities).with_columns(pl.lit("CUSTOM").alias("label"))
+    rewrite(files[0].entities, table)
+    job = read_job(files[0].job)
+    write_job(files[0].job, replace(job, totals=replace(job.totals, labels={"CUSTOM": 2})))
+    assert pl.read_parquet(merge(files).entities)["label"].to_list() == ["CUSTOM", "CUSTOM", "PERSON"]
+
+
+def test_merge_refuses_a_missing_shard(files: list[ShardFiles]) -> None:
+    files[2].documents.unlink()
+    with pytest.raises(MergeError, match="shard 00002: its results cannot be read"):
+        merge(files)
+    with pytest.raises(MergeError, match="knows 3 shards, but there are results of 2"):
+        merge(files[:2])
+
+
+def test_merge_refuses_a_damaged_table(files: list[ShardFiles]) -> None:
+    files[0].entities.write_bytes(files[0].entities.read_bytes()[:-20])
+    with pytest.raises(MergeError, match="shard 00000: its results cannot be read"):
+        merge(files)
+
+
+def test_merge_refuses_a_missing_document(files: list[ShardFiles]) -> None:
+    rewrite(files[0].documents, pl.read_parquet(files[0].documents).filter(pl.col("doc") != 1))
+    with pytest.raises(MergeError, match="shard 00000: 1 of its 3 documents are missing, the first 1"):
+        merge(files)
+
+
+def test_merge_refuses_a_document_that_is_there_twice(files: list[ShardFiles]) -> None:
+    table = pl.read_parquet(files[2].documents)
+    rewrite(files[2].documents, pl.concat([table, table.tail(1)]))
+    with pytest.raises(MergeError, match="shard 00002: it holds 3 documents instead of 2"):
+        merge(files)
+
+
+def test_merge_refuses_documents_or_entities_out_of_order(files: list[ShardFiles]) -> None:
+    table = pl.read_parquet(files[0].entities)
+    rewrite(files[0].entities, table.reverse())
+    with pytest.raises(MergeError, match="shard 00000: its entities are not in corpus order"):
+        merge(files)
+    rewrite(files[0].entities, table)
+    rewrite(files[0].documents, pl.read_parquet(files[0].documents).reverse())
+    with pytest.raises(MergeError, match="shard 00000: its documents are not in corpus order"):
+        merge(files)
+
+
+def test_merge_refuses_entities_that_a_document_does_not_count(files: list[ShardFiles]) -> None:
+    rewrite(files[0].entities, pl.read_parquet(files[0].entities).head(1))
+    with pytest.raises(MergeError, match="document 2 should have 1 entities, but has 0"):
+        merge(files)
+
+
+def test_merge_refuses_counts_that_the_metrics_do_not_confirm(files: list[ShardFiles]) -> None:
+    job = read_job(files[2].job)
+    write_job(files[2].job, replace(job, totals=replace(job.totals, entities=7)))
+    with pytest.raises(MergeError, match=r"shard 00002: it holds .* but its job counted .*7"):
+        merge(files)
+
+
+def test_merge_refuses_when_the_corpus_has_more_documents_than_the_shards(files: list[ShardFiles]) -> None:
+    with pytest.raises(MergeError, match="do not add up to the 6 of the corpus"):
+        merge(files, replace(MANIFEST, documents=6))
+
+
+def test_a_document_may_be_rejected_instead(files: list[ShardFiles]) -> None:
+    documents = pl.read_parquet(files[0].documents)
+    rewrite(files[0].documents, documents.filter(pl.col("doc") != 0))
+    refused = documents.head(1).select(
+        "doc", "file", "row", pl.lit(None, pl.UInt64).alias("byte_offset"),
+        pl.lit("the pipeline failed").alias("reason"), pl.lit("x").alias("raw"),
+    )  # fmt: skip
+    rewrite(files[0].rejected, refused)
+    job = read_job(files[0].job)
+    write_job(files[0].job, replace(job, totals=replace(job.totals, documents=2, rejected=1)))
+    results = merge(files)
+    assert pl.read_parquet(results.rejected)["reason"].to_list() == ["the pipeline failed"]
+    assert pl.read_parquet(results.documents)["doc"].to_list() == [1, 2, 3, 4]
+
+
+def test_a_manifest_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "manifest.json", MANIFEST)
+    assert read_manifest(tmp_path / "manifest.json") == MANIFEST

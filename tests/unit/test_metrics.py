@@ -1,0 +1,61 @@
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from shardner.metrics import Job, Phase, Stopwatch, Totals, Worker, add_up, measured_job, read_job, write_job
+
+counts = st.dictionaries(st.sampled_from(["ORG", "GPE", "PER"]), st.integers(1, 10**9))
+seconds = st.dictionaries(st.sampled_from([phase.value for phase in Phase]), st.integers(0, 10**6))
+totals = st.builds(
+    Totals, documents=st.integers(0, 10**9), tokens=st.integers(0, 10**12), entities=st.integers(0, 10**9),
+    labels=counts, seconds=seconds, peak_rss_bytes=st.integers(0, 2**40),
+)  # fmt: skip
+
+
+@given(totals, totals, totals)
+def test_totals_add_associatively_and_nothing_is_neutral(a: Totals, b: Totals, c: Totals) -> None:
+    assert (a + b) + c == a + (b + c)
+    assert a + Totals() == a + Totals() + Totals()
+    assert add_up([a, b, c]).documents == a.documents + b.documents + c.documents
+
+
+def test_peaks_take_the_maximum() -> None:
+    assert (Totals(peak_rss_bytes=5) + Totals(peak_rss_bytes=3)).peak_rss_bytes == 5
+
+
+def test_a_job_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
+    done = Totals(documents=2, labels={"ORG": 1}, seconds={"read": 0.5})
+    worker = Worker(worker=0, pid=7, started_at_s=1.0, ready_at_s=2.0, ended_at_s=3.0, totals=done)
+    job = Job(
+        rule="annotate_shard", shard=3, host="node", device="cpu", device_uuid=None, cuda_visible_devices=None,
+        threads=1, engine="spacy", engine_reason="because", started_at_s=0.5, ended_at_s=3.5, totals=done,
+        workers=(worker,),
+    )  # fmt: skip
+    write_job(tmp_path / "job.json", job)
+    assert read_job(tmp_path / "job.json") == job
+    assert replace(job, ended_at_s=4.5).elapsed_s == 4.0
+
+
+def test_a_stopwatch_adds_the_seconds_of_a_phase_even_when_the_block_fails() -> None:
+    watch = Stopwatch()
+    for _ in range(2):
+        try:
+            with watch.phase(Phase.READ):
+                raise ValueError
+        except ValueError:
+            pass
+    assert set(watch.seconds) == {"read"} and watch.seconds["read"] > 0
+
+
+def test_a_plain_job_measures_itself_and_leaves_nothing_when_it_fails(tmp_path: Path) -> None:
+    with measured_job(tmp_path / "split.json", "split_corpus"):
+        pass
+    job = read_job(tmp_path / "split.json")
+    assert job.rule == "split_corpus" and job.elapsed_s >= 0 and job.totals.peak_rss_bytes > 1 << 20
+    try:
+        with measured_job(tmp_path / "bad.json", "merge_shards"):
+            raise ValueError
+    except ValueError:
+        pass
+    assert not (tmp_path / "bad.json").exists()

@@ -1,0 +1,249 @@
+import logging
+import shutil
+import threading
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import spacy
+from making import LABELS, make_pipeline, ner_model
+from shardner.errors import ModelError
+from shardner.model.components import select_components
+from shardner.model.pipeline import load_pipeline, prepare_pipeline, read_pipeline, write_pipeline
+from shardner.model.source import SourceKind, classify, source_files
+from spacy.language import Language
+from spacy.tokens import Doc
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_pipeline(tmp_path_factory.mktemp("model") / "pipeline")
+
+
+@pytest.fixture(scope="module")
+def wheel(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel as `spacy package --build wheel` lays it out."""
+    path = tmp_path_factory.mktemp("wheel") / "en_tiny-1.2.3-py3-none-any.whl"
+    init = (
+        "from pathlib import Path\nfrom spacy.util import load_model_from_init_py, get_model_meta\n"
+        "__version__ = get_model_meta(Path(__file__).parent)['version']\n"
+        "def load(**overrides):\n    return load_model_from_init_py(__file__, **overrides)\n"
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("en_tiny/__init__.py", init)
+        archive.write(directory / "meta.json", "en_tiny/meta.json")
+        for file in source_files(classify(str(directory))):
+            archive.write(file, Path("en_tiny/en_tiny-1.2.3") / file.relative_to(directory))
+    return path
+
+
+@pytest.fixture
+def server(wheel: Path) -> Iterator[str]:
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(wheel.parent))) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_address[1]}"
+        http.shutdown()
+
+
+def entities(nlp: Language) -> list[tuple[str, str]]:
+    return [(entity.text, entity.label_) for entity in nlp("Ada Lovelace paid Analytical Engines Ltd. in London.").ents]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("demo", SourceKind.DEMO),
+        ("en_core_web_sm", SourceKind.PACKAGE),
+        ("https://example.org/en_x-1.0-py3-none-any.whl", SourceKind.URL),
+    ],
+)
+def test_a_source_is_known_by_its_name(name: str, kind: SourceKind) -> None:
+    assert classify(name).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere/en_x-1.0-py3-none-any.whl", "there is no wheel"),
+        ("models/none", "neither a directory nor the name of a pipeline package"),
+        ("-rf", "neither a directory"),
+    ],
+)
+def test_a_source_that_is_not_there_is_refused(name: str, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        classify(name)
+
+
+def test_a_directory_without_a_pipeline_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"holds no pipeline .*model-best"):
+        classify(str(tmp_path))
+
+
+def test_a_directory_is_described_and_loaded(directory: Path, tmp_path: Path) -> None:
+    pipeline = prepare_pipeline(classify(str(directory)), None, tmp_path / "unpacked", "auto")
+    assert (pipeline.name, pipeline.version, pipeline.lang) == ("en_tiny", "1.2.3", "en")
+    assert pipeline.components == ("sentencizer", "ner") and pipeline.labels == tuple(sorted(LABELS))
+    write_pipeline(tmp_path / "pipeline.json", pipeline)
+    assert read_pipeline(tmp_path / "pipeline.json") == pipeline
+    assert entities(load_pipeline(pipeline)) == entities(spacy.load(directory))
+
+
+def test_the_checksum_follows_the_weights(directory: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(directory, tmp_path / "copy")
+    first = prepare_pipeline(classify(str(directory)), None, tmp_path / "u", "auto").sha256
+    assert prepare_pipeline(classify(str(copy)), None, tmp_path / "u", "auto").sha256 == first
+    make_pipeline(copy, seed=1)
+    assert prepare_pipeline(classify(str(copy)), None, tmp_path / "u", "auto").sha256 != first
+
+
+def test_a_document_of_over_a_million_characters_is_not_refused(directory: Path, tmp_path: Path) -> None:
+    nlp = load_pipeline(prepare_pipeline(classify(str(directory)), None, tmp_path / "u", "auto"))
+    assert len(nlp.make_doc("a " * 600_000)) == 600_000
+
+
+def test_a_wheel_is_unpacked_and_gives_the_entities_of_its_pipeline(
+    directory: Path, wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+    pipeline = prepare_pipeline(classify(str(wheel)), None, tmp_path / "unpacked", "auto")
+    assert pipeline.sys_path == str(tmp_path / "unpacked")
+    assert entities(load_pipeline(pipeline)) == entities(spacy.load(directory))
+
+
+def test_a_wheel_is_fetched_by_url(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+    source = classify(f"{server}/en_tiny-1.2.3-py3-none-any.whl")
+    assert prepare_pipeline(source, None, tmp_path / "unpacked", "auto").version == "1.2.3"
+    with pytest.raises(ModelError, match=r"cannot download .*404[\s\S]*Download it where there is a network"):
+        prepare_pipeline(classify(f"{server}/en_none-1.0-py3-none-any.whl"), None, tmp_path / "other", "auto")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"no zip", "is damaged"), (None, "not the wheel of a spaCy pipeline")]
+)
+def test_a_file_that_is_no_pipelines_wheel_is_refused(content: bytes | None, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "x-1-py3-none-any.whl"
+    if content is None:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x/__init__.py", "")
+    else:
+        path.write_bytes(content)
+    with pytest.raises(ModelError, match=message):
+        prepare_pipeline(classify(str(path)), None, tmp_path / "unpacked", "auto")
+
+
+def test_a_package_that_cannot_be_had_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # a proxy that refuses at once stands for having no network
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with pytest.raises(ModelError) as error:
+        prepare_pipeline(classify("en_core_none_sm"), None, tmp_path / "unpacked", "auto")
+    assert "-m spacy download en_core_none_sm" in str(error.value)
+    assert "model: {name: path/to/" in str(error.value)
+
+
+def test_a_pipeline_that_cannot_be_loaded_is_a_clear_error(directory: Path, tmp_path: Path) -> None:
+    broken = shutil.copytree(directory, tmp_path / "broken")
+    (broken / "ner" / "model").write_bytes(b"half")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        prepare_pipeline(classify(str(broken)), None, tmp_path / "unpacked", "auto")
+
+
+# Components
+
+
+def test_auto_keeps_what_decides_about_entities_and_nothing_else() -> None:
+    nlp = spacy.blank("en")
+    for name in ("sentencizer", "tok2vec", "tagger", "ner", "entity_ruler"):
+        config = {"model": shared_ner()} if name == "ner" else {}
+        nlp.add_pipe(name, config=config)
+    nlp.add_pipe("sentencizer", name="late")
+    selection = select_components(nlp, "auto")
+    assert selection.kept == ("sentencizer", "tok2vec", "ner", "entity_ruler")
+    assert selection.left_out == ("tagger", "late") and selection.notes == ()
+
+
+def shared_ner() -> dict[str, object]:
+    return {
+        **ner_model(width=96, depth=4),
+        "tok2vec": {"@architectures": "spacy.Tok2VecListener.v1", "width": 96, "upstream": "*"},
+    }
+
+
+def test_a_parser_before_the_recogniser_is_left_out_and_the_line_that_keeps_it_is_shown() -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("parser")
+    nlp.add_pipe("ner")
+    selection = select_components(nlp, "auto")
+    assert selection.left_out == ("parser",)
+    assert "an entity could differ" in selection.notes[0]
+    assert "model: {components: [parser, ner]}" in selection.notes[0]
+
+
+def test_a_span_ruler_counts_only_where_it_writes_entities() -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("span_ruler", name="spans")
+    nlp.add_pipe("span_ruler", name="entities", config={"annotate_ents": True})
+    assert select_components(nlp, "auto").kept == ("entities",)
+
+
+@Language.component("tests_shout")
+def shout(doc: Doc) -> Doc:
+    return doc
+
+
+def test_a_custom_component_that_declares_nothing_is_kept_and_named() -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner")
+    nlp.add_pipe("tests_shout")
+    selection = select_components(nlp, "auto")
+    assert selection.kept == ("ner", "tests_shout") and "custom component" in selection.notes[0]
+
+
+def test_all_keeps_every_enabled_component_and_a_list_what_it_names() -> None:
+    nlp = spacy.blank("en")
+    for name in ("senter", "tagger", "ner"):
+        nlp.add_pipe(name)
+    nlp.disable_pipe("senter")
+    assert select_components(nlp, "all").kept == ("tagger", "ner")
+    assert select_components(nlp, ["senter", "ner"]).kept == ("senter", "ner")
+
+
+def test_a_named_component_that_the_pipeline_has_not_is_refused_with_the_nearest() -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner")
+    with pytest.raises(ModelError, match=r"no component 'nre'; did you mean 'ner'\?"):
+        select_components(nlp, ["nre"])
+
+
+def test_a_pipeline_without_a_recogniser_is_refused() -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    with pytest.raises(ModelError, match="has no entity recogniser"):
+        select_components(nlp, "auto")
+    nlp.add_pipe("ner")
+    with pytest.raises(ModelError, match="add 'ner'"):
+        select_components(nlp, ["sentencizer"])
+
+
+def test_a_disabled_component_that_is_named_runs(tmp_path: Path) -> None:
+    nlp = spacy.load(make_pipeline(tmp_path / "pipeline"))
+    nlp.disable_pipe("sentencizer")
+    nlp.to_disk(tmp_path / "disabled")
+    source = classify(str(tmp_path / "disabled"))
+    pipeline = prepare_pipeline(source, None, tmp_path / "u", ["sentencizer", "ner"])
+    assert load_pipeline(pipeline).pipe_names == ["sentencizer", "ner"]
+
+
+def test_what_is_left_out_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    directory = make_pipeline(tmp_path / "pipeline", before=("senter",))
+    with caplog.at_level(logging.INFO):
+        prepare_pipeline(classify(str(directory)), None, tmp_path / "u", "auto")
+    assert "left out 'senter'" in caplog.text

@@ -1,0 +1,120 @@
+"""pyproject.toml, the locks, envs/ and the code agree on what Shardner needs."""
+
+from __future__ import annotations
+
+import ast
+import re
+import runpy
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import shardner
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
+ENVS = sorted((ROOT / "envs").glob("*.yaml"))
+
+# modules whose package has another name
+PACKAGE_OF = {"cupyx": "cupy", "pynvml": "nvidia-ml-py", "vl_convert": "vl-convert-python", "yaml": "pyyaml"}
+
+
+def read_pins(lock: Path) -> dict[str, Requirement]:
+    lines = [line for line in lock.read_text().splitlines() if not line.startswith("#")]
+    return {canonicalize_name(each.name): each for each in map(Requirement, lines)}
+
+
+def version_of(pin: Requirement) -> str:
+    (specifier,) = pin.specifier
+    assert specifier.operator == "==", f"{pin} is no exact pin"
+    return specifier.version
+
+
+def requirements_of(lock: Path) -> list[Requirement]:
+    return [Requirement(each) for each in PROJECT["dependencies"] + EXTRAS.get(lock.stem, [])]
+
+
+def test_every_extra_has_a_lock() -> None:
+    assert {lock.stem for lock in LOCKS} == {"run", *EXTRAS}
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_lock_pins_every_direct_dependency_within_its_range(lock: Path) -> None:
+    pins = read_pins(lock)
+    for requirement in requirements_of(lock):
+        pin = pins[canonicalize_name(requirement.name)]
+        assert requirement.specifier.contains(version_of(pin)), f"{pin} is outside {requirement}"
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_locks_add_up_to_one_environment(lock: Path) -> None:
+    run = {name: version_of(pin) for name, pin in read_pins(ROOT / "requirements" / "run.lock").items()}
+    assert run.items() <= {name: version_of(pin) for name, pin in read_pins(lock).items()}.items()
+
+
+@pytest.mark.parametrize("path", [*LOCKS, *ENVS], ids=lambda path: path.name)
+def test_pins_name_no_index_path_or_local_build(path: Path) -> None:
+    text = "\n".join(line for line in path.read_text().splitlines() if not line.startswith("#"))
+    assert not re.search(r"://|(^|\s)[/~.]|--|@|\+", text)
+
+
+def test_cpu_needs_neither_torch_nor_cuda() -> None:
+    for name in ("run", "dev"):
+        names = read_pins(ROOT / "requirements" / f"{name}.lock").keys() - {"nvidia-ml-py"}
+        assert not [each for each in names if re.match(r"torch|triton|cupy|cuda|nvidia", each)]
+
+
+def test_version_is_the_package_s() -> None:
+    assert PROJECT["version"] == shardner.__version__
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == shardner.__version__
+
+
+def test_environments_are_those_of_the_locks() -> None:
+    render_environments = runpy.run_path(str(ROOT / "tools" / "write_envs.py"))["render_environments"]
+    rendered = render_environments()
+    assert sorted(rendered) == ENVS
+    for path, text in rendered.items():
+        assert path.read_text() == text, f"{path.name} is out of date: make lock"
+
+
+@pytest.mark.parametrize("path", ENVS, ids=lambda path: path.stem)
+def test_environment_pins_equal_the_lock_s(path: Path) -> None:
+    locked = {name: version_of(pin) for lock in LOCKS for name, pin in read_pins(lock).items()}
+    *_, with_pip = yaml.safe_load(path.read_text())["dependencies"]
+    pins = {canonicalize_name(each.name): version_of(each) for each in map(Requirement, with_pip["pip"])}
+    assert pins.items() <= locked.items()
+    direct = {canonicalize_name(Requirement(each).name) for each in PROJECT["dependencies"]}
+    assert direct - {"snakemake"} <= pins.keys()
+
+
+def test_every_imported_package_is_declared() -> None:
+    declared = {
+        canonicalize_name(Requirement(each).name)
+        for extra in [PROJECT["dependencies"], *EXTRAS.values()]
+        for each in extra
+    } | {"cupy"}
+    scripts = ROOT / "workflow" / "scripts"
+    imported = {
+        name.partition(".")[0]
+        for path in scripts.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in imported_modules(node)
+    }
+    own = {path.stem for path in scripts.iterdir()}
+    third_party = imported - sys.stdlib_module_names - own
+    assert {canonicalize_name(PACKAGE_OF.get(name, name)) for name in third_party} <= declared
+
+
+def imported_modules(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return [node.module]
+    return []

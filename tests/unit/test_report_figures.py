@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import polars as pl
+import pytest
+from report_fixture import MODEL, PROVENANCE, START_S, Run, Shape, build_run
+from shardner.report import Performance, load_performance, measure, write_report
+from shardner.report.hardware import find_hardware
+from shardner.report.performance import read_scores
+
+
+def measured(run: Run, **changes: Any) -> Performance:
+    jobs = changes.pop("jobs", run.jobs)
+    return measure(jobs=jobs, manifest=run.manifest, model=MODEL, provenance=PROVENANCE, results=run.results, **changes)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return build_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def performance(run: Run) -> Performance:
+    return measured(run)
+
+
+def test_headline_agrees_with_the_result_tables(run: Run, performance: Performance) -> None:
+    headline = performance.headline
+    documents = pl.read_parquet(run.results / "documents.parquet")
+    assert headline.documents == documents.height == run.manifest.documents
+    assert headline.tokens == documents["tokens"].sum()
+    assert headline.entities == documents["entities"].sum() == sum(each.entities for each in performance.labels)
+    assert headline.rejected == sum(each.count for each in performance.rejected) == 7
+    assert headline.reused_documents == sum(job.totals.reused for job in run.jobs)
+    assert headline.tokens_per_s == pytest.approx(headline.tokens / headline.annotate_wall_s)
+
+
+def test_phases_and_shares_add_up(run: Run, performance: Performance) -> None:
+    worker_s = sum(sum(job.totals.seconds.values()) for job in run.jobs)
+    assert sum(figure.worker_s for figure in performance.phases) == pytest.approx(worker_s)
+    assert sum(figure.share for figure in performance.phases) == pytest.approx(1)
+    start_up = sum(figure.share for figure in performance.phases if figure.phase in ("start_up", "load"))
+    assert performance.lost.start_up_share == pytest.approx(start_up)
+
+
+def test_every_shard_and_every_rule_has_its_figures(run: Run, performance: Performance) -> None:
+    assert [shard.shard for shard in performance.shards] == list(range(12))
+    assert sum(shard.chars for shard in performance.shards) == run.manifest.chars
+    assert [(rule.rule, rule.jobs) for rule in performance.rules] == [
+        ("prepare_model", 1),
+        ("split_corpus", 1),
+        ("annotate_shard", 12),
+        ("merge_shards", 1),
+    ]
+    assert [shard.start_up_s for shard in performance.shards] == pytest.approx([3.8] * 12)
+
+
+def test_timeline_has_a_row_a_worker_and_its_parts_fill_it(performance: Performance) -> None:
+    rows = [row for row in performance.timeline if row.rule == "annotate_shard"]
+    assert len(rows) == 12 * 3
+    assert {row.lane for row in rows} == {f"gpu {gpu} worker {worker}" for gpu in (0, 1) for worker in (0, 1, 2)}
+    for row in rows:
+        parts_s = row.start_up_s + row.load_s + row.annotate_s
+        assert parts_s == pytest.approx(row.end_offset_s - row.start_offset_s)
+        assert min(row.start_up_s, row.load_s, row.annotate_s) >= 0
+
+
+def test_order_of_the_jobs_does_not_matter(run: Run, performance: Performance) -> None:
+    shuffled = random.Random(3).sample(run.jobs, len(run.jobs))
+    again = dataclasses.asdict(measured(run, jobs=shuffled))
+    once = dataclasses.asdict(performance)
+    assert json.dumps(again["timeline"]) == json.dumps(once["timeline"])
+    assert again["headline"] == once["headline"]
+
+
+def test_the_pause_of_a_resumed_run_is_not_counted(tmp_path: Path) -> None:
+    resumed = measured(build_run(tmp_path / "a", Shape(pause_after=6)))
+    straight = measured(build_run(tmp_path / "b", Shape()))
+    assert [round(pause.pause_s) for pause in resumed.pauses] == [8 * 3600]
+    assert resumed.headline.wall_s == pytest.approx(straight.headline.wall_s, abs=15)
+    assert max(row.end_offset_s for row in resumed.timeline) == pytest.approx(resumed.headline.wall_s)
+
+
+def test_an_idle_slot_at_the_end_is_lost_to_the_tail(tmp_path: Path) -> None:
+    run = build_run(tmp_path, Shape(shards=3, workers=1, uneven=0))
+    lost = measured(run).lost
+    assert lost.slots == 2
+    assert lost.tail_idle_share == pytest.approx(0.25, abs=0.01)  # one of two slots idle for the second half
+    assert lost.slot_idle_share == pytest.approx(0.25, abs=0.01)
+
+
+def test_jobs_on_the_cpu_get_slots_by_what_ran_side_by_side(tmp_path: Path) -> None:
+    performance = measured(build_run(tmp_path, Shape(devices=0, slots=3, workers=1)))
+    (device,) = performance.devices
+    assert (device.label, device.slots, device.jobs) == ("cpu", 3, 12)
+    lanes = {row.lane for row in performance.timeline if row.rule == "annotate_shard"}
+    assert lanes == {"cpu slot 0", "cpu slot 1", "cpu slot 2"}
+
+
+def test_devices_of_several_hosts_are_told_apart(run: Run) -> None:
+    moved = [
+        dataclasses.replace(job, host="node-b", device_uuid=f"B-{job.device_uuid}") if job.shard in (1, 3) else job
+        for job in run.jobs
+    ]
+    labels = [device.label for device in measured(run, jobs=moved).devices]
+    assert len(labels) == len(set(labels))
+    assert {label.split()[0] for label in labels} == {"node-a", "node-b"}
+
+
+def test_a_run_without_workers_or_jobs_is_measured(run: Run) -> None:
+    bare = [dataclasses.replace(job, workers=()) for job in run.jobs]
+    assert len(measured(run, jobs=bare).timeline) == len(run.jobs)
+    nothing = measured(run, jobs=[])
+    assert nothing.headline.wall_s == nothing.headline.tokens_per_s == 0
+    assert nothing.balance.longest_shard is None
+
+
+def test_an_empty_corpus_is_measured(tmp_path: Path) -> None:
+    performance = measured(build_run(tmp_path, Shape(documents=0, shards=1, rejected=0)))
+    assert performance.headline.documents == performance.headline.entities == performance.headline.tokens == 0
+    assert performance.labels == performance.rejected == ()
+    assert performance.balance.shards == 0
+
+
+def test_performance_json_holds_everything_and_comes_back(run: Run, tmp_path: Path) -> None:
+    written = write_report(**run.arguments(tmp_path))
+    loaded = load_performance(tmp_path / "performance.json")
+    assert [each.share for each in loaded.labels] == pytest.approx([each.share for each in written.labels], abs=1e-6)
+    assert loaded.frequent_entities == written.frequent_entities
+    assert loaded.rejected == written.rejected
+    assert loaded.advice == written.advice
+    assert loaded.scores == written.scores
+    assert loaded.engines == written.engines
+    assert loaded.hardware == written.hardware
+    assert [row.lane for row in loaded.timeline] == [row.lane for row in written.timeline]
+    assert loaded.headline.wall_s == pytest.approx(written.headline.wall_s, abs=1e-3)
+    data = json.loads((tmp_path / "performance.json").read_text("utf-8"))
+    assert list(data) == [field.name for field in dataclasses.fields(Performance)]
+    assert not list(tmp_path.glob(".*tmp"))
+
+
+def test_scores_are_read_from_mappings_and_from_objects() -> None:
+    good = {"precision": 1.0, "recall": 0.5, "f": 2 / 3}
+    none = SimpleNamespace(precision=None, recall=0.0, f=0.0)
+    (overall, label) = read_scores({"overall": good, "labels": {"X": good}})
+    assert (overall.label, label.label, label.recall) == (None, "X", 0.5)
+    (overall, label) = read_scores(SimpleNamespace(overall=good, by_label={"Y": none}))
+    assert (label.label, label.precision) == ("Y", None)
+    assert read_scores(None) == ()
+
+
+def test_hardware_is_found_in_hosts_and_devices_only() -> None:
+    found = find_hardware(PROVENANCE)
+    assert (found.cores_per_host, found.devices, found.device_memory_bytes) == (16, 2, 139 << 30)
+    listed = {
+        "hosts": [{"name": "a", "cores": 8, "memory_bytes": 10}, {"name": "b", "cores": 4, "memory_bytes": 20}],
+        "devices": [{"uuid": "x", "name": "y"}, {"uuid": None, "name": "cpu"}],
+        "config": {"cores": 1},
+    }
+    found = find_hardware(listed)
+    assert (found.cores_per_host, found.host_memory_bytes, found.devices, found.device_memory_bytes) == (4, 10, 1, None)
+    assert find_hardware({"config": {"cores": 3}, "hosts": None}).cores_per_host is None
+
+
+def test_offsets_start_at_the_first_job(performance: Performance, run: Run) -> None:
+    assert min(job.started_at_s for job in run.jobs) == START_S
+    assert performance.timeline[0].start_offset_s == 0

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import altair as alt
+import polars as pl
+import pytest
+from report_fixture import Shape, build_run
+from shardner.report import write_report
+from shardner.report.svg import draw
+from shardner.report.tree import grow
+
+SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+ATTACK = "</script><script>alert(1)</script><!--\u2028\x1b[31m"
+
+
+class Outline(HTMLParser):
+    """The elements of a page, and what is not closed."""
+
+    VOID = ("meta", "link", "br", "hr", "img", "input")
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.open: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def page_of(directory: Path, shape: Shape = Shape(), **changes: object) -> str:  # noqa: B008
+    write_report(**build_run(directory, shape).arguments(directory, **changes))
+    return (directory / "report.html").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return page_of(tmp_path_factory.mktemp("page"), Shape(pause_after=5))
+
+
+def test_page_is_well_formed_and_has_no_active_element(page: str) -> None:
+    outline = Outline(page)
+    assert outline.open == []
+    assert not {"script", "iframe", "img", "object", "embed", "form", "base"} & set(outline.tags)
+    assert not [name for name, _ in outline.attributes if name.startswith("on")]
+    links = [value for name, value in outline.attributes if name in ("href", "src", "xlink:href")]
+    assert all(value is not None and (value.startswith("#") or value == "data:,") for value in links)
+
+
+def test_page_forbids_scripts_and_requests(page: str) -> None:
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
+    assert policy is not None
+    assert "default-src 'none'" in policy.group(1)
+    assert "script" not in policy.group(1)
+    assert "http://" not in page and "https://" not in page and "url(" not in page and "@import" not in page
+
+
+def test_page_is_readable_without_seeing_it(page: str) -> None:
+    outline = Outline(page)
+    assert '<html lang="en">' in page
+    assert outline.tags.count("h1") == 1
+    assert next(tag for tag in outline.tags if re.fullmatch("h[1-6]", tag)) == "h1"
+    assert len(re.findall(r'<svg [^>]*role="img" aria-label="[^"]+"', page)) == outline.tags.count("svg") == 6
+    ids = [value for name, value in outline.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    assert {value for name, value in outline.attributes if name == "aria-labelledby"} <= set(ids)
+
+
+def test_page_answers_what_a_reader_asks(page: str) -> None:
+    for heading in (
+        "What would make this faster", "Timeline", "Where the time went", "Balance of the shards",
+        "Devices, engine and memory", "Entities", "Scores against gold", "Rejected records", "A few documents",
+    ):  # fmt: skip
+        assert f">{heading}</h2>" in page
+    assert "in 1\N{NO-BREAK SPACE}pause (dashed)" in page
+    assert "the recogniser is one that it reproduces" in page
+
+
+@pytest.mark.parametrize("documents", [0, 1, 2])
+def test_small_and_empty_corpora_have_a_page(tmp_path: Path, documents: int) -> None:
+    page = page_of(tmp_path, Shape(documents=documents, shards=2, rejected=0), scores=None)
+    assert Outline(page).open == []
+    assert "Every record became a document" in page
+    assert "Scores against gold" not in page
+
+
+def test_a_run_without_any_record_has_a_page(tmp_path: Path) -> None:
+    assert "No job left a record" in page_of(tmp_path, jobs=[], model={}, provenance={})
+
+
+def test_page_and_figures_stay_small_over_thousands_of_shards(tmp_path: Path) -> None:
+    page = page_of(tmp_path, Shape(shards=5_000, documents=5_000, devices=8, workers=4, write_shards=5))
+    assert len(page.encode()) < 300_000
+    assert "How many workers were in each phase" in page
+    assert "The shards that took longest" in page
+
+
+def test_page_stays_small_with_long_provenance_labels_and_reasons(tmp_path: Path) -> None:
+    extra = [(f"id {i}", f"{i}-{'x' * 3_000}", f"LABEL_{i}{'y' * 500}") for i in range(300)]
+    run = build_run(tmp_path, Shape(documents=300), extra)
+    provenance = {"inputs": [{"path": f"/data/{i}" * 50, "sha256": "0" * 64} for i in range(20_000)], "a": "b" * 10**6}
+    write_report(**run.arguments(tmp_path, provenance=provenance))
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert len(page.encode()) < 1_000_000
+    assert "19,940 more in provenance.json" in page
+    assert "more labels in performance.json" in page
+
+
+def test_text_from_everywhere_is_escaped(tmp_path: Path) -> None:
+    run = build_run(tmp_path, Shape(rejected=0), [(f"{ATTACK}{i}", ATTACK, ATTACK) for i in range(100)])
+    model = {"name": ATTACK, "version": ATTACK, ATTACK: [ATTACK]}
+    scores = {
+        "overall": {"precision": 1, "recall": 1, "f": 1},
+        "labels": {ATTACK: {"precision": 1, "recall": 1, "f": 1}},
+    }
+    write_report(**run.arguments(tmp_path, model=model, provenance={ATTACK: {ATTACK: ATTACK}}, scores=scores))
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "script" not in Outline(page).tags
+    assert "<!--" not in page and "\u2028" not in page and "\x1b" not in page
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 10
+
+
+def test_svg_keeps_shapes_and_text_only() -> None:
+    hostile = "\x00\uffff" + ATTACK
+    data = pl.DataFrame({"label": [hostile, "b"], "value": [1, 2], "link": ["https://example.org"] * 2})
+    bars = alt.Chart(data).mark_bar().encode(y="label:N", x="value:Q", description="label:N")
+    links = alt.Chart(data).mark_point().encode(y="label:N", x="value:Q", href="link:N")
+    drawn = draw(alt.layer(bars, links), title='"><script>', css_class="wide")
+    root = ET.fromstring(drawn)
+    assert {element.tag for element in root.iter()} <= {"svg", "g", "path", "rect", "line", "text", "title"}
+    assert "example.org" not in drawn and "<script" not in drawn
+    assert root.get("aria-label") == '"><script>'
+    assert any(
+        "␀�" + ATTACK.replace("\u2028", "�").replace("\x1b", "␛") == element.text for element in root.iter("title")
+    )
+
+
+def test_tree_is_bounded_in_width_depth_and_sum() -> None:
+    assert grow({"a": list(range(100))}).entries[0][1].left_out == 40
+    deep: object = "end"
+    for _ in range(50):
+        deep = {"deeper": deep}
+    node, depth = grow(deep), 0
+    while node.entries:
+        node, depth = node.entries[0][1], depth + 1
+    assert depth <= 8
+    wide = grow([[{"x": i} for i in range(60)] for _ in range(60)])
+    assert wide.left_out > 0
+    assert [grow(value).text for value in (None, True, 0.1 + 0.2, {}, "x")] == ["none", "yes", "0.3", "none", "x"]
+
+
+def test_report_imports_neither_snakemake_nor_spacy() -> None:
+    code = "import sys, shardner.report; print(sorted({'snakemake', 'spacy', 'thinc', 'cupy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from report_fixture import Shape, build_run
+from rich.console import Console
+from shardner.report import load_performance, print_summary, write_report
+
+
+def printed(directory: Path, *, width: int = 100, extra: list[tuple[str, str, str]] | None = None, shape: Shape) -> str:
+    run = build_run(directory, shape, extra)
+    write_report(**run.arguments(directory))
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, force_terminal=True, color_system=None)
+    print_summary(load_performance(directory / "performance.json"), console, [directory / "report.html"])
+    return stream.getvalue()
+
+
+def test_summary_fits_a_screen_and_says_what_matters(tmp_path: Path) -> None:
+    text = printed(tmp_path, shape=Shape(), width=90).replace("\N{NO-BREAK SPACE}", " ")
+    assert len(text.splitlines()) <= 24
+    for part in ("entities in 240 documents", "tokens/s", "PERSON", "rejected", "start-up", "advice", "against gold"):
+        assert part in text
+    assert "report.html" in text.replace("\n", "").replace(" ", "")
+
+
+def test_summary_of_an_empty_corpus(tmp_path: Path) -> None:
+    text = printed(tmp_path, shape=Shape(documents=0, shards=1, rejected=0))
+    assert "no entities" in text
+    assert "no documents" in text
+
+
+@pytest.mark.parametrize("hostile", ["[bold red]x[/]", "[/nonsense]", "\x1b[2J\x1b]0;owned\x07", "\u202eabc", "a\rb"])
+def test_labels_and_reasons_are_inert_on_the_terminal(tmp_path: Path, hostile: str) -> None:
+    extra = [(f"id {i}", hostile, hostile) for i in range(240)]
+    text = printed(tmp_path, shape=Shape(rejected=0), extra=extra, width=300)
+    assert not {"\x1b", "\x07", "\u202e", "\r"} & set(text)
+    if hostile.startswith("["):
+        assert hostile in text

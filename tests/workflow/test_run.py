@@ -1,0 +1,253 @@
+"""Real runs of the workflow on small data."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from making import (
+    ROOT,
+    annotate_plainly,
+    clean_environment,
+    entity_rows,
+    make_pipeline,
+    make_texts,
+    run_workflow,
+    snakemake_command,
+    write_config,
+    write_jsonl,
+)
+
+TEXTS = [*make_texts(60), "", "Ada Lovelace in London", "Ada Lovelace in London", "<script>alert(1)</script>"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_pipeline(tmp_path_factory.mktemp("model") / "pipeline")
+
+
+def settings(model: Path, corpus: Path, **more: Any) -> dict[str, Any]:
+    return {"corpus": {"files": [str(corpus)]}, "model": {"name": str(model)}, **more}
+
+
+@pytest.fixture(scope="module")
+def done(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with every format."""
+    directory = tmp_path_factory.mktemp("run")
+    corpus = write_jsonl(directory / "corpus.jsonl", TEXTS)
+    corpus.write_bytes(corpus.read_bytes() + b'{"id": "bad", "text": 5}\n{"id": "d0", "text": "again"}\n')
+    formats = ["parquet", "jsonl", "csv", "spacy"]
+    run = run_workflow(
+        directory, settings(model, corpus, shards={"count": 3}, ner={"threads": 2}, output={"formats": formats})
+    )
+    assert run.returncode == 0, run.stderr
+    (directory / "terminal.txt").write_text(run.stderr)
+    return directory
+
+
+def test_a_run_gives_the_entities_of_one_process(done: Path, model: Path) -> None:
+    assert len(annotate_plainly(model, TEXTS)) > 100
+    assert entity_rows(done / "results/entities.parquet") == annotate_plainly(model, TEXTS)
+    assert pl.read_parquet(done / "results/documents.parquet")["id"].to_list() == [f"d{i}" for i in range(len(TEXTS))]
+
+
+def test_tables_have_the_columns_of_the_contract(done: Path) -> None:
+    entities = pl.read_parquet(done / "results/entities.parquet").schema
+    assert list(entities.items())[:5] == [
+        ("doc", pl.UInt64), ("id", pl.String), ("start", pl.UInt32), ("end", pl.UInt32), ("text", pl.String),
+    ]  # fmt: skip
+    assert list(entities)[5] == "label" and isinstance(entities["label"], pl.Enum)
+    assert pl.read_parquet(done / "results/documents.parquet").schema == {
+        "doc": pl.UInt64, "id": pl.String, "file": pl.String, "row": pl.UInt64, "chars": pl.UInt32,
+        "tokens": pl.UInt32, "entities": pl.UInt32, "windows": pl.UInt32, "shard": pl.UInt32,
+    }  # fmt: skip
+    metadata = pl.read_parquet_metadata(done / "results/entities.parquet")
+    assert metadata["shardner.run"].startswith("shardner ") and "en_tiny 1.2.3" in metadata["shardner.run"]
+
+
+def test_what_was_rejected_is_listed_with_place_and_reason(done: Path) -> None:
+    rejected = pl.read_parquet(done / "results/rejected.parquet")
+    assert rejected.columns == ["file", "row", "byte_offset", "reason", "raw"]
+    assert rejected["row"].to_list() == [len(TEXTS), len(TEXTS) + 1]
+    assert "duplicate id" in rejected["reason"][1] and '"text": 5' in rejected["raw"][0]
+
+
+def test_further_formats_hold_the_same_entities(done: Path, model: Path) -> None:
+    import spacy
+    from spacy.tokens import DocBin
+
+    entities = pl.read_parquet(done / "results/entities.parquet").with_columns(pl.col("label").cast(pl.String))
+    assert pl.read_csv(done / "results/entities.csv", schema=entities.schema).equals(entities)
+    lines = [json.loads(line) for line in (done / "results/documents.jsonl").read_text("utf-8").splitlines()]
+    assert [line["id"] for line in lines] == [f"d{i}" for i in range(len(TEXTS))]
+    expected = entities.select("doc", "start", "end", "text", "label").rows()
+    assert [(line["doc"], *entity.values()) for line in lines for entity in line["entities"]] == expected
+    vocab = spacy.load(model).vocab
+    docs = [
+        doc
+        for path in sorted((done / "results/documents.spacy").iterdir())
+        for doc in DocBin().from_disk(path).get_docs(vocab)
+    ]
+    assert [doc.user_data["id"] for doc in docs] == [f"d{i}" for i in range(len(TEXTS))]
+    assert [
+        (doc.user_data["doc"], entity.start_char, entity.end_char, entity.text, entity.label_)
+        for doc in docs
+        for entity in doc.ents
+    ] == expected
+
+
+def test_the_terminal_ends_with_a_summary(done: Path) -> None:
+    last = (done / "terminal.txt").read_text()[-2_000:]
+    assert re.search(rf"in\s{len(TEXTS)}\sdocuments", last) and "results/report.html" in last
+
+
+def test_provenance_names_inputs_model_and_settings(done: Path) -> None:
+    run = json.loads((done / "results/provenance.json").read_text("utf-8"))
+    assert run["inputs"][0]["rejected"] == 2 and len(run["inputs"][0]["sha256"]) == 64
+    assert run["model"]["version"] == "1.2.3" and len(run["model"]["sha256"]) == 64
+    assert run["config"]["shards"] == {"count": 3} and run["config"]["corpus"]["on_bad_record"] == "reject"
+    assert {"snakemake", "spacy", "polars"} <= set(run["packages"])
+
+
+def test_every_shards_metrics_add_up_to_the_figures(done: Path) -> None:
+    figures = json.loads((done / "results/performance.json").read_text("utf-8"))
+    assert figures["headline"]["documents"] == len(TEXTS)
+    assert figures["headline"]["entities"] == pl.read_parquet(done / "results/entities.parquet").height
+    jobs = [json.loads(path.read_text()) for path in (done / "results/.work/jobs/annotate_shard").iterdir()]
+    assert sum(job["totals"]["documents"] for job in jobs) == len(TEXTS)
+    assert {len(job["workers"]) for job in jobs} <= {1, 2}
+
+
+def annotated_shards(run: subprocess.CompletedProcess[str]) -> list[str]:
+    lines = [line for line in run.stderr.splitlines() if "Annotating shard" in line]
+    return sorted(line.split("shard ")[1].split()[0] for line in lines)
+
+
+def test_a_second_run_has_nothing_to_do_and_a_deleted_result_is_redone_alone(model: Path, tmp_path: Path) -> None:
+    given = settings(model, write_jsonl(tmp_path / "corpus.jsonl", TEXTS), shards={"count": 3})
+    first = run_workflow(tmp_path, given)
+    assert annotated_shards(first) == ["00000", "00001", "00002"], first.stderr
+    entities = entity_rows(tmp_path / "results/entities.parquet")
+    second = run_workflow(tmp_path, given)
+    assert "Nothing to be done" in second.stderr
+    # other workers, batches, or devices change no entity: what is done stays done
+    again = run_workflow(tmp_path, {**given, "ner": {"threads": 2, "batch_tokens": 50, "device": "cpu"}})
+    assert annotated_shards(again) == []
+    (tmp_path / "results/.work/entities/00001.parquet").unlink()
+    third = run_workflow(tmp_path, given)
+    assert annotated_shards(third) == ["00001"] and "split_corpus" not in third.stderr
+    assert "merge_shards" in third.stderr and "report_performance" in third.stderr
+    assert entity_rows(tmp_path / "results/entities.parquet") == entities
+
+
+def test_shards_and_workers_change_nothing_but_the_column_shard(model: Path, tmp_path: Path) -> None:
+    texts = TEXTS[-20:]  # with 50 shards, most stay empty
+    corpus = write_jsonl(tmp_path / "corpus.jsonl", texts)
+    expected = annotate_plainly(model, texts)
+    documents = []
+    for count, threads in ((1, 1), (2, 2), (7, 1), (50, 2)):
+        output = {"dir": f"out-{count}"}
+        given = settings(model, corpus, shards={"count": count}, ner={"threads": threads}, output=output)
+        run = run_workflow(tmp_path, given)
+        assert run.returncode == 0, run.stderr
+        assert entity_rows(tmp_path / f"out-{count}/entities.parquet") == expected
+        documents.append(pl.read_parquet(tmp_path / f"out-{count}/documents.parquet").drop("shard"))
+    assert all(table.equals(documents[0]) for table in documents)
+
+
+def test_an_empty_corpus_gives_empty_tables_and_a_report(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "corpus.jsonl").write_bytes(b"")
+    run = run_workflow(tmp_path, settings(model, tmp_path / "corpus.jsonl"))
+    assert run.returncode == 0, run.stderr
+    assert pl.read_parquet(tmp_path / "results/entities.parquet").height == 0
+    assert (tmp_path / "results/report.html").stat().st_size > 1_000
+
+
+def test_kept_columns_take_the_type_that_their_values_allow(model: Path, tmp_path: Path) -> None:
+    lines = [
+        {"id": i, "text": "in London", "year": 2000 + i, "price": 1.5 * i, "paid": i > 1, "who": None} for i in range(4)
+    ]
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    given = settings(model, tmp_path / "c.jsonl", shards={"count": 2})
+    given["corpus"]["keep"] = ["year", "price", "paid", "who"]
+    assert run_workflow(tmp_path, given).returncode == 0
+    documents = pl.read_parquet(tmp_path / "results/documents.parquet")
+    kept = documents.select("year", "price", "paid", "who")
+    assert kept.dtypes == [pl.Int64, pl.Float64, pl.Boolean, pl.String]
+    assert kept.rows() == [(line["year"], line["price"], line["paid"], None) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"modle": {"name": "x"}}, "modle: there is no such setting; did you mean 'model'?"),
+        ({"ner": {"engine": "fast"}}, "ner.engine: 'fast' is not allowed; one of auto, fused, spacy"),
+        ({"corpus": {"files": ["none.jsonl"]}}, "none.jsonl"),
+        ({"corpus": {"files": ["*.csv"]}}, "*.csv"),
+        ({"corpus": {"files": ["corpus.jsonl"], "text": "txet"}}, "txet"),
+        ({"model": {"name": "models/none"}}, "neither a directory nor the name of a pipeline package"),
+    ],
+)
+def test_a_wrong_setting_is_one_clear_message_before_any_work(
+    model: Path, tmp_path: Path, more: dict[str, Any], message: str
+) -> None:
+    given = {**settings(model, write_jsonl(tmp_path / "corpus.jsonl", TEXTS[:2])), **more}
+    run = run_workflow(tmp_path, given)
+    assert run.returncode != 0 and message in run.stderr
+    assert "Traceback" not in run.stderr and not (tmp_path / "results").exists()
+
+
+def test_an_error_of_a_job_is_a_message_first_and_a_traceback_in_its_log(model: Path, tmp_path: Path) -> None:
+    corpus = write_jsonl(tmp_path / "corpus.jsonl", TEXTS[:3])
+    corpus.write_bytes(corpus.read_bytes() + b"{broken\n")
+    given = settings(model, corpus)
+    given["corpus"]["on_bad_record"] = "fail"
+    run = run_workflow(tmp_path, given)
+    assert run.returncode != 0
+    assert "CorpusError: " in run.stderr and "malformed JSON" in run.stderr
+    assert run.stderr.index("CorpusError: ") < run.stderr.find("Traceback")
+    assert "Traceback" in (tmp_path / "results/.work/logs/split_corpus/all.log").read_text()
+
+
+def test_asking_for_a_gpu_that_this_version_cannot_use_says_so(model: Path, tmp_path: Path) -> None:
+    corpus = write_jsonl(tmp_path / "corpus.jsonl", TEXTS[:3])
+    run = run_workflow(tmp_path, settings(model, corpus, ner={"device": "gpu"}))
+    assert run.returncode != 0 and "DeviceError: ner.device: gpu was asked for" in run.stderr
+
+
+def test_the_gpu_resource_may_be_given_on_a_machine_without_one(model: Path, tmp_path: Path) -> None:
+    corpus = write_jsonl(tmp_path / "corpus.jsonl", TEXTS[:3])
+    run = run_workflow(tmp_path, settings(model, corpus), "--resources", "gpu=4", cores=8)
+    assert run.returncode == 0, run.stderr
+
+
+def test_the_workflow_can_be_a_module_of_another(model: Path, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "corpus.jsonl", TEXTS[:5])
+    write_config(tmp_path, {"ner": settings(model, tmp_path / "corpus.jsonl")})
+    (tmp_path / "Snakefile").write_text(
+        f'configfile: "settings.yaml"\nmodule shardner:\n    snakefile: "{ROOT / "Snakefile"}"\n'
+        '    config: config["ner"]\nuse rule * from shardner as ner_*\n'
+        'rule count:\n    default_target: True\n    input: rules.ner_merge_shards.output.entities\n'
+        '    output: "count.txt"\n    shell: "wc -c {input} > {output}"\n'
+    )  # fmt: skip
+    command = [sys.executable, "-m", "snakemake", "--directory", str(tmp_path), "--cores", "2"]
+    run = subprocess.run(
+        [*command, "--snakefile", str(tmp_path / "Snakefile")],
+        capture_output=True, text=True, check=False, env=clean_environment(),
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert entity_rows(tmp_path / "results/entities.parquet") == annotate_plainly(model, TEXTS[:5])
+    assert "entities.parquet" in (tmp_path / "count.txt").read_text()
+
+
+def test_snakemakes_own_report_embeds_ours(done: Path, model: Path) -> None:
+    command = snakemake_command(done, "--configfile", str(done / "settings.yaml"), "--report", "snakemake.html")
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env=clean_environment())
+    assert run.returncode == 0, run.stderr
+    assert "Performance" in (done / "snakemake.html").read_text("utf-8")

@@ -1,0 +1,29 @@
+# One job a shard, one device a job. The settings below `ner` change no entity, so they are no `params`: a run that is
+# resumed with other workers or batches keeps the shards that are done.
+
+
+rule annotate_shard:
+    input:
+        windows=WORK / "shards" / "{shard}.parquet",
+        pipeline=rules.prepare_model.output.pipeline,
+    output:
+        entities=WORK / "entities" / "{shard}.parquet",
+        documents=WORK / "documents" / "{shard}.parquet",
+        rejected=WORK / "rejected" / "{shard}.parquet",
+        job=JOBS / "annotate_shard" / "{shard}.json",
+    log:
+        LOGS / "annotate_shard" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "annotate_shard" / "{shard}.tsv"
+    conda:
+        GPU_ENV
+    threads: get_worker_count
+    resources:
+        gpu=gpus_a_job(CONFIG.ner.device),
+        mem_mb=get_memory_mb,
+    params:
+        code=fingerprint("shardner.annotate"),
+    message:
+        "Annotating shard {wildcards.shard} with {threads} workers"
+    script:
+        "../scripts/annotate_shard.py"

@@ -1,0 +1,103 @@
+# What the rules share: the settings, the plan, and where files lie.
+
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(str(workflow.current_basedir), "..", "scripts").resolve()))
+
+from shardner.config import complete, parse_config
+from shardner.corpus import check_files, expand_files
+from shardner.demo.corpus import DEMO_CORPUS_BYTES
+from shardner.engine.select import refuse_unavailable
+from shardner.errors import ShardnerError
+from shardner.fingerprint import fingerprint
+from shardner.gpu.device import gpus_a_job
+from shardner.model.source import SourceKind, classify, source_files
+from shardner.plan import estimate_chars, plan_shards
+
+DEMO = Path("resources/demo")
+
+
+def get_plan():
+    """Check the settings and the input, before any job runs; return what the rules need to know."""
+    try:
+        parsed = parse_config(config)
+        refuse_unavailable(parsed.ner.engine)
+        source = classify(parsed.model.name)
+        if parsed.corpus.files == ("demo",):
+            files = [(DEMO / "corpus.jsonl", DEMO_CORPUS_BYTES)]
+        else:
+            files = [(path, path.stat().st_size) for path in expand_files(parsed.corpus.files)]
+            if workflow.is_main_process:
+                check_files([path for path, _ in files], parsed.corpus)
+    except ShardnerError as error:
+        raise WorkflowError(str(error)) from None
+    count = plan_shards(estimate_chars(files)) if parsed.shards == "auto" else parsed.shards
+    return parsed, source, [str(path) for path, _ in files], count
+
+
+CONFIG, SOURCE, FILES, COUNT = get_plan()
+SETTINGS = complete(config)
+SHARDS = [f"{shard:05d}" for shard in range(COUNT)]
+OUT = CONFIG.output.dir
+WORK = OUT / ".work"
+LOGS = WORK / "logs"
+BENCHMARKS = WORK / "benchmarks"
+JOBS = WORK / "jobs"
+IS_DEMO = FILES == [str(DEMO / "corpus.jsonl")]
+CPU_ENV = "../../envs/cpu.yaml"
+GPU_ENV = "../../envs/gpu.yaml"
+
+
+wildcard_constraints:
+    shard=r"\d{5}",
+
+
+def get_results():
+    """Return the files that a run makes for its user."""
+    names = ["entities.parquet", "documents.parquet", "rejected.parquet"]
+    names += ["performance.json", "report.html", "provenance.json"]
+    names += ["entities.csv"] if "csv" in CONFIG.output.formats else []
+    names += ["documents.jsonl"] if "jsonl" in CONFIG.output.formats else []
+    if "spacy" in CONFIG.output.formats:
+        names += [f"documents.spacy/{shard}.spacy" for shard in SHARDS]
+    return [OUT / name for name in names]
+
+
+def get_kept():
+    """Return the results of shards: a run makes those that are gone again, though nothing reads them any more."""
+    kinds = [("entities", ".parquet"), ("documents", ".parquet"), ("rejected", ".parquet")]
+    kinds += [("jobs/annotate_shard", ".json")]
+    return [path for kind, suffix in kinds for path in get_shard_results(kind, suffix)]
+
+
+def get_shard_results(kind, suffix=".parquet"):
+    """Return the files of one kind of all shards, in corpus order."""
+    return [WORK / kind / f"{shard}{suffix}" for shard in SHARDS]
+
+
+def get_demo_pipeline(wildcards):
+    """Return the demo's pipeline where the run needs it."""
+    return [DEMO / "pipeline"] if SOURCE.kind is SourceKind.DEMO else []
+
+
+def get_demo_gold(wildcards):
+    """Return the demo's gold entities where the demo's corpus is annotated."""
+    return [DEMO / "gold.parquet"] if IS_DEMO else []
+
+
+def get_worker_count(wildcards):
+    """Return the workers of an annotate job: the cores of a device, or one without a GPU."""
+    if CONFIG.ner.threads != "auto":
+        return CONFIG.ner.threads
+    if not gpus_a_job(CONFIG.ner.device):
+        return 1
+    limit = workflow.global_resources.get("gpu")
+    return max(workflow.cores // (limit.value if limit and limit.value else 1), 1)
+
+
+def get_memory_mb(wildcards, threads, attempt):
+    """Return the memory that an annotate job asks a cluster for; more at each further attempt."""
+    return (1_000 + 1_500 * threads) * attempt

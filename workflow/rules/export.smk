@@ -1,0 +1,72 @@
+# Results in further formats, where `output.formats` asks for them.
+
+
+rule export_csv:
+    input:
+        entities=rules.merge_shards.output.entities,
+    output:
+        csv=OUT / "entities.csv",
+    log:
+        LOGS / "export_csv" / "all.log",
+    benchmark:
+        BENCHMARKS / "export_csv" / "all.tsv"
+    conda:
+        CPU_ENV
+    threads: 1
+    resources:
+        mem_mb=2_000,
+    params:
+        code=fingerprint("shardner.export"),
+    message:
+        "Writing {output.csv}"
+    script:
+        "../scripts/export_csv.py"
+
+
+rule export_jsonl:
+    input:
+        documents=rules.merge_shards.output.documents,
+        entities=rules.merge_shards.output.entities,
+    output:
+        jsonl=OUT / "documents.jsonl",
+    log:
+        LOGS / "export_jsonl" / "all.log",
+    benchmark:
+        BENCHMARKS / "export_jsonl" / "all.tsv"
+    conda:
+        CPU_ENV
+    threads: 1
+    resources:
+        mem_mb=2_000,
+    params:
+        code=fingerprint("shardner.export"),
+    message:
+        "Writing {output.jsonl}"
+    script:
+        "../scripts/export_jsonl.py"
+
+
+rule export_docbin:
+    input:
+        windows=rules.annotate_shard.input.windows,
+        pipeline=rules.prepare_model.output.pipeline,
+        entities=rules.annotate_shard.output.entities,
+        documents=rules.annotate_shard.output.documents,
+        merged=rules.merge_shards.output.documents,
+    output:
+        docbin=OUT / "documents.spacy" / "{shard}.spacy",
+    log:
+        LOGS / "export_docbin" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "export_docbin" / "{shard}.tsv"
+    conda:
+        CPU_ENV
+    threads: 1
+    resources:
+        mem_mb=2_000,
+    params:
+        code=fingerprint("shardner.export"),
+    message:
+        "Writing {output.docbin}"
+    script:
+        "../scripts/export_docbin.py"

@@ -1,0 +1,33 @@
+# The results of all shards, in corpus order; refuses when anything is missing.
+
+
+rule merge_shards:
+    input:
+        manifest=rules.split_corpus.output.manifest,
+        split_rejected=rules.split_corpus.output.rejected,
+        pipeline=rules.prepare_model.output.pipeline,
+        entities=get_shard_results("entities"),
+        documents=get_shard_results("documents"),
+        rejected=get_shard_results("rejected"),
+        jobs=get_shard_results("jobs/annotate_shard", ".json"),
+    output:
+        entities=OUT / "entities.parquet",
+        documents=OUT / "documents.parquet",
+        rejected=OUT / "rejected.parquet",
+        job=JOBS / "merge_shards.json",
+    log:
+        LOGS / "merge_shards" / "all.log",
+    benchmark:
+        BENCHMARKS / "merge_shards" / "all.tsv"
+    conda:
+        CPU_ENV
+    threads: 1
+    resources:
+        mem_mb=2_000,
+    params:
+        code=fingerprint("shardner.merge"),
+        shards=COUNT,
+    message:
+        "Merging {params.shards} shards"
+    script:
+        "../scripts/merge_shards.py"

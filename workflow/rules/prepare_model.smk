@@ -1,0 +1,48 @@
+# The pipeline: found, fetched or (for the demo) trained; its components chosen.
+
+
+rule train_demo_pipeline:
+    output:
+        pipeline=directory(DEMO / "pipeline"),
+    log:
+        "resources/demo/logs/train_demo_pipeline.log",
+    benchmark:
+        "resources/demo/benchmarks/train_demo_pipeline.tsv"
+    conda:
+        CPU_ENV
+    threads: 1
+    resources:
+        mem_mb=2_000,
+    params:
+        code=fingerprint("shardner.demo.train"),
+    message:
+        "Training the demo's pipeline (under a minute; kept for the next run)"
+    script:
+        "../scripts/train_demo_pipeline.py"
+
+
+rule prepare_model:
+    input:
+        demo=get_demo_pipeline,
+        files=source_files(SOURCE),
+    output:
+        pipeline=WORK / "pipeline.json",
+        unpacked=directory(WORK / "pipeline"),
+        job=JOBS / "prepare_model.json",
+    log:
+        LOGS / "prepare_model" / "all.log",
+    benchmark:
+        BENCHMARKS / "prepare_model" / "all.tsv"
+    conda:
+        CPU_ENV
+    threads: 1
+    resources:
+        mem_mb=2_000,
+    params:
+        code=fingerprint("shardner.model.pipeline"),
+        name=CONFIG.model.name,
+        components=CONFIG.model.components,
+    message:
+        "Preparing the pipeline {params.name}"
+    script:
+        "../scripts/prepare_model.py"

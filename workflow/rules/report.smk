@@ -1,0 +1,71 @@
+# How the result was made and where the time went.
+
+
+rule write_provenance:
+    input:
+        manifest=rules.split_corpus.output.manifest,
+        pipeline=rules.prepare_model.output.pipeline,
+        jobs=get_shard_results("jobs/annotate_shard", ".json"),
+        # a run that could not be merged has no provenance
+        entities=rules.merge_shards.output.entities,
+    output:
+        provenance=OUT / "provenance.json",
+    log:
+        LOGS / "write_provenance" / "all.log",
+    benchmark:
+        BENCHMARKS / "write_provenance" / "all.tsv"
+    conda:
+        CPU_ENV
+    threads: 1
+    resources:
+        mem_mb=1_000,
+    params:
+        code=fingerprint("shardner.provenance"),
+    message:
+        "Writing {output.provenance}"
+    script:
+        "../scripts/write_provenance.py"
+
+
+rule report_performance:
+    input:
+        manifest=rules.split_corpus.output.manifest,
+        pipeline=rules.prepare_model.output.pipeline,
+        provenance=rules.write_provenance.output.provenance,
+        shards=rules.split_corpus.output.shards,
+        entities=rules.merge_shards.output.entities,
+        documents=rules.merge_shards.output.documents,
+        rejected=rules.merge_shards.output.rejected,
+        annotate_jobs=get_shard_results("jobs/annotate_shard", ".json"),
+        other_jobs=[rules.prepare_model.output.job, rules.split_corpus.output.job, rules.merge_shards.output.job],
+        gold=get_demo_gold,
+    output:
+        html=report(
+            OUT / "report.html",
+            caption="../report/performance.rst",
+            category="Performance",
+        ),
+        performance=OUT / "performance.json",
+    log:
+        LOGS / "report_performance" / "all.log",
+    benchmark:
+        BENCHMARKS / "report_performance" / "all.tsv"
+    conda:
+        CPU_ENV
+    threads: 1
+    resources:
+        mem_mb=2_000,
+    params:
+        code=fingerprint("shardner.report"),
+    message:
+        "Writing {output.html}"
+    script:
+        "../scripts/report_performance.py"
+
+
+onsuccess:
+    if (OUT / "performance.json").is_file():
+        from rich.console import Console
+        from shardner.report import load_performance, print_summary
+
+        print_summary(load_performance(OUT / "performance.json"), Console(stderr=True), get_results()[:5])

@@ -1,0 +1,49 @@
+# The corpus: read once, numbered, and cut into shards.
+
+
+rule make_demo_corpus:
+    output:
+        corpus=DEMO / "corpus.jsonl",
+        gold=DEMO / "gold.parquet",
+    log:
+        "resources/demo/logs/make_demo_corpus.log",
+    benchmark:
+        "resources/demo/benchmarks/make_demo_corpus.tsv"
+    conda:
+        CPU_ENV
+    threads: 1
+    resources:
+        mem_mb=1_000,
+    params:
+        code=fingerprint("shardner.demo.corpus"),
+    message:
+        "Generating the demo's corpus"
+    script:
+        "../scripts/make_demo_corpus.py"
+
+
+rule split_corpus:
+    input:
+        files=FILES,
+    output:
+        shards=get_shard_results("shards"),
+        rejected=WORK / "split" / "rejected.parquet",
+        manifest=WORK / "split" / "manifest.json",
+        job=JOBS / "split_corpus.json",
+    log:
+        LOGS / "split_corpus" / "all.log",
+    benchmark:
+        BENCHMARKS / "split_corpus" / "all.tsv"
+    conda:
+        CPU_ENV
+    threads: 1
+    resources:
+        mem_mb=2_000,
+    params:
+        code=fingerprint("shardner.split"),
+        corpus=SETTINGS["corpus"],
+        shards=COUNT,
+    message:
+        "Splitting the corpus into {params.shards} shards"
+    script:
+        "../scripts/split_corpus.py"

@@ -1,0 +1,15 @@
+"""Adapter of rule export_docbin."""
+
+from pathlib import Path
+
+from adapter import job_log
+
+with job_log(snakemake.log[0]):
+    from shardner.export import export_shard_docbin
+    from shardner.model.pipeline import read_pipeline
+
+    given = snakemake.input
+    export_shard_docbin(
+        Path(given.windows), Path(given.documents), Path(given.entities),
+        read_pipeline(Path(given.pipeline)), Path(snakemake.output.docbin),
+    )  # fmt: skip

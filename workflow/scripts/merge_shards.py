@@ -1,0 +1,22 @@
+"""Adapter of rule merge_shards."""
+
+from pathlib import Path
+
+from adapter import job_log
+
+with job_log(snakemake.log[0]):
+    from shardner.manifest import read_manifest
+    from shardner.merge import CorpusFiles, merge_shards, name_run
+    from shardner.metrics import measured_job
+    from shardner.model.pipeline import read_pipeline
+    from shardner.records import ShardFiles
+
+    given, results = snakemake.input, snakemake.output
+    with measured_job(Path(results.job), snakemake.rule):
+        manifest, pipeline = read_manifest(Path(given.manifest)), read_pipeline(Path(given.pipeline))
+        files = zip(given.entities, given.documents, given.rejected, given.jobs, strict=True)
+        merge_shards(
+            manifest, [ShardFiles(*map(Path, each)) for each in files], Path(given.split_rejected),
+            pipeline.labels, name_run(manifest, pipeline),
+            CorpusFiles(Path(results.entities), Path(results.documents), Path(results.rejected)),
+        )  # fmt: skip

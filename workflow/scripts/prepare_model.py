@@ -1,0 +1,16 @@
+"""Adapter of rule prepare_model."""
+
+from pathlib import Path
+
+from adapter import job_log
+
+with job_log(snakemake.log[0]):
+    from shardner.metrics import measured_job
+    from shardner.model.pipeline import prepare_pipeline, write_pipeline
+    from shardner.model.source import classify
+
+    with measured_job(Path(snakemake.output.job), snakemake.rule):
+        demo = Path(snakemake.input.demo[0]) if snakemake.input.demo else None
+        unpacked, components = Path(snakemake.output.unpacked), snakemake.params.components
+        pipeline = prepare_pipeline(classify(snakemake.params.name), demo, unpacked, components)
+        write_pipeline(Path(snakemake.output.pipeline), pipeline)

@@ -1,0 +1,27 @@
+"""Adapter of rule report_performance."""
+
+import json
+from pathlib import Path
+
+from adapter import job_log
+
+with job_log(snakemake.log[0]):
+    import polars as pl
+    from shardner.demo.score import score_entities
+    from shardner.manifest import read_manifest
+    from shardner.metrics import read_job
+    from shardner.model.pipeline import describe_pipeline, read_pipeline
+    from shardner.report import write_report
+
+    given, results = snakemake.input, snakemake.output
+    write_report(
+        jobs=[read_job(Path(job)) for job in [*given.annotate_jobs, *given.other_jobs]],
+        manifest=read_manifest(Path(given.manifest)),
+        model=describe_pipeline(read_pipeline(Path(given.pipeline))),
+        provenance=json.loads(Path(given.provenance).read_text("utf-8")),
+        results=Path(given.entities).parent,
+        shard_paths=[Path(path) for path in given.shards],
+        scores=score_entities(*map(pl.read_parquet, [given.entities, *given.gold])) if given.gold else None,
+        html=Path(results.html),
+        performance_json=Path(results.performance),
+    )

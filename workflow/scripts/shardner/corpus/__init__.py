@@ -1,0 +1,19 @@
+"""Reading the corpus: input files become batches of records, in order, each record a document or a rejection."""
+
+from shardner.corpus.batch import Batch
+from shardner.corpus.check import check_files
+from shardner.corpus.files import expand_files, show_path
+from shardner.corpus.keep import dtype_name, keep_dtypes, keep_expr, parse_dtype
+from shardner.corpus.read import read_corpus
+
+__all__ = [
+    "Batch",
+    "check_files",
+    "dtype_name",
+    "expand_files",
+    "keep_dtypes",
+    "keep_expr",
+    "parse_dtype",
+    "read_corpus",
+    "show_path",
+]

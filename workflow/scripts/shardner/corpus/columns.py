@@ -1,0 +1,56 @@
+"""What to say when a column that the configuration names is not in a file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from math import inf
+from pathlib import Path
+
+import yaml
+
+from shardner.config import CorpusConfig
+from shardner.corpus.files import show_path
+from shardner.errors import CorpusError
+
+_SHOWN = 20
+
+
+def missing_column(
+    path: Path, key: str, column: str, present: Sequence[str], corpus: CorpusConfig, *, hint: str = ""
+) -> CorpusError:
+    """Say that `column`, the value of ``corpus.<key>``, is not in `path`, which columns are, and what to write."""
+    names = ", ".join(repr(name) for name in present[:_SHOWN]) or "none"
+    more = f" and {len(present) - _SHOWN} more" if len(present) > _SHOWN else ""
+    lines = [f"{show_path(path)}: there is no column {column!r} (corpus.{key}); its columns: {names}{more}"]
+    if hint:
+        lines[0] += f" ({hint})"
+    near = nearest(column, present)
+    if near is not None:
+        lines.append(f"  the nearest is {near!r}; write:  {corpus_line(key, _value(key, column, near, corpus))}")
+    elif key == "keep":
+        lines.append(f"  write:  {corpus_line(key, [name for name in corpus.keep if name != column])}")
+    if key == "id":
+        lines.append(f"  without ids in the input, write:  {corpus_line('id', None)}")
+    return CorpusError("\n".join(lines))
+
+
+def nearest(column: str, present: Sequence[str]) -> str | None:
+    """Return the name that is most like `column`, whatever its case; None if there is no name."""
+
+    def likeness(name: str) -> float:
+        return difflib.SequenceMatcher(None, column.casefold(), name.casefold()).ratio()
+
+    return max(present, key=likeness, default=None)
+
+
+def corpus_line(key: str, value: object) -> str:
+    """Return the line of YAML that sets ``corpus.<key>``."""
+    shown = yaml.safe_dump({key: value}, default_flow_style=True, width=inf, allow_unicode=True).strip()
+    return f"corpus: {shown}"
+
+
+def _value(key: str, column: str, near: str, corpus: CorpusConfig) -> object:
+    if key != "keep":
+        return near
+    return list(dict.fromkeys(near if name == column else name for name in corpus.keep))

@@ -1,0 +1,150 @@
+"""Which ids have been seen: a set for hundreds of millions of them, 16 bytes each, most of those on disk.
+
+An id is represented by a hash of 128 bits (for a billion ids the chance of one false match is below 10⁻²⁰). Hashes lie
+in sorted runs whose sizes fall geometrically, as in a log-structured merge tree (O'Neil et al. 1996), so that there
+are few runs to search and every hash is merged a logarithmic number of times. Long runs are files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from shardner.errors import CorpusError
+
+#: Hashes that a run has in memory at most, and that a merge of longer runs handles at once.
+RUN_IN_MEMORY = 1 << 20
+
+#: A run is searched in every so manieth of its hashes first, which stay in memory; a power of two.
+FENCE_EVERY = 64
+
+_Hashes = npt.NDArray[np.uint64]
+
+
+class _Run:
+    """Hashes as (2, n): their first halves, sorted, and their second halves."""
+
+    def __init__(self, hashes: _Hashes) -> None:
+        self.hashes = hashes
+        self.size = hashes.shape[1]
+        self._fences = np.array(hashes[0, ::FENCE_EVERY])
+
+    def contains(self, hashes: _Hashes) -> npt.NDArray[np.bool_]:
+        """Tell which of `hashes` are here; they are sorted, too."""
+        found = np.zeros(hashes.shape[1], dtype=np.bool_)
+        first, second = np.asarray(self.hashes)  # a memmap is slow to index
+        at = self._places(hashes[0])
+        left = np.arange(hashes.shape[1])
+        while left.size:  # once, and again for the rare first halves that are here twice
+            inside = at < self.size
+            left, at = left[inside], at[inside]
+            same = first[at] == hashes[0, left]
+            left, at = left[same], at[same]
+            equal = second[at] == hashes[1, left]
+            found[left[equal]] = True
+            left, at = left[~equal], at[~equal] + 1
+        return found
+
+    def _places(self, halves: _Hashes) -> npt.NDArray[np.intp]:
+        """Return where `halves` would go: ``np.searchsorted``, but with few touches of a large array."""
+        first = np.asarray(self.hashes)[0]
+        fence = np.searchsorted(self._fences, halves)
+        at = np.where(fence > 0, (fence - 1) * FENCE_EVERY + 1, 0)
+        step = FENCE_EVERY // 2
+        while step:
+            ahead = np.minimum(at + step, self.size) - 1
+            at += step * ((at + step <= self.size) & (first[ahead] < halves))
+            step //= 2
+        return at
+
+
+class SeenIds:
+    """A set of ids that tells new ones from those seen before.
+
+    Args:
+        scratch: a directory for the long runs. Their files are unlinked as soon as they are open, so nothing is left
+            behind, however the process ends.
+    """
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._runs: list[_Run] = []
+
+    def __len__(self) -> int:
+        return sum(run.size for run in self._runs)
+
+    def add(self, ids: pl.Series) -> npt.NDArray[np.bool_]:
+        """Add ids and return which of them are new; of equal ones the first is.
+
+        Args:
+            ids: strings without nulls.
+
+        Raises:
+            CorpusError: the scratch directory is full.
+        """
+        new: npt.NDArray[np.bool_] = ids.is_first_distinct().to_numpy(writable=True)
+        places = np.flatnonzero(new)
+        hashes = _hash(ids.gather(places) if places.size < len(ids) else ids)
+        order = np.argsort(hashes[0])
+        hashes = np.take(hashes, order, axis=1)
+        seen = np.zeros(order.size, dtype=np.bool_)
+        for run in self._runs:
+            seen |= run.contains(hashes)
+        new[places[order[seen]]] = False
+        if not seen.all():
+            self._insert(np.compress(~seen, hashes, axis=1))
+        return new
+
+    def _insert(self, hashes: _Hashes) -> None:
+        """Add a run, merged with those that are not at least twice as long as all that come after."""
+        merging, size = [hashes], hashes.shape[1]
+        while self._runs and self._runs[-1].size < 2 * size:
+            run = self._runs.pop()
+            merging.append(run.hashes)
+            size += run.size
+        if len(merging) > 1:
+            hashes = _merge(merging) if size <= RUN_IN_MEMORY else self._merge_on_disk(merging, size)
+        self._runs.append(_Run(hashes))
+
+    def _merge_on_disk(self, runs: list[_Hashes], size: int) -> _Hashes:
+        path = self._scratch / "seen-ids"
+        try:
+            # written, not mapped for writing: a full disk is then an error rather than a signal that kills the process
+            with path.open("wb") as first, path.open("r+b") as second:
+                second.seek(size * 8)
+                for part in _merge_by_range(runs, size):
+                    first.write(part[0].data)
+                    second.write(part[1].data)
+            return np.memmap(path, dtype=np.uint64, mode="r", shape=(2, size))
+        except OSError as error:
+            raise CorpusError(
+                f"{self._scratch}: the set of ids cannot be written: {error.strerror or error}; it takes up to "
+                f"32 bytes an id (now {size} ids): make room, or point TMPDIR elsewhere, or write  corpus: {{id: null}}"
+            ) from error
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _hash(ids: pl.Series) -> _Hashes:
+    # another seed may change a hash in its last step only; another string makes the halves independent
+    halves = [ids.hash(seed=0x5EED), ("\x1f" + ids).hash(seed=0x1D5)]
+    return np.stack([half.to_numpy() for half in halves])
+
+
+def _merge(runs: list[_Hashes]) -> _Hashes:
+    merged = np.concatenate(runs, axis=1)
+    order = np.argsort(merged[0], kind="stable")  # a merge sort that finds the runs
+    return np.take(merged, order, axis=1)
+
+
+def _merge_by_range(runs: list[_Hashes], size: int) -> Iterator[_Hashes]:
+    """Merge runs a range of hashes at a time: hashes are spread evenly, so ranges hold about equally many."""
+    parts = -(-size // RUN_IN_MEMORY)
+    limits = np.array([(part << 64) // parts for part in range(1, parts)], dtype=np.uint64)
+    edges = [[0, *np.searchsorted(run[0], limits).tolist(), run.shape[1]] for run in runs]
+    for part in range(parts):
+        yield _merge([run[:, edge[part] : edge[part + 1]] for run, edge in zip(runs, edges, strict=True)])

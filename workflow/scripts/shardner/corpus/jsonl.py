@@ -1,0 +1,125 @@
+"""JSON lines: each line an object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from shardner.config import CorpusConfig
+from shardner.corpus import streams
+from shardner.corpus.batch import BadRecord, Builder, invalid_utf8, too_long
+from shardner.corpus.keep import json_value
+from shardner.corpus.streams import Line
+
+_WHITESPACE = " \t\r\n"
+_TYPES = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
+
+
+def fill(lines: Iterator[Line], builder: Builder, corpus: CorpusConfig) -> Iterator[None]:
+    """Read records into `builder`; yield whenever it is full."""
+    limit = streams.MAX_RECORD_BYTES
+    text_column, id_column, keep = corpus.text, corpus.id, corpus.keep
+    for row, (offset, raw, length) in enumerate(lines):
+        try:
+            if length > limit:
+                raise too_long(length, limit)
+            line = _decode(raw)
+            if not line:
+                continue
+            record = parse_object(line)
+            text = _text(record, text_column)
+            identifier = None if id_column is None else _id(record, id_column)
+            kept = [json_value(record.get(column)) for column in keep]
+            if "\\u" in line:
+                _refuse_surrogates([identifier, text, *(value for value, _ in kept)])
+        except BadRecord as reason:
+            builder.reject(row, offset, raw, reason)
+        else:
+            builder.add(row, offset, raw, identifier, text)
+            if keep:
+                builder.keep([value for value, _ in kept], [kind for _, kind in kept])
+        if builder.full:
+            yield
+
+
+def read_objects(lines: Iterator[Line]) -> Iterator[dict[str, Any]]:
+    """Yield the records that can be read at all."""
+    for line in lines:
+        try:
+            decoded = _decode(line.raw)
+            if decoded:
+                yield parse_object(decoded)
+        except BadRecord:
+            continue
+
+
+def _decode(raw: bytes) -> str:
+    """Decode a line; empty if it holds no record."""
+    try:
+        line = raw.decode().rstrip(_WHITESPACE)
+    except UnicodeDecodeError as error:
+        raise invalid_utf8(error) from None
+    return "" if line.isspace() else line
+
+
+def parse_object(line: str) -> dict[str, Any]:
+    """Parse a line that ends in no white space.
+
+    Raises:
+        BadRecord: it is no JSON, no object, or holds what JSON or Python cannot represent.
+    """
+    start = 0 if line.startswith("{") else len(line) - len(line.lstrip(_WHITESPACE))
+    try:
+        record, end = _DECODER.raw_decode(line, start)
+    except json.JSONDecodeError as error:
+        raise BadRecord(f"malformed JSON: {error.msg} at character {error.pos}") from None
+    except RecursionError:
+        raise BadRecord("malformed JSON: nested too deeply") from None
+    except ValueError:  # Python's limit on digits
+        raise BadRecord("malformed JSON: an integer of too many digits") from None
+    if end != len(line):
+        raise BadRecord(f"malformed JSON: something follows the value at character {end}")
+    if type(record) is not dict:
+        raise BadRecord(f"not a JSON object but {_kind(record)}")
+    return record
+
+
+def _text(record: dict[str, Any], column: str) -> str:
+    text = record.get(column)
+    if type(text) is str:
+        return text
+    if text is None:
+        raise BadRecord("missing text")
+    raise BadRecord(f"the text is not a string but {_kind(text)}")
+
+
+def _id(record: dict[str, Any], column: str) -> str:
+    identifier = record.get(column)
+    if type(identifier) is int:
+        return str(identifier)
+    if identifier is None or identifier == "":
+        raise BadRecord("missing id")
+    if type(identifier) is not str:
+        raise BadRecord(f"the id is neither a string nor an integer but {_kind(identifier)}")
+    return identifier
+
+
+def _kind(value: object) -> str:
+    return _TYPES.get(type(value), "null")
+
+
+def _refuse_surrogates(values: list[str | None]) -> None:
+    for value in values:
+        try:
+            (value or "").encode()
+        except UnicodeEncodeError as error:
+            code = ord(error.object[error.start])
+            raise BadRecord(f"a lone surrogate (\\u{code:04x}), which is no character") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise BadRecord(f"malformed JSON: {name} is no JSON value")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

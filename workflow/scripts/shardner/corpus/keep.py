@@ -1,0 +1,93 @@
+"""The ``keep`` columns: strings while reading, and afterwards the dtype that all their values allow.
+
+What type a column of JSON lines has is known only at the end of the corpus. So its values travel as text, each batch
+tells which kinds of values it had, and the merge casts. Only where all input is Parquet with one dtype does a column
+keep that dtype from the start: it is *native*.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import polars as pl
+
+from shardner.corpus.batch import BadRecord
+
+STRING = "string"
+INTEGER = "integer"  # fits 64 bits with sign
+NUMBER = "number"
+BOOLEAN = "boolean"
+OTHER = "other"
+NATIVE = "native"
+
+_DTYPES: dict[str, pl.DataType] = {
+    "Int64": pl.Int64(),
+    "Float64": pl.Float64(),
+    "Boolean": pl.Boolean(),
+    "String": pl.String(),
+}
+
+
+def json_value(value: object) -> tuple[str | None, str | None]:
+    """Return a JSON value as text, strings as they are, and its kind; nothing for null.
+
+    Raises:
+        BadRecord: the value is nested too deeply to be written.
+    """
+    if value is None:
+        return None, None
+    if isinstance(value, str):
+        return value, STRING
+    if isinstance(value, bool):
+        return ("true" if value else "false"), BOOLEAN
+    if isinstance(value, int):
+        return str(value), INTEGER if -(1 << 63) <= value < 1 << 63 else OTHER
+    try:
+        return json.dumps(value, ensure_ascii=False), NUMBER if isinstance(value, float) else OTHER
+    except RecursionError:
+        raise BadRecord("malformed JSON: nested too deeply") from None
+
+
+def keep_dtypes(kinds: Mapping[str, frozenset[str]]) -> dict[str, pl.DataType | None]:
+    """Choose the dtype of each column from all kinds of values that it has in the corpus.
+
+    None says that the column is native: leave it as it is.
+    """
+    return {column: _dtype(each) for column, each in kinds.items()}
+
+
+def _dtype(kinds: frozenset[str]) -> pl.DataType | None:
+    if kinds == {NATIVE}:
+        return None
+    if kinds == {INTEGER}:
+        return pl.Int64()
+    if kinds in ({NUMBER}, {INTEGER, NUMBER}):
+        return pl.Float64()
+    if kinds == {BOOLEAN}:
+        return pl.Boolean()
+    return pl.String()
+
+
+def keep_expr(column: str, dtype: pl.DataType | None) -> pl.Expr:
+    """Cast a ``keep`` column of a batch or shard to the dtype that `keep_dtypes` chose."""
+    kept = pl.col(column)
+    if dtype is None or dtype == pl.String():
+        return kept
+    if dtype == pl.Boolean():  # Polars does not cast text to it
+        return kept == "true"
+    return kept.cast(dtype)
+
+
+def dtype_name(dtype: pl.DataType | None) -> str:
+    """Name a dtype that `keep_dtypes` chose, for the manifest; ``"native"`` for None."""
+    return NATIVE if dtype is None else str(dtype)
+
+
+def parse_dtype(name: str) -> pl.DataType | None:
+    """Return what `dtype_name` named.
+
+    Raises:
+        KeyError: it names no such dtype.
+    """
+    return None if name == NATIVE else _DTYPES[name]

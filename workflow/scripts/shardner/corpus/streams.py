@@ -1,0 +1,233 @@
+"""Bytes and lines of a file, decompressed on the way, never more than a piece at a time.
+
+Compressed files are taken apart by hand rather than by ``gzip.open`` or a zstandard stream reader: the one drops what
+it had decoded when it meets damage, the other takes a truncated file for a complete one.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Protocol
+
+import zstandard
+
+from shardner.corpus.files import Compression, show_path
+from shardner.errors import CorpusError
+from shardner.records import RAW_BYTES
+
+#: A longer record is rejected; it is read past in pieces.
+MAX_RECORD_BYTES = 512 << 20
+
+_BOM = b"\xef\xbb\xbf"
+_BUFFER = 1 << 20
+_GZIP_INPUT = 1 << 16
+# decompressobj cannot bound its output, and 4 bytes can stand for 128 KiB: 8 KiB at once are 256 MiB at the very worst
+_ZSTD_INPUT = 1 << 13
+
+
+class Line(NamedTuple):
+    """A line with its terminator; of one longer than `MAX_RECORD_BYTES` only the first bytes."""
+
+    offset: int  # of its first byte in the decompressed stream
+    raw: bytes
+    length: int
+
+
+class Readable(Protocol):
+    """What lines can be read from."""
+
+    def readline(self, size: int = -1, /) -> bytes:
+        """Return the next line, or at most `size` bytes of it; nothing at the end."""
+
+
+class Head:
+    """The first bytes of a stream, as a stream of lines."""
+
+    def __init__(self, stream: Readable, size: int) -> None:
+        self._stream = stream
+        self._left = size
+
+    def readline(self, size: int = -1, /) -> bytes:
+        """Return the next line, or what is left of the allowance."""
+        line = self._stream.readline(self._left if size < 0 else min(size, self._left))
+        self._left -= len(line)
+        return line
+
+
+class _Pieces(io.RawIOBase):
+    """A raw stream over an iterator of pieces."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = filter(None, pieces)  # an empty piece would look like the end
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        if not self._rest:
+            self._rest = memoryview(next(self._pieces, b""))
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+
+@contextmanager
+def open_stream(path: Path, compression: Compression) -> Iterator[BinaryIO]:
+    """Open a file for buffered reading of its decompressed bytes, every member or frame of it.
+
+    Raises:
+        CorpusError: here or on reading, the file cannot be read, is truncated, damaged, or not compressed as its name
+            says. What stands before the damage has been read by then.
+    """
+    try:
+        with path.open("rb", buffering=_BUFFER) as file:
+            if compression is Compression.NONE:
+                yield file
+            else:
+                decompress = _gunzip if compression is Compression.GZIP else _unzstd
+                with io.BufferedReader(_Pieces(decompress(file, show_path(path))), _BUFFER) as stream:
+                    yield stream
+    except OSError as error:
+        raise CorpusError(f"{show_path(path)}: cannot be read: {error.strerror or error}") from error
+
+
+def read_lines(stream: Readable) -> Iterator[Line]:
+    r"""Yield the lines of a stream; only ``\n`` ends a line, and a byte-order mark at the start is passed over."""
+    limit = MAX_RECORD_BYTES
+    readline = stream.readline
+    raw = readline(limit + 1)
+    offset = 0
+    if raw.startswith(_BOM):
+        offset, raw = len(_BOM), raw[len(_BOM) :]
+        if raw and not raw.endswith(b"\n") and len(raw) <= limit:
+            raw += readline(limit + 1 - len(raw))
+        raw = raw or readline(limit + 1)
+    while raw:
+        length = len(raw)
+        if length > limit:
+            ended = raw.endswith(b"\n")
+            raw = raw[:RAW_BYTES]
+            length += 0 if ended else _pass_over_line(readline)
+        yield Line(offset, raw, length)
+        offset += length
+        raw = readline(limit + 1)
+
+
+def _pass_over_line(readline: Callable[[int], bytes]) -> int:
+    """Read on to the end of the line and return how many bytes that were."""
+    length = 0
+    while piece := readline(_BUFFER):
+        length += len(piece)
+        if piece.endswith(b"\n"):
+            break
+    return length
+
+
+def read_whole(stream: BinaryIO) -> Line:
+    """Read a stream as one record, without a byte-order mark at the start; `Line.raw` is cut as for a long line."""
+    raw = stream.read(MAX_RECORD_BYTES + 1)
+    offset = len(_BOM) if raw.startswith(_BOM) else 0
+    raw = raw[offset:]
+    piece = stream.read(_BUFFER)
+    length = len(raw) + len(piece)
+    if length > MAX_RECORD_BYTES:
+        raw = raw[:RAW_BYTES]
+    while piece:  # damage further on must be found too
+        piece = stream.read(_BUFFER)
+        length += len(piece)
+    return Line(offset, raw, length)
+
+
+def _gunzip(file: BinaryIO, name: str) -> Iterator[bytes]:
+    member = zlib.decompressobj(wbits=31)
+    data = file.read(_GZIP_INPUT)
+    open_member = True  # an empty file is no gzip file
+    while data:
+        before = member.copy()
+        try:
+            yield member.decompress(data, _BUFFER)
+        except zlib.error as error:
+            yield from _gunzip_bytewise(before, data)
+            raise _damaged(name, "gzip", str(error)) from error
+        open_member = not member.eof
+        if open_member:
+            data = member.unconsumed_tail or file.read(_GZIP_INPUT)
+            continue
+        data = _after_member(member.unused_data, file)
+        member = zlib.decompressobj(wbits=31)
+    if open_member:
+        yield member.flush()
+        raise _truncated(name, "gzip")
+
+
+def _after_member(data: bytes, file: BinaryIO) -> bytes:
+    """Return where the next member starts: members may be followed by zeros (padding to a tape's block)."""
+    data = data.lstrip(b"\0")
+    while not data and (more := file.read(_GZIP_INPUT)):
+        data = more.lstrip(b"\0")
+    return data
+
+
+def _gunzip_bytewise(member: zlib._Decompress, data: bytes) -> Iterator[bytes]:
+    """Yield what can be decoded of `data` before the error in it."""
+    with suppress(zlib.error):
+        for at in range(len(data)):
+            yield member.decompress(data[at : at + 1])
+
+
+def _unzstd(file: BinaryIO, name: str) -> Iterator[bytes]:
+    # a window of 2 GiB is what `zstd --long=31` writes; it is allocated only for such a file
+    decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 31)
+    frame = decompressor.decompressobj()
+    open_frame = True  # an empty file is no zstd file
+    frame_start = position = 0
+    while data := file.read(_ZSTD_INPUT):
+        position += len(data)
+        while data:
+            given = len(data)
+            try:
+                yield frame.decompress(data)
+            except zstandard.ZstdError as error:
+                yield from _unzstd_bytewise(decompressor, file, frame_start, position - given)
+                raise _damaged(name, "zstd", str(error)) from error
+            open_frame = not frame.eof
+            if open_frame:
+                break
+            data = frame.unused_data
+            frame = decompressor.decompressobj()
+            frame_start = position - len(data)
+    if open_frame:
+        raise _truncated(name, "zstd")
+
+
+def _unzstd_bytewise(
+    decompressor: zstandard.ZstdDecompressor, file: BinaryIO, start: int, failed: int
+) -> Iterator[bytes]:
+    """Decode a damaged frame again and yield what is in it from the call that failed to the error."""
+    frame = decompressor.decompressobj()
+    file.seek(start)
+    for at in range(start, failed, _ZSTD_INPUT):
+        frame.decompress(file.read(min(_ZSTD_INPUT, failed - at)))
+    with suppress(zstandard.ZstdError):
+        for _ in range(_ZSTD_INPUT):
+            yield frame.decompress(file.read(1))
+
+
+def _truncated(name: str, kind: str) -> CorpusError:
+    return CorpusError(
+        f"{name}: the file ends in the middle of its {kind} data: it is truncated or empty; "
+        f"fetch or make it again (`{'gzip' if kind == 'gzip' else 'zstd'} -t` tests a file)"
+    )
+
+
+def _damaged(name: str, kind: str, error: str) -> CorpusError:
+    return CorpusError(
+        f"{name}: damaged, or not the {kind} file that its name says ({error}); "
+        f"fetch or make it again, or give it the ending of what it is"
+    )

@@ -1,0 +1,73 @@
+"""Compare predicted entities with known ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+_KEY = ["id", "start", "end", "label"]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How many entities were found, wrongly found, and missed."""
+
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+
+    @property
+    def precision(self) -> float | None:
+        """The share of predicted entities that are right; None where none was predicted."""
+        return _ratio(self.true_positives, self.true_positives + self.false_positives)
+
+    @property
+    def recall(self) -> float | None:
+        """The share of known entities that were predicted; None where none is known."""
+        return _ratio(self.true_positives, self.true_positives + self.false_negatives)
+
+    @property
+    def f(self) -> float | None:
+        """The harmonic mean of precision and recall; None where there is no entity on either side."""
+        return _ratio(2 * self.true_positives, 2 * self.true_positives + self.false_positives + self.false_negatives)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The score of all entities, and of each label that stands on either side, by name."""
+
+    overall: Score
+    by_label: dict[str, Score]
+
+
+def score_entities(predicted: pl.DataFrame, gold: pl.DataFrame) -> Scores:
+    """Return precision, recall and F of `predicted` against `gold`.
+
+    An entity is right when `id`, `start`, `end` and `label` are all equal (as in CoNLL's evaluation); other columns are
+    ignored, integer widths and string kinds (categorical, enum) may differ, and one that stands twice counts once.
+    """
+    found, known = _entities(predicted), _entities(gold)
+    counts = pl.concat(
+        [
+            found.join(known, on=_KEY, how="semi").group_by("label").agg(pl.len().alias("tp")),
+            found.join(known, on=_KEY, how="anti").group_by("label").agg(pl.len().alias("fp")),
+            known.join(found, on=_KEY, how="anti").group_by("label").agg(pl.len().alias("fn")),
+        ],
+        how="diagonal",
+    )
+    by_label = counts.group_by("label").agg(pl.col("tp", "fp", "fn").sum()).sort("label")
+    overall = by_label.select(pl.col("tp", "fp", "fn").sum()).row(0)
+    return Scores(Score(*overall), {label: Score(*row) for label, *row in by_label.iter_rows()})
+
+
+def _entities(table: pl.DataFrame) -> pl.DataFrame:
+    return table.select(
+        pl.col("id").cast(pl.String),
+        pl.col("start", "end").cast(pl.UInt32),
+        pl.col("label").cast(pl.String),
+    ).unique()
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

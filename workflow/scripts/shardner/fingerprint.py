@@ -1,0 +1,59 @@
+"""A hash of the code that a rule runs, for its ``params``.
+
+Snakemake re-runs a rule when its adapter changes but does not look into the modules that the adapter imports. Each
+rule's fingerprint covers its entry module and what that imports from this package, so a change of the report does
+not redo the annotation.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+
+def fingerprint(*modules: str) -> str:
+    """Return a hash of the source of modules (``"shardner.merge"``) and of all that they import from the package."""
+    reached: set[Path] = set()
+    waiting = [_source(module) for module in modules]
+    while waiting:
+        path = waiting.pop()
+        if path is not None and path not in reached:
+            reached.add(path)
+            waiting += _imports(path)
+    # what lies beside the modules of a subpackage (a template, a style sheet) is code as well
+    for directory in {path.parent for path in reached} - {PACKAGE}:
+        reached |= {path for path in directory.iterdir() if path.is_file() and path.suffix not in {".py", ".pyc"}}
+    digest = hashlib.sha256()
+    for path in sorted(reached):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _source(module: str) -> Path | None:
+    base = PACKAGE.parent.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+@cache
+def _imports(path: Path) -> list[Path]:
+    names = _imported_names(ast.parse(path.read_text("utf-8")))
+    found = (_source(name) for name in names if name.split(".")[0] == PACKAGE.name and name != PACKAGE.name)
+    return [source for source in found if source is not None]
+
+
+def _imported_names(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            # `from shardner.corpus import jsonl` may name a module rather than an object of one
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)

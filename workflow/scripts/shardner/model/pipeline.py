@@ -1,0 +1,175 @@
+"""A pipeline ready for the workers: described in JSON by one job, loaded from that by every other."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shardner.errors import ModelError
+from shardner.files import write_text_atomically
+from shardner.model.components import select_components
+from shardner.model.source import (
+    Source,
+    SourceKind,
+    checksum,
+    download_package,
+    fetch_wheel,
+    package_directory,
+    source_files,
+    unpack_wheel,
+)
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Where a pipeline lies and which of its components run.
+
+    `location` is a directory, or the name of a package, which may lie below `sys_path`.
+    """
+
+    location: str
+    sys_path: str | None
+    source: str
+    name: str
+    version: str
+    lang: str
+    sha256: str
+    components: tuple[str, ...]
+    left_out: tuple[str, ...]
+    labels: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def prepare_pipeline(source: Source, demo: Path | None, unpacked: Path, components: str | Sequence[str]) -> Pipeline:
+    """Find (fetch, unpack) a pipeline, load it once, and choose its components.
+
+    Args:
+        source: what config names.
+        demo: the directory of the demo's trained pipeline, where it is meant.
+        unpacked: where a wheel's content goes.
+        components: ``"auto"``, ``"all"``, or names.
+
+    Raises:
+        ModelError: the pipeline cannot be found or loaded, or writes no entities.
+    """
+    unpacked.mkdir(parents=True, exist_ok=True)
+    location, sys_path = _locate(source, demo, unpacked)
+    nlp = _load(location, sys_path, exclude=())
+    selection = select_components(nlp, components)
+    for note in selection.notes:
+        log.info(note)
+    log.info("components kept: %s; left out: %s", ", ".join(selection.kept), ", ".join(selection.left_out) or "none")
+    root, files = _files(location, sys_path)
+    return Pipeline(
+        location=location,
+        sys_path=sys_path,
+        source=source.name,
+        name=f"{nlp.meta['lang']}_{nlp.meta['name']}",
+        version=nlp.meta["version"],
+        lang=nlp.meta["lang"],
+        sha256=checksum(files, root),
+        components=selection.kept,
+        left_out=selection.left_out,
+        labels=_labels(nlp, selection.kept),
+        notes=selection.notes,
+    )
+
+
+def _locate(source: Source, demo: Path | None, unpacked: Path) -> tuple[str, str | None]:
+    if source.kind is SourceKind.DEMO and demo is not None:
+        return str(demo.resolve()), None
+    if source.kind is SourceKind.DIRECTORY:
+        return str(Path(source.name).resolve()), None
+    if source.kind is SourceKind.PACKAGE:
+        if package_directory(source.name) is None:
+            download_package(source.name)
+        return source.name.replace("-", "_"), None
+    wheel = fetch_wheel(source.name, unpacked) if source.kind is SourceKind.URL else Path(source.name)
+    return unpack_wheel(wheel, unpacked), str(unpacked.resolve())
+
+
+def _files(location: str, sys_path: str | None) -> tuple[Path, list[Path]]:
+    path = Path(location) if Path(location).is_absolute() else package_directory(location)
+    if path is None:
+        raise ModelError(f"the pipeline package {location!r} has vanished from {sys_path or sys.prefix}")
+    return path, source_files(Source(SourceKind.DIRECTORY, str(path)))
+
+
+def _labels(nlp: Language, kept: Sequence[str]) -> tuple[str, ...]:
+    labels: set[str] = set()
+    for name in kept:
+        if "doc.ents" in nlp.get_pipe_meta(name).assigns:
+            labels |= set(getattr(nlp.get_pipe(name), "labels", ()))
+    return tuple(sorted(labels))
+
+
+def load_pipeline(pipeline: Pipeline) -> Language:
+    """Load the components that run; the others' weights are not read.
+
+    Raises:
+        ModelError: the pipeline has gone, or cannot be loaded.
+    """
+    nlp = _load(pipeline.location, pipeline.sys_path, exclude=pipeline.left_out)
+    for name in pipeline.components:
+        if name not in nlp.pipe_names:  # named in config, disabled in the pipeline's own
+            nlp.enable_pipe(name)
+    nlp.max_length = sys.maxsize  # a document is never refused for its length
+    return nlp
+
+
+def load_tokenizer(pipeline: Pipeline) -> Language:
+    """Load a pipeline without any component.
+
+    Raises:
+        ModelError: the pipeline has gone, or cannot be loaded.
+    """
+    nlp = _load(pipeline.location, pipeline.sys_path, exclude=[*pipeline.components, *pipeline.left_out])
+    nlp.max_length = sys.maxsize
+    return nlp
+
+
+def _load(location: str, sys_path: str | None, *, exclude: Sequence[str]) -> Language:
+    import spacy
+
+    if sys_path is not None and sys_path not in sys.path:
+        sys.path.insert(0, sys_path)
+        importlib.invalidate_caches()
+    try:
+        if Path(location).is_absolute():
+            return spacy.util.load_model_from_path(Path(location), exclude=list(exclude))
+        return spacy.util.load_model_from_package(location, exclude=list(exclude))
+    except Exception as error:  # spaCy raises whatever a component's own code raises
+        raise ModelError(
+            f"model.name: the pipeline {location!r} cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+
+
+def describe_pipeline(pipeline: Pipeline) -> dict[str, Any]:
+    """Return what a reader of results should know of a pipeline, ready for JSON."""
+    described = dataclasses.asdict(pipeline)
+    del described["sys_path"]
+    return described
+
+
+def write_pipeline(path: Path, pipeline: Pipeline) -> None:
+    """Write the description as JSON, atomically."""
+    write_text_atomically(path, json.dumps(dataclasses.asdict(pipeline), indent=1) + "\n")
+
+
+def read_pipeline(path: Path) -> Pipeline:
+    """Read what `write_pipeline` wrote."""
+    data: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    return Pipeline(**fields)

@@ -1,0 +1,233 @@
+"""What would make the run faster, drawn from its figures. Every sentence carries the number that it rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from shardner.report.figures import Advice, Performance
+from shardner.report.text import count, duration, percent, plural, size
+
+#: Below this many seconds of annotating, nothing is gained by tuning.
+SMALL_S = 60.0
+#: From these shares on, something is worth a sentence.
+START_UP_SHARE = 0.05
+TAIL_SHARE = 0.05
+WORKER_IDLE_SHARE = 0.15
+REJECTED_SHARE = 0.01
+#: What the number of shards advised brings the start-up's share down to.
+GOOD_START_UP_SHARE = 0.03
+#: Shards a slot that even out the end of a run.
+SHARDS_A_SLOT = 4
+#: A shard that takes this many times the mean is an outlier.
+OUTLIER = 1.5
+#: Memory that may be used, and that may lie idle, before a sentence is due.
+MEMORY_FULL, MEMORY_EMPTY = 0.9, 0.4
+
+
+def advise(performance: Performance) -> tuple[Advice, ...]:
+    """Return advice, the most worthwhile first; at least one sentence."""
+    if not performance.headline.documents:
+        found = [Advice("empty", "The corpus holds no documents: there was nothing to annotate.")]
+        return tuple(found + _about_rejected(performance))
+    if performance.headline.annotate_wall_s < SMALL_S:
+        took = duration(performance.headline.annotate_wall_s)
+        small = Advice("small", f"Annotating took {took}: this corpus is too small for tuning to matter.")
+        return (small, *_about_rejected(performance))
+    rules: list[Callable[[Performance], list[Advice]]] = [
+        _about_too_few_shards,
+        _about_shard_count,
+        _about_single_workers,
+        _about_idle_workers,
+        _about_memory,
+        _about_rejected,
+    ]
+    found = [advice for rule in rules for advice in rule(performance)]
+    return tuple(found or [_nothing(performance)])
+
+
+def _nothing(performance: Performance) -> Advice:
+    lost = performance.lost.start_up_share + performance.lost.worker_idle_share
+    return Advice(
+        "nothing",
+        f"Nothing stands out: the workers spent {percent(1 - lost)} of their time annotating, and devices stood idle "
+        f"for {percent(performance.lost.slot_idle_share)} of the time.",
+    )
+
+
+def _about_shard_count(performance: Performance) -> list[Advice]:
+    """Weigh start-up, which wants fewer shards, against the end of the run, which wants more."""
+    start_up, tail = _about_start_up(performance), _about_imbalance(performance)
+    if not (start_up and tail and tail[0].setting):
+        return start_up + tail
+    lost = performance.lost
+    text = (
+        f"Start-up took {percent(lost.start_up_share)} of the workers' time, which asks for fewer shards, and slots "
+        f"stood idle for {percent(lost.tail_idle_share)} of the time towards the end, which asks for more: "
+        f"{count(len(performance.shards))} shards are a fair balance for this corpus on {plural(lost.slots, 'slot')}."
+    )
+    return [Advice("trade_off", text)]
+
+
+def _about_start_up(performance: Performance) -> list[Advice]:
+    lost, shards = performance.lost, len(performance.shards)
+    if lost.start_up_share <= START_UP_SHARE or not shards:
+        return []
+    wanted = good_shard_count(performance)
+    start = (
+        f"{percent(lost.start_up_share)} of the workers' time went into starting up and loading the model, "
+        f"about {duration(lost.start_up_worker_s / shards)} a shard."
+    )
+    if wanted < shards:
+        workers = max(sum(device.slots * device.workers for device in performance.devices), 1)
+        saved_s = lost.start_up_worker_s * (1 - wanted / shards) / workers
+        text = (
+            f"{start} Fewer, larger shards pay for it less often: try {count(wanted)} instead of {count(shards)}, "
+            f"which saves about {duration(saved_s)} of {duration(performance.headline.annotate_wall_s)}."
+        )
+        return [Advice("start_up", text, f"shards.count: {wanted}")]
+    text = f"{start} There is only {plural(shards / lost.slots, 'shard')} a slot, so fewer would leave slots empty."
+    return [Advice("start_up", text)]
+
+
+def good_shard_count(performance: Performance) -> int:
+    """Return how many shards bring start-up down to `GOOD_START_UP_SHARE`, but no fewer than there are slots."""
+    lost = performance.lost
+    work_s = sum(figure.worker_s for figure in performance.phases) - lost.start_up_worker_s
+    start_up_s = lost.start_up_worker_s / max(len(performance.shards), 1)
+    wanted = GOOD_START_UP_SHARE / (1 - GOOD_START_UP_SHARE) * work_s / start_up_s if start_up_s else math.inf
+    slots = max(lost.slots, 1)
+    if wanted >= slots * SHARDS_A_SLOT:
+        return int(min(wanted, len(performance.shards)))
+    return slots * max(int(wanted // slots), 1)  # few shards: a whole number a slot, or the last round is half empty
+
+
+def _about_too_few_shards(performance: Performance) -> list[Advice]:
+    slots, what = _slots_there(performance)
+    filled = performance.balance.shards
+    if slots is None or filled >= slots or filled > performance.lost.slots:
+        return []  # or shards waited for one another: then Snakemake had been given less than there is
+    wanted = slots * SHARDS_A_SLOT
+    text = (
+        f"The corpus was cut into {plural(filled, 'shard')}, but there are {count(slots)} {what}: "
+        f"{count(slots - filled)} had nothing to do. Try {count(wanted)} shards."
+    )
+    return [Advice("too_few_shards", text, f"shards.count: {wanted}")]
+
+
+def _slots_there(performance: Performance) -> tuple[int | None, str]:
+    """Return how many annotate jobs the machines could run side by side, where that is known."""
+    hardware = performance.hardware
+    if not performance.devices:
+        return None, ""
+    if all(device.kind == "cpu" for device in performance.devices):
+        workers = max(device.workers for device in performance.devices)
+        hosts = len({device.host for device in performance.devices})
+        if hardware.cores_per_host is None:
+            return None, ""
+        return hosts * (hardware.cores_per_host // workers), "places for a job on the cores"
+    return hardware.devices, "devices"
+
+
+def _about_imbalance(performance: Performance) -> list[Advice]:
+    lost, balance = performance.lost, performance.balance
+    if lost.tail_idle_share <= TAIL_SHARE or lost.slots < 2:
+        return []
+    start = (
+        f"Towards the end, slots stood idle while the last shards ran: {percent(lost.tail_idle_share)} of the time, "
+        f"about {duration(lost.tail_idle_s)} of annotating."
+    )
+    wanted = lost.slots * SHARDS_A_SLOT
+    if balance.shards < wanted:
+        text = f"{start} More shards than {count(balance.shards)} even it out: try {count(wanted)}."
+        return [Advice("imbalance", text, f"shards.count: {wanted}")]
+    if balance.elapsed_max_over_mean >= OUTLIER:
+        text = (
+            f"{start} Shard {balance.longest_shard} took {duration(balance.longest_s)}, "
+            f"{balance.elapsed_max_over_mean:.1f} times the mean; its text or its host is slower than the others'."
+        )
+        return [Advice("imbalance", text)]
+    wanted = balance.shards * 2
+    text = f"{start} Smaller shards end closer together: try {count(wanted)} instead of {count(balance.shards)}."
+    return [Advice("imbalance", text, f"shards.count: {wanted}")]
+
+
+def _about_single_workers(performance: Performance) -> list[Advice]:
+    gpus = [device for device in performance.devices if device.kind == "gpu"]
+    cores = performance.hardware.cores_per_host
+    if not gpus or cores is None or any(device.workers > 1 for device in gpus):
+        return []
+    hosts = {device.host for device in gpus}
+    slots = max(sum(device.slots for device in gpus if device.host == host) for host in hosts)
+    wanted = cores // slots
+    if wanted < 2:
+        return []
+    text = (
+        f"Each device was fed by one worker while {count(cores - slots)} of {count(cores)} cores had nothing to do, "
+        f"and the tokenizer runs on cores. Let {count(wanted)} workers share a device."
+    )
+    return [Advice("single_worker", text, f"--cores {cores}, ner.threads: {wanted}")]
+
+
+def _about_idle_workers(performance: Performance) -> list[Advice]:
+    share = performance.lost.worker_idle_share
+    workers = max((device.workers for device in performance.devices), default=1)
+    if share <= WORKER_IDLE_SHARE or workers < 2:
+        return []
+    text = (
+        f"Workers waited for {percent(share)} of their time, with {count(workers)} to a job: fewer workers, or larger "
+        f"shards, keep them busier."
+    )
+    return [Advice("idle_workers", text, f"ner.threads: {max(workers // 2, 1)}")]
+
+
+def _about_memory(performance: Performance) -> list[Advice]:
+    hardware, found = performance.hardware, []
+    device_peak = max((shard.peak_device_bytes for shard in performance.shards), default=0)
+    rss_peak = max((shard.peak_rss_bytes for shard in performance.shards), default=0)
+    if hardware.device_memory_bytes and device_peak:
+        used = device_peak / hardware.device_memory_bytes
+        amount = f"{size(device_peak)} of a device's {size(hardware.device_memory_bytes)} ({percent(used)})"
+        if used >= MEMORY_FULL:
+            text = f"The annotate jobs used {amount}: little is left for a longer batch or another worker."
+            found.append(Advice("memory_full", text))
+        elif used <= MEMORY_EMPTY and _phase_share(performance, "recognise") >= 0.5:
+            text = f"Recognising took most of the time and used at most {amount}: larger batches may go faster."
+            found.append(Advice("memory_headroom", text, "ner.batch_tokens: twice what it was"))
+    if hardware.host_memory_bytes and rss_peak:
+        hosts = {device.host for device in performance.devices}
+        side_by_side = max(
+            sum(device.slots * device.workers for device in performance.devices if device.host == host)
+            for host in hosts
+        )
+        used = rss_peak * side_by_side / hardware.host_memory_bytes
+        if used >= MEMORY_FULL:
+            text = (
+                f"{plural(side_by_side, 'worker')} of up to {size(rss_peak)} ran side by side on a host of "
+                f"{size(hardware.host_memory_bytes)}: it may run out of memory. Use fewer workers."
+            )
+            found.append(Advice("host_memory_full", text, f"ner.threads: {max(_most_workers(performance) // 2, 1)}"))
+    return found
+
+
+def _most_workers(performance: Performance) -> int:
+    return max((device.workers for device in performance.devices), default=1)
+
+
+def _phase_share(performance: Performance, phase: str) -> float:
+    return next((figure.share for figure in performance.phases if figure.phase == phase), 0.0)
+
+
+def _about_rejected(performance: Performance) -> list[Advice]:
+    headline = performance.headline
+    records = headline.documents + headline.rejected
+    if not headline.rejected or headline.rejected / records < REJECTED_SHARE:
+        return []
+    text = (
+        f"{percent(headline.rejected / records)} of the records were rejected: {count(headline.rejected)} of "
+        f"{count(records)}."
+    )
+    if performance.rejected:
+        first = performance.rejected[0]
+        text += f" The most frequent reason ({plural(first.count, 'record')}): “{first.reason}”."
+    return [Advice("rejected", text)]

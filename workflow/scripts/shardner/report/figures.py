@@ -1,0 +1,295 @@
+"""The figures of a run, as dataclasses and as ``performance.json``. Units are in the names.
+
+Unless a field says otherwise, offsets and wall times leave out pauses (see `shardner.report.clock`), and shares are
+fractions between 0 and 1.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from shardner.files import write_text_atomically
+
+#: Raised whenever a field of `Performance` changes its meaning or goes away.
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The run in one line. Rates are over `annotate_wall_s`, the end-to-end ones over `wall_s`."""
+
+    documents: int
+    rejected: int
+    reused_documents: int
+    entities: int
+    tokens: int
+    chars: int
+    input_bytes: int
+    shards: int
+    wall_s: float  # the union of all jobs' intervals: a pause between two runs is not counted
+    annotate_wall_s: float  # the union of the annotate jobs' intervals
+    between_jobs_s: float  # short gaps in which no job ran; not part of `wall_s`
+    documents_per_s: float
+    tokens_per_s: float
+    chars_per_s: float
+    end_to_end_documents_per_s: float
+    end_to_end_tokens_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseFigure:
+    """Where the annotate jobs' workers spent their time."""
+
+    phase: str
+    worker_s: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFigure:
+    """All jobs of one rule. Memory is that of the largest single process, and of one device."""
+
+    rule: str
+    jobs: int
+    total_s: float
+    longest_s: float
+    peak_rss_bytes: int
+    peak_device_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFigure:
+    """One annotate job. `start_up_s` is the wall time until its workers had a model loaded."""
+
+    shard: int
+    documents: int
+    chars: int
+    tokens: int
+    entities: int
+    elapsed_s: float
+    start_up_s: float
+    peak_rss_bytes: int
+    peak_device_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """How even the shards are; 1.0 is perfectly even. `shards` counts those that hold anything."""
+
+    shards: int
+    chars_max_over_mean: float
+    elapsed_max_over_mean: float
+    longest_shard: int | None
+    longest_s: float
+    mean_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What annotating lost to something else than work.
+
+    `start_up_share`: of the workers' seconds, those spent starting and loading. The other shares are of the slots'
+    time while anything was annotated (`slots` times `annotate_wall_s`).
+    """
+
+    start_up_share: float
+    start_up_worker_s: float
+    worker_idle_share: float  # of the workers' seconds: waiting for a block, or for the others to finish
+    slots: int  # jobs that ran side by side: a device each, or a share of the cores
+    slot_idle_share: float  # no job in the slot, at any time
+    tail_idle_share: float  # no job in the slot any more while others still ran
+    tail_idle_s: float  # the same, in seconds a slot
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFigure:
+    """One device of one host, and how long annotate jobs held it."""
+
+    host: str
+    kind: str  # "gpu" or "cpu"
+    device: str
+    device_uuid: str | None
+    label: str
+    slots: int
+    jobs: int
+    workers: int  # of its largest job
+    busy_s: float
+    busy_share: float  # of `slots` times `annotate_wall_s`
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFigure:
+    """Which engine annotated, where, and why."""
+
+    engine: str
+    reason: str
+    device: str
+    hosts: int
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFigure:
+    """Entities of one label."""
+
+    label: str
+    entities: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class FrequentEntity:
+    """A text with a label, and how often it was found."""
+
+    text: str
+    label: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedFigure:
+    """Rejected records whose reasons differ in quoted values and numbers only, with one of them."""
+
+    reason: str
+    count: int
+    example_reason: str
+    example_file: str
+    example_row: int | None
+    example_byte_offset: int | None
+    example_raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A stretch in which no job ran, long enough to be another run: left out of every offset and wall time."""
+
+    at_offset_s: float
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """A worker's life, or a job's where it had no workers. Offsets are since the first job's start."""
+
+    rule: str
+    shard: int | None
+    host: str
+    device: str
+    device_uuid: str | None
+    lane: str
+    slot: int
+    worker: int | None
+    start_offset_s: float
+    end_offset_s: float
+    start_up_s: float
+    load_s: float
+    annotate_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreFigure:
+    """Scores against gold, null where there was nothing to score; `label` is null for all labels together."""
+
+    label: str | None
+    precision: float | None
+    recall: float | None
+    f: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What the provenance tells about the machines, the smallest host's and device's figures; null where unknown."""
+
+    cores_per_host: int | None = None
+    host_memory_bytes: int | None = None
+    device_memory_bytes: int | None = None
+    devices: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One thing that would make this faster (or better), with the setting to change, if there is one."""
+
+    kind: str
+    text: str
+    setting: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """Every figure that the report shows."""
+
+    headline: Headline
+    advice: tuple[Advice, ...]
+    phases: tuple[PhaseFigure, ...]
+    rules: tuple[RuleFigure, ...]
+    lost: Lost
+    balance: Balance
+    devices: tuple[DeviceFigure, ...]
+    engines: tuple[EngineFigure, ...]
+    hardware: Hardware
+    labels: tuple[LabelFigure, ...]
+    frequent_entities: tuple[FrequentEntity, ...]
+    rejected: tuple[RejectedFigure, ...]
+    scores: tuple[ScoreFigure, ...]
+    model: Mapping[str, Any]
+    pauses: tuple[Pause, ...]
+    shards: tuple[ShardFigure, ...]
+    timeline: tuple[TimelineRow, ...]
+    format_version: int = FORMAT_VERSION
+
+
+def write_performance(path: Path, performance: Performance) -> None:
+    """Write the figures as JSON, atomically: a line a figure, and a line a row of what is many."""
+    plain = _plain(performance)
+    text = ",\n".join(f"{json.dumps(key)}: {_dump(value)}" for key, value in plain.items())
+    write_text_atomically(path, f"{{\n{text}\n}}\n")
+
+
+def _dump(value: Any) -> str:
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(f" {_dump_line(each)}" for each in value) + "\n]"
+    return _dump_line(value)
+
+
+def _dump_line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def load_performance(path: Path) -> Performance:
+    """Read what `write_performance` wrote."""
+    result: Performance = _build(Performance, json.loads(path.read_text("utf-8")))
+    return result
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(each) for each in value]
+    if isinstance(value, float):
+        return round(value, 6)
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")  # a lone surrogate fits no file
+
+
+def _build(kind: Any, value: Any) -> Any:
+    """Make a value of JSON into what the annotation `kind` says."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        return None if value is None else _build(arguments[0], value)
+    if origin is tuple:
+        return tuple(_build(arguments[0], each) for each in value)
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        return kind(**{name: _build(hints[name], each) for name, each in value.items() if name in hints})
+    return float(value) if kind is float else value

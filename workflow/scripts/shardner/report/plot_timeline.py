@@ -1,0 +1,139 @@
+"""The timeline: lanes of workers while they can be told apart, sums of workers by phase when they cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import polars as pl
+
+from shardner.report.figures import Performance, TimelineRow
+from shardner.report.plots import Plot, axis_unit, both, colour, width
+from shardner.report.text import duration
+from shardner.report.timeline import ANNOTATE
+
+#: More lanes or bars than these are summed up.
+MOST_LANES, MOST_BARS = 40, 600
+_STEPS = 160
+
+
+def plot_timeline(performance: Performance) -> tuple[Plot, bool] | None:
+    """Draw who ran when; also tell whether workers were summed up because there are too many to show."""
+    rows = performance.timeline
+    if not rows:
+        return None
+    lanes = list(dict.fromkeys(row.lane for row in rows))
+    if len(lanes) <= MOST_LANES and len(rows) <= MOST_BARS / 3:
+        return both(lambda wide: _draw_lanes(performance, lanes, wide), "Timeline of jobs by device and worker"), False
+    return both(lambda wide: _draw_crowd(performance, wide), "Workers by phase over time"), True
+
+
+def _pieces(row: TimelineRow) -> list[tuple[str, float, float]]:
+    """Return a row's stretches as (phase, start, end)."""
+    if row.rule != ANNOTATE:
+        return [("other", row.start_offset_s, row.end_offset_s)]
+    loading = row.start_offset_s + row.start_up_s
+    ready = loading + row.load_s
+    pieces = [
+        ("start_up", row.start_offset_s, loading),
+        ("load", loading, ready),
+        ("annotate", ready, row.end_offset_s),
+    ]
+    return [piece for piece in pieces if piece[2] > piece[1]]
+
+
+def _draw_lanes(performance: Performance, lanes: list[str], wide: bool) -> alt.TopLevelMixin:
+    unit_s, unit = axis_unit(performance.headline.wall_s)
+
+    def name(lane: str) -> str:
+        return lane if wide else lane.replace(" worker ", " w").replace(" slot ", " s")
+
+    data = [
+        {
+            "lane": name(row.lane),
+            "phase": phase,
+            "from": start / unit_s,
+            "to": end / unit_s,
+            "tip": f"{_job(row)}: {phase.replace('_', '-')}, {duration(end - start)} from {duration(start)} on",
+        }
+        for row in performance.timeline
+        for phase, start, end in _pieces(row)
+    ]
+    lanes = list(dict.fromkeys(map(name, lanes)))
+    # Room for the widest of the fonts that a browser may choose: Vega measures with its own.
+    room = min(max(map(len, lanes)) * 7 + 6, 220 if wide else 116)
+    axis = alt.Axis(title=None, grid=False, ticks=False, domain=False, labelLimit=room, minExtent=room, maxExtent=room)
+    bars = (
+        alt.Chart(pl.DataFrame(data))
+        .mark_bar(height=11)
+        .encode(
+            y=alt.Y("lane:N", sort=lanes, axis=axis),
+            x=alt.X("from:Q", title=f"{unit} since the start", axis=alt.Axis(tickCount=8 if wide else 4)),
+            x2="to:Q",
+            color=colour(["start_up", "load", "annotate", "other"]),
+            description="tip:N",
+        )
+        .properties(width=width(wide), height={"step": 18})
+    )
+    return alt.layer(bars, *_draw_pauses(performance, unit_s))
+
+
+def _job(row: TimelineRow) -> str:
+    return row.rule if row.shard is None else f"shard {row.shard}, {row.lane}"
+
+
+def _draw_pauses(performance: Performance, unit_s: float) -> list[alt.Chart]:
+    if not performance.pauses or len(performance.pauses) > 20:
+        return []
+    data = pl.DataFrame({"at": [pause.at_offset_s / unit_s for pause in performance.pauses]})
+    rule = alt.Chart(data).mark_rule(stroke="var(--ink)", strokeDash=[3, 3], strokeWidth=1)
+    return [rule.encode(x="at:Q")]
+
+
+def _draw_crowd(performance: Performance, wide: bool) -> alt.TopLevelMixin:
+    unit_s, unit = axis_unit(performance.headline.wall_s)
+    phases = ["other", "start_up", "load", "annotate"]
+    data = sum_by_phase(performance.timeline, performance.headline.wall_s).with_columns(pl.col("at") / unit_s)
+    order = pl.DataFrame({"phase": phases, "order": [3, 1, 2, 0]})
+    areas: alt.Chart = (
+        alt.Chart(data.join(order, on="phase", how="left", maintain_order="left"))
+        .mark_area(interpolate="step-after", strokeWidth=0)
+        .encode(
+            x=alt.X("at:Q", title=f"{unit} since the start", axis=alt.Axis(tickCount=8 if wide else 4, grid=False)),
+            y=alt.Y("workers:Q", title="workers", stack="zero", axis=alt.Axis(tickCount=4)),
+            color=colour(phases),
+            order="order:Q",
+        )
+        .properties(width=width(wide), height=200)
+    )
+    return areas
+
+
+def sum_by_phase(rows: Sequence[TimelineRow], wall_s: float) -> pl.DataFrame:
+    """Return the mean number of workers in each phase, in steps of equal length: ``phase``, ``at`` (s), ``workers``."""
+    step_s = max(wall_s, 1e-9) / _STEPS
+    pieces = [piece for row in rows for piece in _pieces(row)]
+    frame = pl.DataFrame(pieces, schema={"phase": pl.String, "start": pl.Float64, "end": pl.Float64}, orient="row")
+    steps = pl.DataFrame({"step": range(_STEPS)}).with_columns(at=pl.col("step") * step_s)
+    # Each stretch is spread over the steps that it touches.
+    touched = frame.with_columns(
+        step=pl.int_ranges(
+            (pl.col("start") / step_s).floor().cast(pl.Int64).clip(0, _STEPS - 1),
+            (pl.col("end") / step_s).ceil().cast(pl.Int64).clip(1, _STEPS),
+        )
+    ).explode("step", empty_as_null=False, keep_nulls=False)
+    sums = (
+        touched.with_columns(at=pl.col("step") * step_s)
+        .with_columns(
+            seconds=(pl.min_horizontal("end", pl.col("at") + step_s) - pl.max_horizontal("start", "at")).clip(0)
+        )
+        .group_by("phase", "step")
+        .agg(workers=pl.col("seconds").sum() / step_s)
+    )
+    grid = frame.select(pl.col("phase").unique()).join(steps, how="cross")
+    return (
+        grid.join(sums.with_columns(pl.col("step").cast(pl.Int64)), on=["phase", "step"], how="left")
+        .with_columns(pl.col("workers").fill_null(0.0).round(2))
+        .sort("phase", "step")
+        .select("phase", "at", "workers")
+    )

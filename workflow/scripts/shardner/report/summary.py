@@ -1,0 +1,97 @@
+"""The end of a run on one screen of a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from shardner.report.figures import Performance
+from shardner.report.text import compact, count, duration, one_line, percent, plural, score
+
+_LABELS, _ADVICE = 6, 2
+
+
+def print_summary(performance: Performance, console: Console, paths: Sequence[Path] = ()) -> None:
+    """Print counts, rates, labels, what was lost, advice, and where the files are.
+
+    Everything goes through `rich.text.Text`, which knows no markup, with control characters shown: a label such as
+    ``[bold]`` or one that holds an escape sequence is printed as it is.
+    """
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in _rows(performance):
+        table.add_row(Text(name, style="dim"), text)
+    for number, path in enumerate(paths):
+        table.add_row(Text("" if number else "files", style="dim"), Text(one_line(str(path), 400), style="cyan"))
+    console.print()
+    console.print(_title(performance))
+    console.print(table)
+    console.print()
+
+
+def _title(performance: Performance) -> Text:
+    headline = performance.headline
+    return Text.assemble(
+        (f"{plural(headline.entities, 'entity', 'entities')} in {plural(headline.documents, 'document')}", "bold"),
+        f", {duration(headline.wall_s)}",
+    )
+
+
+def _rows(performance: Performance) -> list[tuple[str, Text]]:
+    headline, lost = performance.headline, performance.lost
+    rows = [
+        (
+            "speed",
+            Text(
+                f"{compact(headline.tokens_per_s)} tokens/s, {compact(headline.documents_per_s)} documents/s, "
+                f"{compact(headline.chars_per_s)} characters/s while annotating ({duration(headline.annotate_wall_s)})"
+            ),
+        ),
+        ("engine", Text("; ".join(_engines(performance)) or "none")),
+        ("labels", _labels(performance)),
+        ("rejected", _rejected(performance)),
+        (
+            "lost",
+            Text(
+                f"{percent(lost.start_up_share)} to start-up and load, {percent(lost.slot_idle_share)} to idle slots "
+                f"({percent(lost.tail_idle_share)} at the end)"
+            ),
+        ),
+    ]
+    for figure in performance.scores[:1]:
+        text = f"precision {score(figure.precision)}, recall {score(figure.recall)}, F {score(figure.f)}"
+        rows.append(("against gold", Text(text)))
+    for number, advice in enumerate(performance.advice[:_ADVICE]):
+        text = one_line(advice.text, 400) + (f"  ({advice.setting})" if advice.setting else "")
+        rows.append(("" if number else "advice", Text(text, style="green")))
+    return rows
+
+
+def _engines(performance: Performance) -> list[str]:
+    return [
+        one_line(f"{each.engine} on {each.device}" + (f": {each.reason}" if each.reason else ""), 200)
+        for each in performance.engines[:2]
+    ]
+
+
+def _labels(performance: Performance) -> Text:
+    shown = [f"{one_line(each.label, 30)} {count(each.entities)}" for each in performance.labels[:_LABELS]]
+    more = len(performance.labels) - len(shown)
+    return Text(", ".join(shown) + (f", {more} more" if more > 0 else "") if shown else "no entities")
+
+
+def _rejected(performance: Performance) -> Text:
+    headline = performance.headline
+    if not headline.rejected:
+        return Text("none")
+    share = percent(headline.rejected / (headline.documents + headline.rejected))
+    text = f"{plural(headline.rejected, 'record')} ({share})"
+    if performance.rejected:
+        first = performance.rejected[0]
+        text += f", {count(first.count)} of them: {one_line(first.reason, 120)}"
+    return Text(text, style="yellow")

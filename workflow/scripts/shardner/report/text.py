@@ -1,0 +1,95 @@
+"""Numbers for reading, and text from the corpus made visible."""
+
+from __future__ import annotations
+
+import re
+
+#: Control characters (but tab and newline), marks that reorder the text around them, and what no file may hold.
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+)
+
+
+def show_controls(text: str) -> str:
+    """Replace characters that would act instead of being seen: ESC becomes ␛, others their picture or U+FFFD."""
+    return _CONTROL.sub(_picture, text)
+
+
+def _picture(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "␡" if code == 0x7F else "\N{REPLACEMENT CHARACTER}"
+
+
+def one_line(text: str, limit: int) -> str:
+    """Return text on one line, without control characters, cut to `limit` characters."""
+    shown = show_controls(" ".join(text[: limit * 4].split(" ")).replace("\n", "⏎").replace("\t", " "))
+    return shown if len(shown) <= limit and len(text) <= limit * 4 else shown[: limit - 1] + "…"
+
+
+def count(value: float) -> str:
+    """Write a whole number with separators: 1,234,567."""
+    return f"{value:,.0f}"
+
+
+def compact(value: float) -> str:
+    """Write a number with three digits that matter: 12.3k, 4.56M; the rest as it is."""
+    for factor, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= factor:
+            scaled = value / (1e3 if unit == "k" else factor)
+            return f"{scaled:.{0 if scaled >= 100 else 1 if scaled >= 10 else 2}f}{unit}"
+    if value == int(value) or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2g}"
+
+
+def percent(share: float) -> str:
+    """Write a share: 0.4 %, 12 %; nothing is rounded to 0 or 100 that is not."""
+    value = share * 100
+    if value == 0 or value >= 99.95:
+        return f"{value:.0f}\N{NO-BREAK SPACE}%"
+    if value < 0.05:
+        return "<\N{NO-BREAK SPACE}0.1\N{NO-BREAK SPACE}%"
+    return f"{value:.{1 if value < 9.95 or value > 99 else 0}f}\N{NO-BREAK SPACE}%"
+
+
+def score(value: float | None) -> str:
+    """Write a score between 0 and 1, or a dash where there was nothing to score."""
+    return "\N{EN DASH}" if value is None else f"{value:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration in the two units that matter: 850 ms, 12.3 s, 3 min 12 s, 1 h 04 min, 2 d 03 h."""
+    if seconds <= 0:
+        return _spaced("0 s")
+    if seconds < 0.9995:
+        return _spaced(f"{max(seconds * 1000, 1):.0f} ms")
+    if seconds < 59.95:
+        return _spaced(f"{seconds:.1f} s")
+    whole = round(seconds)
+    for size, unit, smaller, part in ((86_400, "d", "h", 3_600), (3_600, "h", "min", 60), (60, "min", "s", 1)):
+        if whole >= size:
+            return _spaced(f"{whole // size} {unit} {whole % size // part:02d} {smaller}")
+    return _spaced(f"{whole} s")
+
+
+def size(bytes_: float) -> str:
+    """Write a size in binary units: 512 MiB, 12.3 GiB."""
+    if bytes_ <= 0:
+        return "\N{EN DASH}"
+    value, unit = float(bytes_), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if value < 1023.5:
+            break
+        value, unit = value / 1024, larger
+    return _spaced(f"{value:.{0 if value >= 100 or unit == 'B' else 1}f} {unit}")
+
+
+def plural(number: float, noun: str, nouns: str | None = None) -> str:
+    """Write a number with its noun: 1 record, 2 records."""
+    return f"{count(number)}\N{NO-BREAK SPACE}{noun if number == 1 else nouns or noun + 's'}"
+
+
+def _spaced(text: str) -> str:
+    return text.replace(" ", "\N{NO-BREAK SPACE}")

@@ -257,7 +257,7 @@ def test_txt_has_no_columns_to_keep(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["id", None])
 def test_txt_is_named_by_file_and_row_whatever_the_id_column(tmp_path: Path, name: str | None) -> None:
-    assert read(tmp_path, "a.txt", b"a\nb\n", id=name).ids == ["a.txt:0", "a.txt:1"]
+    assert read(tmp_path, "a.txt", b"a\nb\n", id=name).records["id"].to_list() == ["a.txt:0", "a.txt:1"]
 
 
 # Parquet

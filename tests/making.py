@@ -148,13 +148,13 @@ def write_config(directory: Path, settings: Mapping[str, Any]) -> Path:
 
 
 def run_workflow(
-    directory: Path, settings: Mapping[str, Any], *arguments: str, cores: int = 2
+    directory: Path, settings: Mapping[str, Any], *arguments: str, cores: int = 2, timeout: float | None = 600
 ) -> subprocess.CompletedProcess[str]:
     """Run the workflow in `directory` to its end, whichever that is."""
     config = write_config(directory, settings)
     return subprocess.run(
         snakemake_command(directory, *arguments, "--configfile", str(config), cores=cores),
-        capture_output=True, text=True, check=False, env=clean_environment(), timeout=600,
+        capture_output=True, text=True, check=False, env=clean_environment(), timeout=timeout,
     )  # fmt: skip
 
 

@@ -106,7 +106,7 @@ def incomplete(directory: Path, path: Path) -> bool:
     return bool(list((directory / ".snakemake" / "incomplete").rglob(name.replace("/", "_"))))
 
 
-def test_a_worker_that_is_killed_ends_its_job_with_a_clear_error_and_the_shard_is_redone(
+def test_a_worker_that_is_killed_ends_its_job_with_a_clear_error_and_the_shard_is_tried_again(
     model: Path, tmp_path: Path
 ) -> None:
     texts = make_texts(4000, seed=6)
@@ -117,10 +117,10 @@ def test_a_worker_that_is_killed_ends_its_job_with_a_clear_error_and_the_shard_i
         assert run.poll() is None, (tmp_path / "run.log").read_text()
         time.sleep(0.01)
     os.kill(workers[0], signal.SIGKILL)
-    assert run.wait(120) != 0
-    output = (tmp_path / "run.log").read_text()
-    assert "AnnotateError: shard 00000: a worker died" in output and "ner: {threads: 1" in output
-    assert resume(tmp_path, given).returncode == 0
+    output = (tmp_path / "run.log").read_text
+    assert run.wait(120) == 0, output()
+    assert "AnnotateError: shard 00000: a worker died" in output() and "ner: {threads: 1" in output()
+    assert output().count("Annotating shard 00000") == 2
     assert entity_rows(tmp_path / "results/entities.parquet") == annotate_plainly(model, texts)
 
 
@@ -136,6 +136,14 @@ def workers_of(snakemake: int) -> list[int]:
     return found
 
 
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs; one that has ended may still wait for somebody to ask how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def test_no_worker_outlives_its_job(model: Path, tmp_path: Path) -> None:
     corpus = write_jsonl(tmp_path / "corpus.jsonl", make_texts(4000, seed=6))
     given = {"corpus": {"files": [str(corpus)]}, "model": {"name": str(model)}, "shards": {"count": 1}}
@@ -149,7 +157,7 @@ def test_no_worker_outlives_its_job(model: Path, tmp_path: Path) -> None:
     for parent in parents:
         os.kill(parent, signal.SIGKILL)
     deadline = time.monotonic() + 20
-    while any(Path("/proc", str(worker)).exists() for worker in workers):
+    while any(map(is_alive, workers)):
         assert time.monotonic() < deadline, "a worker outlives its job"
         time.sleep(0.05)
     os.killpg(run.pid, signal.SIGKILL)

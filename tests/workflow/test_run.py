@@ -169,6 +169,19 @@ def test_an_empty_corpus_gives_empty_tables_and_a_report(model: Path, tmp_path: 
     assert (tmp_path / "results/report.html").stat().st_size > 1_000
 
 
+def test_names_of_files_may_hold_what_a_shell_minds(model: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "a 'b' & c"
+    directory.mkdir()
+    corpora = [write_jsonl(directory / name, TEXTS[:4]) for name in ("x [1].jsonl", "ü $HOME;.jsonl")]
+    given = settings(model, corpora[0])
+    given["corpus"].update(files=[str(path) for path in corpora], id=None)
+    given["output"] = {"dir": "out put"}
+    run = run_workflow(tmp_path, given)
+    assert run.returncode == 0, run.stderr
+    documents = pl.read_parquet(tmp_path / "out put/documents.parquet")
+    assert documents["file"].unique(maintain_order=True).to_list() == [str(path) for path in corpora]
+
+
 def test_kept_columns_take_the_type_that_their_values_allow(model: Path, tmp_path: Path) -> None:
     lines = [
         {"id": i, "text": "in London", "year": 2000 + i, "price": 1.5 * i, "paid": i > 1, "who": None} for i in range(4)
@@ -191,12 +204,14 @@ def test_kept_columns_take_the_type_that_their_values_allow(model: Path, tmp_pat
         ({"corpus": {"files": ["none.jsonl"]}}, "none.jsonl"),
         ({"corpus": {"files": ["*.csv"]}}, "*.csv"),
         ({"corpus": {"files": ["corpus.jsonl"], "text": "txet"}}, "txet"),
+        ({"corpus": {"files": ["{x}.jsonl"]}}, "Snakemake takes { } < > in the name of a file for wildcards"),
         ({"model": {"name": "models/none"}}, "neither a directory nor the name of a pipeline package"),
     ],
 )
 def test_a_wrong_setting_is_one_clear_message_before_any_work(
     model: Path, tmp_path: Path, more: dict[str, Any], message: str
 ) -> None:
+    write_jsonl(tmp_path / "{x}.jsonl", TEXTS[:2])
     given = {**settings(model, write_jsonl(tmp_path / "corpus.jsonl", TEXTS[:2])), **more}
     run = run_workflow(tmp_path, given)
     assert run.returncode != 0 and message in run.stderr

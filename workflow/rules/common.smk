@@ -15,7 +15,7 @@ from shardner.errors import ShardnerError
 from shardner.fingerprint import fingerprint
 from shardner.gpu.device import gpus_a_job
 from shardner.model.source import SourceKind, classify, source_files
-from shardner.plan import estimate_chars, plan_shards
+from shardner.plan import estimate_chars, plan_shards, refuse_patterns
 
 DEMO = Path("resources/demo")
 
@@ -30,6 +30,7 @@ def get_plan():
             files = [(DEMO / "corpus.jsonl", DEMO_CORPUS_BYTES)]
         else:
             files = [(path, path.stat().st_size) for path in expand_files(parsed.corpus.files)]
+            refuse_patterns([parsed.output.dir, Path(source.name), *(path for path, _ in files)])
             if workflow.is_main_process:
                 check_files([path for path, _ in files], parsed.corpus)
     except ShardnerError as error:

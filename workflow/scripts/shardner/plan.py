@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from shardner.errors import ConfigError
+
 #: Seconds from the start of an annotate job until its first token: interpreter, imports, pipeline.
 START_UP_S = 3.0
 #: Share of a job that starting up may take.
@@ -24,6 +26,20 @@ MOST_SHARDS = 5_000
 
 #: Characters of text expected from a byte of input, by the last suffix of the file's name.
 CHARS_PER_BYTE = {".gz": 3.0, ".zst": 3.5, ".parquet": 2.0}
+
+
+def refuse_patterns(paths: Iterable[Path]) -> None:
+    """Refuse names that Snakemake would take for patterns.
+
+    Raises:
+        ConfigError: a path holds one of ``{ } < >``.
+    """
+    for path in paths:
+        if set("{}<>") & set(str(path)):
+            raise ConfigError(
+                f"{path}: Snakemake takes {{ }} < > in the name of a file for wildcards, and cannot be told otherwise; "
+                f"rename it, or link to it under another name"
+            )
 
 
 def estimate_chars(files: Iterable[tuple[Path, int]]) -> int:

@@ -76,7 +76,7 @@ def _check_jsonl(head: Head, path: Path, corpus: CorpusConfig) -> None:
 
 
 def refuse_columns_of_text(path: Path, corpus: CorpusConfig) -> None:
-    """Refuse columns to keep where there are none; ids are made of file name and row there, whatever ``corpus.id`` says.
+    """Refuse columns to keep where there are none. Ids are made of file name and row there, whatever ``corpus.id`` is.
 
     Raises:
         CorpusError: ``corpus.keep`` names a column.

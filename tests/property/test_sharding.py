@@ -82,7 +82,7 @@ def test_any_number_of_shards_gives_what_one_process_gives(
     expected = annotate_plainly(Path(pipeline.location), texts)
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr(annotate, "BLOCK_CHARS", block_chars)
-        patch.setattr("shardner.engine.stock.BATCH_TOKENS", batch)
+        patch.setattr("shardner.engine.zones.BATCH_TOKENS", batch)
         corpus = write_jsonl(Path(name) / "corpus.jsonl", texts)
         documents = None
         for count in (1, 2, 7, 50):

@@ -94,6 +94,12 @@ def test_a_gpu_that_cannot_be_used_is_a_clear_error(pipeline: Pipeline, tmp_path
         run(tmp_path, pipeline, TEXTS, device="gpu")
 
 
+def test_a_shard_that_has_gone_is_a_clear_error(pipeline: Pipeline, tmp_path: Path) -> None:
+    files = ShardFiles(*(tmp_path / name for name in "edrj"))
+    with pytest.raises(AnnotateError, match=r"00004\.parquet is gone; remove .* and run again"):
+        annotate_shard(4, tmp_path / "00004.parquet", pipeline, parse_config({}).ner, threads=1, results=files)
+
+
 def test_blocks_cover_a_shard_in_order_and_hold_bounded_text(tmp_path: Path) -> None:
     texts = ["x" * size for size in (0, 10, 5, 30, 1, 1, 0, 99, 0)]
     blocks = plan_blocks(write_shard(tmp_path / "w.parquet", texts), block_chars=15)

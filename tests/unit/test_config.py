@@ -83,6 +83,17 @@ def test_a_bad_value_is_shown_with_the_allowed_ones(settings: Any, message: str)
     assert message in str(error.value)
 
 
+def test_texts_from_a_command_line_take_the_type_that_the_schema_wants() -> None:
+    given = {
+        "shards": {"count": "64"},
+        "ner": {"audit": "0.5", "threads": "auto"},
+        "corpus": {"id": "null", "text": "5"},
+    }
+    config = parse_config(given)
+    assert (config.shards, config.ner.audit, config.ner.threads) == (64, 0.5, "auto")
+    assert (config.corpus.id, config.corpus.text) == (None, "5")
+
+
 def test_a_kept_column_must_not_take_the_name_of_one_that_is_there_anyway() -> None:
     with pytest.raises(ConfigError, match=r"corpus\.keep: 'tokens' is the name of a column"):
         parse_config({"corpus": {"keep": ["source", "tokens"]}})

@@ -75,7 +75,7 @@ def test_a_tokenizer_that_raises_is_no_different(nlp: Language) -> None:
 
 
 def test_strings_of_earlier_texts_are_freed(nlp: Language, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shardner.engine.stock.ZONE_CHARS", 100_000)
+    monkeypatch.setattr("shardner.engine.zones.ZONE_CHARS", 100_000)
     engine = StockEngine(nlp)
     sizes = []
     for block in range(30):

@@ -4,7 +4,8 @@
 
 rule annotate_shard:
     input:
-        windows=WORK / "shards" / "{shard}.parquet",
+        # a directory: thousands of outputs of one job make Snakemake slow
+        shards=rules.split_corpus.output.shards,
         pipeline=rules.prepare_model.output.pipeline,
     output:
         entities=WORK / "entities" / "{shard}.parquet",

@@ -56,7 +56,7 @@ wildcard_constraints:
     shard=r"\d{5}",
 
 
-def get_results():
+def get_results(wildcards):
     """Return the files that a run makes for its user."""
     names = ["entities.parquet", "documents.parquet", "rejected.parquet"]
     names += ["performance.json", "report.html", "provenance.json"]
@@ -67,16 +67,25 @@ def get_results():
     return [OUT / name for name in names]
 
 
-def get_kept():
-    """Return the results of shards: a run makes those that are gone again, though nothing reads them any more."""
-    kinds = [("entities", ".parquet"), ("documents", ".parquet"), ("rejected", ".parquet")]
-    kinds += [("jobs/annotate_shard", ".json")]
-    return [path for kind, suffix in kinds for path in get_shard_results(kind, suffix)]
+# Functions: of a long list given as it stands, Snakemake computes a hash for each of its members.
+def get_entities(wildcards):
+    """Return the entities of all shards, in corpus order."""
+    return [WORK / "entities" / f"{shard}.parquet" for shard in SHARDS]
 
 
-def get_shard_results(kind, suffix=".parquet"):
-    """Return the files of one kind of all shards, in corpus order."""
-    return [WORK / kind / f"{shard}{suffix}" for shard in SHARDS]
+def get_documents(wildcards):
+    """Return the documents of all shards, in corpus order."""
+    return [WORK / "documents" / f"{shard}.parquet" for shard in SHARDS]
+
+
+def get_rejected(wildcards):
+    """Return the rejected documents of all shards, in corpus order."""
+    return [WORK / "rejected" / f"{shard}.parquet" for shard in SHARDS]
+
+
+def get_jobs(wildcards):
+    """Return the records of the jobs that annotated, by shard."""
+    return [JOBS / "annotate_shard" / f"{shard}.json" for shard in SHARDS]
 
 
 def get_demo_pipeline(wildcards):

@@ -48,7 +48,7 @@ rule export_jsonl:
 
 rule export_docbin:
     input:
-        windows=rules.annotate_shard.input.windows,
+        shards=rules.split_corpus.output.shards,
         pipeline=rules.prepare_model.output.pipeline,
         entities=rules.annotate_shard.output.entities,
         documents=rules.annotate_shard.output.documents,

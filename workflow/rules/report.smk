@@ -5,7 +5,7 @@ rule write_provenance:
     input:
         manifest=rules.split_corpus.output.manifest,
         pipeline=rules.prepare_model.output.pipeline,
-        jobs=get_shard_results("jobs/annotate_shard", ".json"),
+        jobs=get_jobs,
         # a run that could not be merged has no provenance
         entities=rules.merge_shards.output.entities,
     output:
@@ -36,7 +36,7 @@ rule report_performance:
         entities=rules.merge_shards.output.entities,
         documents=rules.merge_shards.output.documents,
         rejected=rules.merge_shards.output.rejected,
-        annotate_jobs=get_shard_results("jobs/annotate_shard", ".json"),
+        annotate_jobs=get_jobs,
         other_jobs=[rules.prepare_model.output.job, rules.split_corpus.output.job, rules.merge_shards.output.job],
         gold=get_demo_gold,
     output:
@@ -68,4 +68,4 @@ onsuccess:
         from rich.console import Console
         from shardner.report import load_performance, print_summary
 
-        print_summary(load_performance(OUT / "performance.json"), Console(stderr=True), get_results()[:5])
+        print_summary(load_performance(OUT / "performance.json"), Console(stderr=True), get_results(None)[:5])

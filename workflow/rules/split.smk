@@ -26,7 +26,7 @@ rule split_corpus:
     input:
         files=FILES,
     output:
-        shards=get_shard_results("shards"),
+        shards=directory(WORK / "shards"),
         rejected=WORK / "split" / "rejected.parquet",
         manifest=WORK / "split" / "manifest.json",
         job=JOBS / "split_corpus.json",

@@ -10,11 +10,12 @@ if __name__ == "__main__":
         from shardner.annotate import annotate_shard
         from shardner.config import parse_config
         from shardner.model.pipeline import read_pipeline
-        from shardner.records import ShardFiles
+        from shardner.records import ShardFiles, shard_path
 
+        shard = int(snakemake.wildcards.shard)
         annotate_shard(
-            int(snakemake.wildcards.shard),
-            Path(snakemake.input.windows),
+            shard,
+            shard_path(Path(snakemake.input.shards), shard),
             read_pipeline(Path(snakemake.input.pipeline)),
             parse_config(snakemake.config).ner,
             threads=snakemake.threads,

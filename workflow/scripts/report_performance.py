@@ -11,16 +11,18 @@ with job_log(snakemake.log[0]):
     from shardner.manifest import read_manifest
     from shardner.metrics import read_job
     from shardner.model.pipeline import describe_pipeline, read_pipeline
+    from shardner.records import shard_path
     from shardner.report import write_report
 
     given, results = snakemake.input, snakemake.output
+    manifest = read_manifest(Path(given.manifest))
     write_report(
         jobs=[read_job(Path(job)) for job in [*given.annotate_jobs, *given.other_jobs]],
-        manifest=read_manifest(Path(given.manifest)),
+        manifest=manifest,
         model=describe_pipeline(read_pipeline(Path(given.pipeline))),
         provenance=json.loads(Path(given.provenance).read_text("utf-8")),
         results=Path(given.entities).parent,
-        shard_paths=[Path(path) for path in given.shards],
+        shard_paths=[shard_path(Path(given.shards), info.shard) for info in manifest.shards],
         scores=score_entities(*map(pl.read_parquet, [given.entities, *given.gold])) if given.gold else None,
         html=Path(results.html),
         performance_json=Path(results.performance),

@@ -61,6 +61,8 @@ def annotate_shard(
         AnnotateError: a worker died, or every document fails.
     """
     started_at_s = time.time()
+    if not windows.is_file():
+        raise AnnotateError(f"{windows} is gone; remove {windows.parent} and run again: the corpus is then split anew")
     blocks = plan_blocks(windows)
     with lease_device(ner.device) as device, scratch_directory(results.entities) as scratch:
         log.info(

@@ -118,6 +118,7 @@ def complete(settings: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: names the key, the value found, what is allowed, and the line to write instead.
     """
     schema = load_schema()
+    settings = _with_types(settings, schema)
     errors = list(jsonschema.Draft202012Validator(schema).iter_errors(settings))
     if errors:
         unknown = [error for error in errors if error.validator == "additionalProperties"]
@@ -172,6 +173,23 @@ def _refuse_contradictions(corpus: CorpusConfig) -> None:
             )
     if "demo" in corpus.files and len(corpus.files) > 1:
         raise ConfigError("corpus.files: 'demo' stands alone; write `files: [demo]` or only your own files")
+
+
+def _with_types(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Give texts the type that the schema wants: Snakemake's ``--config`` makes a text of every value."""
+    if isinstance(value, Mapping):
+        properties = schema.get("properties", {})
+        return {key: _with_types(each, properties.get(key, {})) for key, each in value.items()}
+    if not isinstance(value, str):
+        return value
+    if value == "null" and "null" in schema.get("type", ()):
+        return None
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+    check = jsonschema.Draft202012Validator(dict(schema))
+    return parsed if check.is_valid(parsed) and not check.is_valid(value) else value
 
 
 def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:

@@ -32,7 +32,9 @@ class Phase(StrEnum):
     LOAD = "load"  # the pipeline, from disk to memory and to the device
     READ = "read"
     TOKENIZE = "tokenize"
-    RECOGNISE = "recognise"
+    ENCODE = "encode"  # tokens to vectors, and the components before the recogniser
+    DECODE = "decode"  # vectors to entities
+    RECOGNISE = "recognise"  # components that spaCy runs: all of them in the stock engine
     WRITE = "write"
     IDLE = "idle"  # a worker waits for its next block, or for the others to finish
 

@@ -61,6 +61,11 @@ DOCUMENTS: dict[str, pl.DataType] = {
 }
 
 
+def shard_path(directory: Path, shard: int) -> Path:
+    """Return where the windows of a shard lie."""
+    return directory / f"{shard:05d}.parquet"
+
+
 @dataclass(frozen=True, slots=True)
 class ShardFiles:
     """The results of a shard: three tables and the record of the job that made them."""

@@ -1,0 +1,64 @@
+"""From texts to tokenized documents in batches, inside memory zones: what both engines begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from shardner.metrics import Phase, Stopwatch
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+    #: The numbers of texts, and what tokenizing each gave.
+    Batch = list[tuple[int, Doc | Exception]]
+
+#: Tokens annotated at once. Larger batches gain nothing on a CPU and leave its cache.
+BATCH_TOKENS = 8_000
+#: Characters after which the strings that the vocabulary gathered are freed.
+ZONE_CHARS = 4 << 20
+
+
+class Tokenization:
+    """Tokenizes with a pipeline's tokenizer. The documents live until texts are given again."""
+
+    def __init__(self, nlp: Language, batch_tokens: int | None = None) -> None:
+        self._nlp = nlp
+        self._batch_tokens = batch_tokens or BATCH_TOKENS
+        self._zone = ExitStack()
+        self._zone_chars = 0
+
+    def batches(self, texts: Sequence[str], watch: Stopwatch) -> Iterator[Batch]:
+        """Yield runs of (number of the text, its tokens or why it has none) of about `batch_tokens` tokens."""
+        self._renew_zone(sum(map(len, texts)))
+        batch: Batch = []
+        tokens = 0
+        for number, text in enumerate(texts):
+            with watch.phase(Phase.TOKENIZE):
+                made = self._tokenize(text)
+            if batch and tokens + len(text) // 4 > 2 * self._batch_tokens:
+                yield batch
+                batch, tokens = [], 0
+            batch.append((number, made))
+            tokens += 1 if isinstance(made, Exception) else len(made)
+            if tokens >= self._batch_tokens:
+                yield batch
+                batch, tokens = [], 0
+        if batch:
+            yield batch
+
+    def _renew_zone(self, chars: int) -> None:
+        """Free what earlier texts left in the vocabulary, now and then: doing it costs the tokenizer its cache."""
+        if self._zone_chars == 0 or self._zone_chars + chars > ZONE_CHARS:
+            self._zone.close()
+            self._zone.enter_context(self._nlp.memory_zone())
+            self._zone_chars = 0
+        self._zone_chars += chars
+
+    def _tokenize(self, text: str) -> Doc | Exception:
+        try:
+            return self._nlp.make_doc(text)
+        except Exception as error:  # a custom tokenizer may raise anything
+            return error

@@ -1,4 +1,4 @@
-"""What tests of the fused engine compare it with: stock spaCy, and a plain decode that gives the gaps between scores."""
+"""What tests of the fused engine compare it with: stock spaCy, and a plain decode for gaps between scores."""
 
 from __future__ import annotations
 
@@ -86,9 +86,7 @@ def plain_gaps(recogniser: Any, doc: Any, tags: Sequence[str]) -> list[float]:
     gaps, first = [], -1
     for i, tag in enumerate(tags):
         places = (i, first, i - 1 if first >= 0 else -1)
-        summed = bias + sum(
-            pad[0, f] if place < 0 else weights[f] @ vectors[place] for f, place in enumerate(places)
-        )
+        summed = bias + sum(pad[0, f] if place < 0 else weights[f] @ vectors[place] for f, place in enumerate(places))
         scores = summed.max(axis=-1)
         if model.attrs["has_upper"]:
             upper = model.get_ref("upper")
@@ -112,4 +110,3 @@ def _is_valid(name: str, doc: Any, i: int, opened: str | None) -> bool:
     if name[0] in "BU":
         return name != "U-" and not doc[i].is_space and not (name[0] == "B" and closes)
     return name == "O"
-

@@ -51,7 +51,7 @@ def test_workers_give_entities_documents_and_metrics_that_agree(
     assert (job.totals.documents, job.totals.entities) == (len(TEXTS), len(expected))
     assert sum(job.totals.labels.values()) == len(expected)
     assert 1 <= len(job.workers) <= job.threads == 2  # the first may be done before the second has started
-    assert {"start_up", "load", "tokenize", "recognise"} <= set(job.totals.seconds)
+    assert {"start_up", "load", "tokenize", "encode", "decode"} <= set(job.totals.seconds)
 
 
 def test_an_empty_shard_starts_no_worker(pipeline: Pipeline, tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def test_a_tokenizer_that_raises_is_no_different(nlp: Language) -> None:
 
 def test_strings_of_earlier_texts_are_freed(nlp: Language, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shardner.engine.zones.ZONE_CHARS", 100_000)
+    monkeypatch.setattr("shardner.engine.zones.LEXEMES", 5_000)
     engine = StockEngine(nlp)
     sizes = []
     for block in range(30):
@@ -118,7 +119,17 @@ def test_a_text_that_failed_fails_again_where_it_comes_again(nlp: Language) -> N
     assert set(engine.annotate(["Ada", "boom"], Stopwatch()).failed) == {1}
 
 
-def test_asking_for_an_engine_that_is_not_there_says_what_to_write(nlp: Language) -> None:
-    with pytest.raises(ConfigError, match=r"ner: \{engine: auto\}"):
+def test_auto_takes_the_fused_engine_where_it_is_exact_and_says_so(nlp: Language) -> None:
+    selected = select_engine(nlp, EngineChoice.AUTO, None)
+    assert selected.name == "fused" and selected.reason == "fused decoder and encoder: hash-embedding CNN"
+    stock = select_engine(nlp, EngineChoice.SPACY, None)
+    assert stock.name == "spacy" and stock.reason == "ner.engine: spacy"
+
+
+def test_a_pipeline_that_cannot_be_fused_goes_to_stock_spacy_or_is_refused_with_the_reason(nlp: Language) -> None:
+    nlp.add_pipe("entity_ruler", before="ner")
+    selected = select_engine(nlp, EngineChoice.AUTO, None)
+    assert selected.name == "spacy"
+    assert selected.reason == "not fused: the component 'entity_ruler' writes entities before the recogniser"
+    with pytest.raises(ConfigError, match=r"writes entities before[\s\S]*ner: \{engine: auto\}"):
         select_engine(nlp, EngineChoice.FUSED, None)
-    assert select_engine(nlp, EngineChoice.SPACY, None)[1:] == ("spacy", "ner.engine: spacy")

@@ -10,7 +10,6 @@ sys.path.insert(0, str(Path(str(workflow.current_basedir), "..", "scripts").reso
 from shardner.config import complete, parse_config
 from shardner.corpus import check_files, expand_files
 from shardner.demo.corpus import DEMO_CORPUS_BYTES
-from shardner.engine.select import refuse_unavailable
 from shardner.errors import ShardnerError
 from shardner.fingerprint import fingerprint
 from shardner.gpu.device import gpus_a_job
@@ -24,7 +23,6 @@ def get_plan():
     """Check the settings and the input, before any job runs; return what the rules need to know."""
     try:
         parsed = parse_config(config)
-        refuse_unavailable(parsed.ner.engine)
         source = classify(parsed.model.name)
         if parsed.corpus.files == ("demo",):
             files = [(DEMO / "corpus.jsonl", DEMO_CORPUS_BYTES)]

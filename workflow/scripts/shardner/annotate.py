@@ -21,6 +21,7 @@ import numpy as np
 import polars as pl
 
 from shardner.config import NerConfig
+from shardner.engine.audit import find_limit
 from shardner.engine.worker import Block, Result, Task, annotate_block
 from shardner.errors import AnnotateError
 from shardner.files import atomic_path, scratch_directory
@@ -69,7 +70,9 @@ def annotate_shard(
             "shard %05d: %d blocks, %d workers on %s (%s)", shard, len(blocks), threads, device.name, device.reason
         )
         batch_tokens = None if ner.batch_tokens == "auto" else ner.batch_tokens
-        task = Task(shard, windows, pipeline, ner.engine, batch_tokens, started_at_s=time.time())
+        docs = pl.read_parquet(windows, columns=["doc"])["doc"].to_numpy()
+        limit = find_limit(docs, ner.audit)
+        task = Task(shard, windows, pipeline, ner.engine, batch_tokens, limit, started_at_s=time.time())
         watch = Stopwatch()
         tables = _Tables(scratch, _schemas(windows))
         finished: list[Result] = []

@@ -35,6 +35,7 @@ class Phase(StrEnum):
     ENCODE = "encode"  # tokens to vectors, and the components before the recogniser
     DECODE = "decode"  # vectors to entities
     RECOGNISE = "recognise"  # components that spaCy runs: all of them in the stock engine
+    AUDIT = "audit"  # annotating a sample again with stock spaCy
     WRITE = "write"
     IDLE = "idle"  # a worker waits for its next block, or for the others to finish
 
@@ -49,6 +50,9 @@ class Totals:
     tokens: int = 0
     entities: int = 0
     rejected: int = 0
+    audited: int = 0  # documents annotated again with stock spaCy
+    identical: int = 0  # of those, with the same entities
+    near_ties: int = 0  # of those, with entities that differ within rounding
     reused: int = 0  # documents whose text had been annotated before, so that its entities were reused
     labels: Mapping[str, int] = field(default_factory=dict)  # entities by label
     seconds: Mapping[str, float] = field(default_factory=dict)  # by `Phase`, summed over workers
@@ -64,6 +68,9 @@ class Totals:
             tokens=self.tokens + other.tokens,
             entities=self.entities + other.entities,
             rejected=self.rejected + other.rejected,
+            audited=self.audited + other.audited,
+            identical=self.identical + other.identical,
+            near_ties=self.near_ties + other.near_ties,
             reused=self.reused + other.reused,
             labels=_add_by_key(self.labels, other.labels),
             seconds=_add_by_key(self.seconds, other.seconds),

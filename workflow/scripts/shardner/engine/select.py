@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shardner.config import EngineChoice
 from shardner.engine.annotations import Engine
+from shardner.engine.fused import FusedEngine, examine
 from shardner.engine.stock import StockEngine
 from shardner.errors import ConfigError
 
@@ -13,18 +15,29 @@ if TYPE_CHECKING:
     from spacy.language import Language
 
 
-def select_engine(nlp: Language, choice: EngineChoice, batch_tokens: int | None) -> tuple[Engine, str, str]:
-    """Return an engine for a loaded pipeline, its name, and the reason for choosing it.
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """An engine over a pipeline, its name, and why it was chosen."""
+
+    engine: Engine
+    name: EngineChoice
+    reason: str
+
+
+def select_engine(nlp: Language, choice: EngineChoice, batch_tokens: int | None) -> Selected:
+    """Return the engine for a loaded pipeline: the one asked for, or the fastest that is exact.
 
     Raises:
-        ConfigError: the engine asked for cannot annotate with this pipeline.
+        ConfigError: the fused engine was asked for and cannot annotate with this pipeline.
     """
-    refuse_unavailable(choice)
-    reason = "ner.engine: spacy" if choice is EngineChoice.SPACY else "the one engine of this version"
-    return StockEngine(nlp, batch_tokens), "spacy", reason
-
-
-def refuse_unavailable(choice: EngineChoice) -> None:
-    """Raise `ConfigError` for an engine that this version does not have."""
+    if choice is EngineChoice.SPACY:
+        return Selected(StockEngine(nlp, batch_tokens), EngineChoice.SPACY, "ner.engine: spacy")
+    support = examine(nlp)
+    if support.fused:
+        return Selected(FusedEngine(nlp, batch_tokens), EngineChoice.FUSED, support.reason)
     if choice is EngineChoice.FUSED:
-        raise ConfigError("ner.engine: this version has no fused engine yet; write:   ner: {engine: auto}")
+        raise ConfigError(
+            f"ner.engine: the fused engine cannot annotate with this pipeline ({support.reason}); "
+            f"write:   ner: {{engine: auto}}"
+        )
+    return Selected(StockEngine(nlp, batch_tokens), EngineChoice.SPACY, f"not fused: {support.reason}")

@@ -76,8 +76,13 @@ def annotate_singly(nlp: Language, texts: Sequence[str], batch: Batch, failed: d
 
 
 def _fail(number: int, error: Exception, failed: dict[int, str]) -> Columns:
-    failed[number] = f"{type(error).__name__}: {error}"
+    failed[number] = describe(error)
     return 0, [], [], []
+
+
+def describe(error: Exception) -> str:
+    """Return the reason of a failure in a line."""
+    return f"{type(error).__name__}: {error}"
 
 
 def columns_of(doc: Doc) -> Columns:

@@ -13,17 +13,22 @@ from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from shardner.config import EngineChoice
 from shardner.engine.annotations import Annotations
+from shardner.engine.audit import Findings, audit, draw
 from shardner.engine.reuse import Reuse
-from shardner.engine.select import select_engine
+from shardner.engine.select import Selected, select_engine
 from shardner.metrics import Phase, Stopwatch, Totals, peak_rss_bytes
 from shardner.model.pipeline import Pipeline, load_pipeline
 from shardner.records import ENTITIES, REJECTED, WINDOWS, escape_raw
+
+if TYPE_CHECKING:
+    from spacy.language import Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class Task:
     pipeline: Pipeline
     engine: EngineChoice
     batch_tokens: int | None
+    audit_limit: int | None  # documents whose hash is at most this are audited; see `audit`
     started_at_s: float  # when the job started its workers, Unix time
 
 
@@ -65,9 +71,9 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
+    nlp: Language
+    selected: Selected
     engine: Reuse
-    name: str
-    reason: str
     ready_at_s: float
 
 
@@ -89,6 +95,8 @@ def annotate_block(task: Task, block: Block) -> Result:
         windows = pl.scan_parquet(task.windows).slice(block.first, block.rows).collect()
         texts = windows["text"].to_list()
     annotations = _ready.engine.annotate(texts, watch)
+    with watch.phase(Phase.AUDIT):
+        findings = _audit_sample(_ready, task.audit_limit, windows, texts, annotations)
     with watch.phase(Phase.WRITE):
         entities = entities_table(windows, texts, annotations)
         documents = documents_table(windows, annotations, task.shard)
@@ -101,15 +109,29 @@ def annotate_block(task: Task, block: Block) -> Result:
         entities=entities.height,
         rejected=rejected.height,
         reused=_ready.engine.reused - reused_before,
+        audited=findings.audited,
+        identical=findings.identical,
+        near_ties=findings.near_ties,
         labels=dict(Counter(annotations.labels)),
         seconds=dict(watch.seconds),
         peak_rss_bytes=peak_rss_bytes(),
     )
     return Result(
         block, entities, documents, rejected, totals,
-        engine=_ready.name, engine_reason=_ready.reason, pid=os.getpid(),
+        engine=_ready.selected.name, engine_reason=_ready.selected.reason, pid=os.getpid(),
         ready_at_s=_ready.ready_at_s, ended_at_s=time.time(),
     )  # fmt: skip
+
+
+def _audit_sample(
+    ready: _Ready, limit: int | None, windows: pl.DataFrame, texts: list[str], annotations: Annotations
+) -> Findings:
+    """Audit the documents of the sample; the stock engine has nothing to be compared with."""
+    if ready.selected.name is EngineChoice.SPACY:
+        return Findings()
+    rows = np.flatnonzero(draw(windows["doc"].to_numpy(), limit))
+    ids = windows["id"].gather(rows).to_list()
+    return audit(ready.nlp, ids, [texts[row] for row in rows], annotations.take(rows))
 
 
 def _get_ready(task: Task, watch: Stopwatch) -> _Ready:
@@ -119,8 +141,8 @@ def _get_ready(task: Task, watch: Stopwatch) -> _Ready:
     watch.seconds[Phase.START_UP.value] += time.time() - task.started_at_s
     with watch.phase(Phase.LOAD):
         nlp = load_pipeline(task.pipeline)
-        engine, name, reason = select_engine(nlp, task.engine, task.batch_tokens)
-    return _Ready(Reuse(engine), name, reason, ready_at_s=time.time())
+        selected = select_engine(nlp, task.engine, task.batch_tokens)
+    return _Ready(nlp, selected, Reuse(selected.engine), ready_at_s=time.time())
 
 
 def _end_with_parent() -> None:

@@ -191,7 +191,7 @@ def _about_memory(performance: Performance) -> list[Advice]:
         if used >= MEMORY_FULL:
             text = f"The annotate jobs used {amount}: little is left for a longer batch or another worker."
             found.append(Advice("memory_full", text))
-        elif used <= MEMORY_EMPTY and _phase_share(performance, "recognise") >= 0.5:
+        elif used <= MEMORY_EMPTY and _phase_share(performance, "encode", "decode", "recognise") >= 0.5:
             text = f"Recognising took most of the time and used at most {amount}: larger batches may go faster."
             found.append(Advice("memory_headroom", text, "ner.batch_tokens: twice what it was"))
     if hardware.host_memory_bytes and rss_peak:
@@ -214,8 +214,8 @@ def _most_workers(performance: Performance) -> int:
     return max((device.workers for device in performance.devices), default=1)
 
 
-def _phase_share(performance: Performance, phase: str) -> float:
-    return next((figure.share for figure in performance.phases if figure.phase == phase), 0.0)
+def _phase_share(performance: Performance, *phases: str) -> float:
+    return sum(figure.share for figure in performance.phases if figure.phase in phases)
 
 
 def _about_rejected(performance: Performance) -> list[Advice]:

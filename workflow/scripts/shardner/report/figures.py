@@ -27,6 +27,9 @@ class Headline:
     documents: int
     rejected: int
     reused_documents: int
+    audited: int  # documents annotated again with stock spaCy, and how the answers compared
+    identical: int
+    near_ties: int
     entities: int
     tokens: int
     chars: int

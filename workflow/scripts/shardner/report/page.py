@@ -40,7 +40,10 @@ PHASES = {
     "load": ("load", "the model, from disk to memory and to the device"),
     "read": ("read", "the shard's texts"),
     "tokenize": ("tokenize", "texts to tokens"),
-    "recognise": ("recognise", "tokens to entities"),
+    "encode": ("encode", "tokens to vectors, and the components before the recogniser"),
+    "decode": ("decode", "vectors to entities"),
+    "recognise": ("recognise", "components that spaCy runs: all of them in its own engine"),
+    "audit": ("audit", "a sample of documents again, with stock spaCy"),
     "write": ("write", "tables of results"),
     "idle": ("idle", "waiting for the next block, or for the others"),
 }

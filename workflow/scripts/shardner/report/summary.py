@@ -53,6 +53,7 @@ def _rows(performance: Performance) -> list[tuple[str, Text]]:
             ),
         ),
         ("engine", Text("; ".join(_engines(performance)) or "none")),
+        *([("audit", _audit(performance))] if headline.audited else []),
         ("labels", _labels(performance)),
         ("rejected", _rejected(performance)),
         (
@@ -70,6 +71,12 @@ def _rows(performance: Performance) -> list[tuple[str, Text]]:
         text = one_line(advice.text, 400) + (f"  ({advice.setting})" if advice.setting else "")
         rows.append(("" if number else "advice", Text(text, style="green")))
     return rows
+
+
+def _audit(performance: Performance) -> Text:
+    headline = performance.headline
+    text = f"{plural(headline.audited, 'document')} against stock spaCy, {count(headline.identical)} identical"
+    return Text(text + (f", {plural(headline.near_ties, 'near-tie')}" if headline.near_ties else ""))
 
 
 def _engines(performance: Performance) -> list[str]:

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import spacy
+from making import make_pipeline, make_texts
+from shardner.engine.annotations import Annotations
+from shardner.engine.audit import Findings, audit, draw, find_limit
+from shardner.engine.stock import StockEngine
+from shardner.errors import AnnotateError
+from shardner.metrics import Stopwatch
+from spacy.language import Language
+
+TEXTS = [*make_texts(30, seed=11), ""]
+IDS = [f"d{i}" for i in range(len(TEXTS))]
+DOCS = np.arange(100_000, dtype=np.uint64)
+
+
+@pytest.fixture(scope="module")
+def nlp(tmp_path_factory: pytest.TempPathFactory) -> Language:
+    return spacy.load(make_pipeline(tmp_path_factory.mktemp("model") / "pipeline"))
+
+
+@pytest.fixture(scope="module")
+def annotations(nlp: Language) -> Annotations:
+    return StockEngine(spacy.load(nlp.path)).annotate(TEXTS, Stopwatch())
+
+
+def test_the_sample_holds_about_its_share_of_the_documents() -> None:
+    drawn = draw(DOCS, find_limit(DOCS, 0.01))
+    assert 800 < drawn.sum() < 1200
+    assert draw(DOCS, find_limit(DOCS, 1)).all()
+    assert not draw(DOCS, find_limit(DOCS, 0)).any()
+
+
+def test_the_sample_is_the_same_for_any_sharding() -> None:
+    whole = draw(DOCS, find_limit(DOCS, 0.01))
+    parts = [draw(part, find_limit(part, 0.01)) for part in np.array_split(DOCS, 7)]
+    assert np.array_equal(np.concatenate(parts), whole)
+
+
+def test_every_shard_has_a_document_in_the_sample() -> None:
+    for part in np.array_split(DOCS[:500], 100):
+        assert draw(part, find_limit(part, 1e-9)).sum() == 1
+    assert find_limit(DOCS[:0], 0.5) is None
+
+
+def test_equal_answers_are_identical(nlp: Language, annotations: Annotations) -> None:
+    assert audit(nlp, IDS, TEXTS, annotations) == Findings(len(TEXTS), len(TEXTS), 0)
+
+
+def tampered(annotations: Annotations) -> Annotations:
+    labels = list(annotations.labels)
+    labels[0] = "GPE" if labels[0] != "GPE" else "ORG"
+    return replace(annotations, labels=labels)
+
+
+def test_another_answer_is_an_error_that_shows_the_document_and_both(nlp: Language, annotations: Annotations) -> None:
+    with pytest.raises(AnnotateError) as error:
+        audit(nlp, IDS, TEXTS, tampered(annotations))
+    first = int(np.flatnonzero(np.diff(annotations.offsets))[0])
+    found = TEXTS[first][int(annotations.starts[0]) : int(annotations.ends[0])]
+    assert f"'d{first}'" in str(error.value) and "score gap" in str(error.value)
+    assert f"only stock spaCy: {annotations.labels[0]} {found!r}" in str(error.value)
+    assert f"only this engine: {tampered(annotations).labels[0]} {found!r}" in str(error.value)
+
+
+def test_an_answer_within_rounding_is_counted(
+    nlp: Language, annotations: Annotations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shardner.engine.audit.NEAR_TIE", 1e6)  # no gap of this pipeline is as wide
+    assert audit(nlp, IDS, TEXTS, tampered(annotations)) == Findings(len(TEXTS), len(TEXTS) - 1, 1)
+
+
+def test_a_document_that_fails_for_one_engine_alone_is_an_error(nlp: Language, annotations: Annotations) -> None:
+    with pytest.raises(AnnotateError, match="one of the two failed on it"):
+        audit(nlp, IDS, TEXTS, replace(annotations, failed={3: "ValueError: no"}))

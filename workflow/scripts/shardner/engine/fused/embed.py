@@ -1,0 +1,171 @@
+"""Embeddings of distinct tokens, each computed once, by spaCy's own embedding layers.
+
+What a hash-embedding layer gives for a token is a function of a few attributes of it, and most of these belong to the
+lexeme. So a table holds a row for each distinct token that was met, and a batch's tokens become row numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shardner.engine.fused.arrays import Array, HostInts, Keys, Module, to_device
+from shardner.engine.fused.layers import Layer, UnsupportedError, runs
+from shardner.engine.fused.tokens import Tokens, attribute_name
+
+if TYPE_CHECKING:
+    from spacy.vocab import Vocab
+
+#: Bytes of the table. Full, it starts again from nothing: rare, and it costs the embeddings of the tokens then met.
+TABLE_BYTES = 64 << 20
+
+#: Layers that compute a token's row from that token's row alone.
+TOKENWISE = (
+    "spacy.ml.featureextractor",
+    "spacy.ml.staticvectors",
+    "thinc.layers.array_getitem",
+    "thinc.layers.chain",
+    "thinc.layers.concatenate",
+    "thinc.layers.dropout",
+    "thinc.layers.hashembed",
+    "thinc.layers.layernorm",
+    "thinc.layers.list2ragged",
+    "thinc.layers.maxout",
+    "thinc.layers.ragged2list",
+    "thinc.layers.with_array",
+)
+
+#: Attributes that a token may have by itself (``get_token_attr`` of ``spacy/tokens/doc.pyx``); others are its lexeme's.
+TOKEN_ATTRIBUTES = frozenset(
+    ("DEP", "ENT_ID", "ENT_IOB", "ENT_KB_ID", "ENT_TYPE", "HEAD", "IDX", "LEMMA", "MORPH", "NORM", "POS", "SENT_START",
+     "SPACY", "TAG")
+)  # fmt: skip
+
+
+class Embedding:
+    """A bounded table of rows for distinct tokens. Row 0 is all zeros and stands for padding."""
+
+    def __init__(self, layers: Sequence[Layer], vocab: Vocab, projection: Array, xp: Module) -> None:
+        """Start an empty table.
+
+        Args:
+            layers: the embedding, which `check_embedding` accepted.
+            vocab: of the documents to come.
+            projection: (width, M) float32, applied to an embedding before it is kept beside it.
+            xp: where the table lies.
+        """
+        self._layers = layers
+        self._vocab = vocab
+        self._projection = projection
+        self._xp = xp
+        self.attributes = embedded_attributes(layers, vocab)
+        self._width = len(projection)
+        self._limit = TABLE_BYTES // (4 * sum(projection.shape))
+        self._clear()
+
+    def _clear(self, rows: int = 0) -> None:
+        """Start again, with room for the usual number of rows or for `rows`."""
+        width, projected = self._projection.shape
+        capacity = max(self._limit, rows + 1)
+        # NumPy's zeros take no memory before they are written to
+        self.embedded = self._xp.zeros((capacity, width), dtype="f")
+        self.projected = self._xp.zeros((capacity, projected), dtype="f")
+        self._size = 1  # rows in use
+        self._keys = np.array([np.iinfo(np.uint64).max], dtype=np.uint64)  # sorted; the last one stands behind all
+        self._rows = np.zeros(1, dtype=np.int64)  # by place in the keys
+
+    def __len__(self) -> int:
+        """Return the number of distinct tokens in the table."""
+        return self._size - 1
+
+    def look_up(self, tokens: Tokens) -> HostInts:
+        """Return the row number (N,) of each token, after computing the rows of those not met before."""
+        keys = _keys(tokens, self.attributes)
+        places = np.searchsorted(self._keys, keys)
+        new = np.flatnonzero(self._keys[places] != keys)
+        if len(new):
+            distinct, first = np.unique(keys[new], return_index=True)
+            if self._size + len(distinct) > len(self.embedded):
+                self._clear(len(np.unique(keys)))
+                return self.look_up(tokens)
+            self._add(distinct, tokens, new[first])
+            places = np.searchsorted(self._keys, keys)
+        return self._rows[places]
+
+    def _add(self, keys: Keys, tokens: Tokens, examples: HostInts) -> None:
+        """Append rows for `keys`, sorted and not in the table, computed from a token of each."""
+        embedded = to_device(self._xp, self._embed(_Lexemes(self._vocab, tokens, examples)), "f")
+        begin, self._size = self._size, self._size + len(keys)
+        self.embedded[begin : self._size] = embedded
+        self._xp.matmul(embedded, self._projection, out=self.projected[begin : self._size])
+        places = np.searchsorted(self._keys, keys)
+        self._keys = np.insert(self._keys, places, keys)
+        self._rows = np.insert(self._rows, places, np.arange(begin, self._size))
+
+    def _embed(self, lexemes: _Lexemes) -> Array:
+        values: Any = [lexemes]
+        for layer in self._layers:
+            values = layer.predict(values)
+        return values[0]
+
+
+class _Lexemes:
+    """Stands for a document of the given tokens, as far as embedding layers look at one."""
+
+    def __init__(self, vocab: Vocab, tokens: Tokens, numbers: HostInts) -> None:
+        self.vocab = vocab
+        self._tokens = tokens
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def to_array(self, attributes: int | str | Sequence[int | str]) -> Keys:
+        """Return attributes as ``Doc.to_array`` does: (n,) of one, (n, k) of several."""
+        if isinstance(attributes, int | str):
+            return self._tokens[attribute_name(attributes)][self._numbers]
+        return np.stack([self._tokens[attribute_name(each)][self._numbers] for each in attributes], axis=1)
+
+
+def check_embedding(layers: Sequence[Layer]) -> None:
+    """Raise `UnsupportedError` unless `layers` embed each token by itself, from its attributes."""
+    extracts = False
+    for node in (node for layer in layers for node in layer.walk()):
+        extracts |= runs(node, "spacy.ml.featureextractor")
+        if not any(runs(node, module) for module in TOKENWISE):
+            raise UnsupportedError(f"an embedding with the unknown layer {node.name!r}")
+        if runs(node, "thinc.layers.array_getitem") and not _is_one_column(node.attrs["index"]):
+            raise UnsupportedError("an embedding that indexes its tokens")
+    if not extracts or not runs(layers[-1], "thinc.layers.ragged2list"):
+        raise UnsupportedError("an unknown embedding")
+
+
+def embedded_attributes(layers: Sequence[Layer], vocab: Vocab) -> list[str]:
+    """Return the names of the attributes that embedding layers read."""
+    attributes = ["ORTH"]
+    for node in (node for layer in layers for node in layer.walk()):
+        if runs(node, "spacy.ml.featureextractor"):
+            attributes += map(attribute_name, node.attrs["columns"])
+        elif runs(node, "spacy.ml.staticvectors"):
+            attributes.append(attribute_name(getattr(vocab.vectors, "attr", "ORTH")))
+    return list(dict.fromkeys(attributes))
+
+
+def _is_one_column(index: Any) -> bool:
+    return isinstance(index, tuple) and len(index) == 2 and index[0] == slice(0, None) and isinstance(index[1], int)
+
+
+def _keys(tokens: Tokens, attributes: Sequence[str]) -> Keys:
+    """Return a key (N,) that differs where one of `attributes` does.
+
+    All attributes of a lexeme follow from its ORTH; those that a token may have by itself join the key. Two tokens
+    that differ collide with the odds that two of spaCy's own 64-bit string hashes do.
+    """
+    keys = tokens["ORTH"].copy()
+    for attribute in attributes:
+        if attribute in TOKEN_ATTRIBUTES:
+            keys *= np.uint64(0x9E3779B97F4A7C15)  # odd, so that the product loses nothing
+            keys += tokens[attribute]
+    return keys

@@ -1,0 +1,195 @@
+"""The fused engine: the entities of ``nlp.pipe``, from spaCy's tokenizer and our own encoder and decoder."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shardner.engine.annotations import Annotations, UInt32s
+from shardner.engine.fused.arrays import Array, HostInts, to_device
+from shardner.engine.fused.blas import FasterProducts
+from shardner.engine.fused.decode import Barriers, Spans, decode
+from shardner.engine.fused.encode import Encoder
+from shardner.engine.fused.layers import unchain
+from shardner.engine.fused.scorer import Scorer
+from shardner.engine.fused.sentences import must_close, sentence_starts, terminal_keys
+from shardner.engine.fused.support import make_plan
+from shardner.engine.fused.tokens import Tokens, read_tokens
+from shardner.engine.stock import Columns, annotate_singly, columns_of, describe, run_pipes
+from shardner.engine.zones import Tokenization
+from shardner.metrics import Phase, Stopwatch
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+    from shardner.engine.zones import Batch
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What came of a batch of n texts."""
+
+    tokens: UInt32s  # (n,)
+    counts: HostInts  # (n,) entities of each
+    starts: UInt32s  # (m,) code points
+    ends: UInt32s  # (m,)
+    labels: list[str]  # (m,)
+
+
+class FusedEngine:
+    """Annotates with a pipeline that `examine` finds supported. Keeps the weights that it has at construction."""
+
+    def __init__(self, nlp: Language, batch_tokens: int | None = None) -> None:
+        """Read the weights of `nlp`, on the device where they lie.
+
+        Raises:
+            UnsupportedError: the pipeline is not supported.
+        """
+        plan = make_plan(nlp)
+        self._nlp, self._plan = nlp, plan
+        self.reason = plan.reason
+        self._tokenization = Tokenization(nlp, batch_tokens)
+        model: Any = plan.recogniser.model
+        self._xp = model.ops.xp
+        self._scorer = Scorer(model, plan.moves, self._xp)
+        self._encoder = Encoder(plan.layers, nlp.vocab, self._xp) if plan.layers else None
+        self._stock_encoder = unchain(model.get_ref("tok2vec"))[:-1]
+        before: list[Any] = [nlp.get_pipe(name) for name in plan.before]
+        own = plan.layers.embedding if plan.layers else self._stock_encoder
+        self._products = FasterProducts([*own, *(pipe.model for pipe in before if _has_model(pipe))])
+        self._attributes = ["ORTH", "IS_SPACE", "IDX", "LENGTH"]
+        self._attributes += self._encoder.attributes if self._encoder else []
+        self._attributes += ["SENT_START", "ENT_IOB"] if plan.may_come_annotated else []
+        if plan.sentencizer is not None:
+            self._attributes += ["IS_PUNCT"]
+            self._terminals = terminal_keys(nlp.vocab.strings, plan.sentencizer.punct_chars)
+
+    def annotate(self, texts: Sequence[str], watch: Stopwatch) -> Annotations:
+        """See `Engine`."""
+        failed: dict[int, str] = {}
+        batches = self._tokenization.batches(texts, watch)
+        parts = [self._annotate_batch(texts, batch, failed, watch) for batch in batches]
+        return Annotations(
+            tokens=_concatenate([part.tokens for part in parts], np.uint32),
+            offsets=np.cumsum(_concatenate([[0], *(part.counts for part in parts)], np.int64)),
+            starts=_concatenate([part.starts for part in parts], np.uint32),
+            ends=_concatenate([part.ends for part in parts], np.uint32),
+            labels=list(chain.from_iterable(part.labels for part in parts)),
+            failed=failed,
+        )
+
+    def _annotate_batch(self, texts: Sequence[str], batch: Batch, failed: dict[int, str], watch: Stopwatch) -> _Part:
+        docs = [made for _, made in batch if not isinstance(made, Exception)]
+        try:
+            part = self._annotate_docs(docs, watch)
+        except Exception:  # one document of the batch, at least: find which
+            with watch.phase(Phase.RECOGNISE):
+                return _as_part(annotate_singly(self._nlp, texts, batch, failed))
+        if len(docs) < len(batch):
+            failed |= {number: describe(made) for number, made in batch if isinstance(made, Exception)}
+            places = np.array([i for i, (_, made) in enumerate(batch) if not isinstance(made, Exception)], dtype=int)
+            part = _spread(part, places, len(batch))
+        return part
+
+    def _annotate_docs(self, docs: Sequence[Doc], watch: Stopwatch) -> _Part:
+        with watch.phase(Phase.ENCODE), self._products.lent():
+            if self._plan.before:
+                docs = run_pipes(self._nlp, docs, without=[self._plan.name, *self._plan.after])
+            tokens = read_tokens(docs, self._attributes)
+            preset = self._plan.may_come_annotated and bool(tokens["ENT_IOB"].any())
+            vectors = self._encode(docs, tokens) if len(tokens) and not preset else None
+        if preset:  # the recogniser works around such entities
+            with watch.phase(Phase.RECOGNISE):
+                return _as_part([columns_of(doc) for doc in run_pipes(self._nlp, docs, without=self._plan.before)])
+        with watch.phase(Phase.DECODE):
+            spans = _NO_SPANS if vectors is None else decode(self._scorer, vectors, self._barriers(tokens))
+            part = _locate(tokens, spans, self._plan.moves.labels)
+        if self._plan.after:
+            with watch.phase(Phase.RECOGNISE):
+                return _as_part(self._run_after(docs, spans, part.counts))
+        return part
+
+    def _encode(self, docs: Sequence[Doc], tokens: Tokens) -> Array:
+        if self._encoder is not None:
+            return self._encoder.encode(tokens)
+        values: Any = docs
+        for layer in self._stock_encoder:
+            values = layer.predict(values)
+        return values
+
+    def _barriers(self, tokens: Tokens) -> Barriers:
+        if self._plan.sentencizer is not None:
+            starts = sentence_starts(tokens, self._terminals)
+        elif self._plan.may_come_annotated:
+            starts = tokens["SENT_START"] == 1
+        else:
+            starts = np.zeros(len(tokens), dtype=bool)
+        closes = must_close(tokens, starts)
+        return Barriers(to_device(self._xp, tokens["IS_SPACE"] != 0), to_device(self._xp, closes))
+
+    def _run_after(self, docs: Sequence[Doc], spans: Spans, counts: HostInts) -> list[Columns]:
+        """Run the components behind the recogniser, on documents that carry its entities as it would set them."""
+        from spacy.tokens import Span
+
+        names = self._plan.moves.labels
+        found = zip(spans.starts.tolist(), spans.ends.tolist(), spans.labels.tolist(), strict=True)
+        first = 0
+        for doc, count in zip(docs, counts.tolist(), strict=True):
+            entities = [next(found) for _ in range(count)]
+            doc.set_ents([Span(doc, start - first, end - first, names[label]) for start, end, label in entities])
+            first += len(doc)
+        done = run_pipes(self._nlp, docs, without=[*self._plan.before, self._plan.name])
+        return [columns_of(doc) for doc in done]
+
+
+_NO_TOKENS = np.empty(0, dtype=np.int64)
+_NO_SPANS = Spans(_NO_TOKENS, _NO_TOKENS, _NO_TOKENS, scored=0)
+
+
+def _has_model(pipe: Any) -> bool:
+    from thinc.api import Model
+
+    return isinstance(getattr(pipe, "model", None), Model)
+
+
+def _locate(tokens: Tokens, spans: Spans, labels: Sequence[str]) -> _Part:
+    """Return spans of tokens as offsets in each document's text."""
+    documents = np.searchsorted(np.cumsum(tokens.lengths), spans.starts, side="right")
+    last = spans.ends - 1
+    return _Part(
+        tokens=tokens.lengths.astype(np.uint32),
+        counts=np.bincount(documents, minlength=len(tokens.lengths)),
+        starts=tokens["IDX"][spans.starts].astype(np.uint32),
+        ends=(tokens["IDX"][last] + tokens["LENGTH"][last]).astype(np.uint32),
+        labels=[labels[label] for label in spans.labels.tolist()],
+    )
+
+
+def _as_part(columns: Sequence[Columns]) -> _Part:
+    return _Part(
+        tokens=np.array([tokens for tokens, *_ in columns], dtype=np.uint32),
+        counts=np.array([len(starts) for _, starts, *_ in columns], dtype=np.int64),
+        starts=np.array([start for _, starts, _, _ in columns for start in starts], dtype=np.uint32),
+        ends=np.array([end for _, _, ends, _ in columns for end in ends], dtype=np.uint32),
+        labels=[label for *_, labels in columns for label in labels],
+    )
+
+
+def _spread(part: _Part, places: HostInts, count: int) -> _Part:
+    """Return the part with its texts at `places` among `count`; the others have no tokens."""
+    tokens, counts = np.zeros(count, dtype=np.uint32), np.zeros(count, dtype=np.int64)
+    tokens[places], counts[places] = part.tokens, part.counts
+    return replace(part, tokens=tokens, counts=counts)
+
+
+def _concatenate(arrays: Sequence[npt.ArrayLike], dtype: type[np.generic]) -> npt.NDArray[Any]:
+    return np.concatenate([np.empty(0, dtype=dtype), *arrays]).astype(dtype)

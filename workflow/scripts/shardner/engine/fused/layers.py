@@ -1,0 +1,35 @@
+"""Tells what a layer of a thinc model does by the function that it runs, never by its name or its config.
+
+A name is free text, and a registered architecture may change what it builds; the function is what computes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+#: A layer of thinc (``thinc.api.Model``), or layers composed to one. Untyped: thinc does not say what parameters are.
+Layer: TypeAlias = Any
+
+
+class UnsupportedError(Exception):
+    """A model is not one that this package computes; the message says what about it is not."""
+
+
+def runs(layer: Layer, module: str) -> bool:
+    """Tell whether `layer` runs the function ``forward`` of `module`, for example ``"thinc.layers.maxout"``."""
+    function = layer._func
+    return bool(function.__module__ == module and function.__name__ == "forward")
+
+
+def expect(layer: Layer, module: str) -> Layer:
+    """Return `layer`, or raise `UnsupportedError` where it does not run the ``forward`` of `module`."""
+    if not runs(layer, module):
+        raise UnsupportedError(f"an unknown layer {layer.name!r} in the place of {module}")
+    return layer
+
+
+def unchain(layer: Layer) -> list[Layer]:
+    """Return the layers that `layer` applies one after the other: itself, or those of its (nested) chains."""
+    if not runs(layer, "thinc.layers.chain"):
+        return [layer]
+    return [each for inner in layer.layers for each in unchain(inner)]

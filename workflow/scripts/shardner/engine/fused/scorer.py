@@ -1,0 +1,141 @@
+"""The recogniser's network: from tokens' vectors to the scores of actions.
+
+Reproduces ``spacy/ml/parser_model.pyx`` (``predict_states``) and ``spacy/ml/_precomputable_affine.py``. The hidden
+layer of a state is the maxout of a sum: one product for each of the state's three tokens, and a bias. Where a token is
+missing its product is a learned padding. The upper layer, if the model has one, maps the hidden layer to the scores;
+if not, the hidden layer has a unit a class and is the scores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shardner.engine.fused.arrays import Array, Module, to_device
+from shardner.engine.fused.layers import Layer, UnsupportedError, expect, runs, unchain
+from shardner.engine.fused.moves import Moves
+
+#: A state's tokens: the current one, the first of the open entity, and the one before the current.
+FEATURES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Projected:
+    """What the decoder needs of N tokens."""
+
+    reduced: Array  # (N, nI) float32, input of the hidden layer
+    current: Array  # (N, pieces * hidden) float32, their products as the current token
+
+
+class Scorer:
+    """Scores the actions of states, given the vectors of tokens."""
+
+    def __init__(self, model: Layer, moves: Moves, xp: Module) -> None:
+        """Read the weights of a recogniser's model, which `check_parser` accepted."""
+        self.xp = xp
+        self.moves = moves
+        linear, lower = unchain(model.get_ref("tok2vec"))[-1], model.get_ref("lower")
+        self._reduce = to_device(xp, linear.get_param("W").T, "f")  # (width, nI)
+        self._reduce_bias = to_device(xp, linear.get_param("b"), "f")
+        weights = lower.get_param("W")  # (3, hidden, pieces, nI)
+        self._hidden, self._pieces = weights.shape[1:3]
+        # pieces before units, so that the maxout takes the larger of contiguous halves
+        self._lower = to_device(xp, weights.transpose(0, 3, 2, 1).reshape(FEATURES, weights.shape[3], -1), "f")
+        self._bias = to_device(xp, lower.get_param("b").T.reshape(-1), "f")
+        padding = to_device(xp, lower.get_param("pad")[0].transpose(0, 2, 1).reshape(FEATURES, -1), "f")
+        self._outside_bias = padding[1] + padding[2] + self._bias
+        self._outside = to_device(xp, moves.outside_classes)
+        self._inside = to_device(xp, moves.inside_classes)
+        self._last = to_device(xp, moves.last_classes)
+        self._last_wins_ties = self._last < self._inside
+        self._has_upper = bool(model.attrs["has_upper"])
+        if self._has_upper:
+            upper = model.get_ref("upper")
+            self._upper = to_device(xp, upper.get_param("W"), "f")  # (classes, hidden)
+            self._upper_bias = to_device(xp, upper.get_param("b"), "f")
+            self._upper_outside = to_device(xp, self._upper[self._outside].T)
+            self._upper_outside_bias = self._upper_bias[self._outside]
+
+    def project(self, vectors: Array) -> Projected:
+        """Compute what all states have in common, from the encoder's vectors (N, width) float32."""
+        reduced = vectors @ self._reduce
+        reduced += self._reduce_bias
+        return Projected(reduced, reduced @ self._lower[0])
+
+    def score_outside(self, tokens: Projected) -> Array:
+        """Return scores (N, K) float32 of `Moves.outside_classes` at each token, while no entity is open."""
+        hidden = self._maxout(tokens.current + self._outside_bias)
+        if not self._has_upper:
+            return hidden[:, self._outside]
+        scores = hidden @ self._upper_outside
+        scores += self._upper_outside_bias
+        return scores
+
+    def project_first(self, tokens: Projected, first: Array) -> Array:
+        """Return products (M, pieces * hidden) float32 of tokens `first` (M,) as an entity's first, and the bias."""
+        products = tokens.reduced[first] @ self._lower[1]
+        products += self._bias
+        return products
+
+    def prefers_last(self, tokens: Projected, current: Array, first: Array, labels: Array) -> Array:
+        """Tell where L-x scores above I-x, in M states inside of an entity.
+
+        Args:
+            tokens: all tokens.
+            current: (M,) number of the token that the state is at.
+            first: (M or 1, pieces * hidden) of `project_first`.
+            labels: (M,) x, as indices into the labels.
+
+        Returns:
+            (M,) bool. Of equal scores the lower class number wins.
+        """
+        summed = tokens.reduced[current - 1] @ self._lower[2]
+        summed += tokens.current[current]
+        summed += first
+        hidden = self._maxout(summed)
+        inside = self._score(hidden, self._inside[labels])
+        last = self._score(hidden, self._last[labels])
+        return (last > inside) | ((last == inside) & self._last_wins_ties[labels])
+
+    def _score(self, hidden: Array, classes: Array) -> Array:
+        """Return the score (M,) of one class a row."""
+        if not self._has_upper:
+            return hidden[self.xp.arange(len(hidden)), classes]
+        return self.xp.einsum("mh,mh->m", hidden, self._upper[classes]) + self._upper_bias[classes]
+
+    def _maxout(self, summed: Array) -> Array:
+        """Return the largest piece of each unit, (M, hidden), writing over `summed`."""
+        best = summed[:, : self._hidden]
+        for piece in range(1, self._pieces):
+            begin = piece * self._hidden
+            self.xp.maximum(best, summed[:, begin : begin + self._hidden], out=best)
+        return best
+
+
+def check_parser(model: Layer, classes: int) -> None:
+    """Raise `UnsupportedError` unless `model` is a transition model that `Scorer` reads, with `classes` actions."""
+    expect(model, "spacy.ml.tb_framework")
+    lower = expect(model.get_ref("lower"), "spacy.ml._precomputable_affine")
+    if lower.get_dim("nF") != FEATURES:
+        raise UnsupportedError(f"{lower.get_dim('nF')} state features (extra_state_tokens), not {FEATURES}")
+    *_, to_array, linear = unchain(model.get_ref("tok2vec"))
+    expect(to_array, "thinc.layers.list2array")
+    expect(linear, "thinc.layers.linear")
+    output = lower
+    if model.attrs["has_upper"]:
+        output = expect(model.get_ref("upper"), "thinc.layers.linear")
+    elif not runs(model.get_ref("upper"), "thinc.layers.noop"):
+        raise UnsupportedError("an upper layer that is not used")
+    for layer in (linear, lower, output):
+        if not all(layer.has_param(name) for name in layer.param_names):
+            raise UnsupportedError("the recogniser was never trained")
+    if output.get_dim("nO") != classes:
+        raise UnsupportedError(f"{output.get_dim('nO')} outputs for {classes} actions")
+    _check_finite(linear, lower, output)
+
+
+def _check_finite(*layers: Layer) -> None:
+    for layer in layers:
+        for name in layer.param_names:
+            values = layer.get_param(name)
+            if not bool((values - values == 0).all()):  # false for an infinity and for a NaN
+                raise UnsupportedError(f"weights of the layer {layer.name!r} that are not finite")

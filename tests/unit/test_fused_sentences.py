@@ -8,7 +8,8 @@ from shardner.engine.fused.sentences import must_close, sentence_starts, termina
 from shardner.engine.fused.tokens import Tokens, read_tokens
 
 TEXTS = [
-    "", "One. Two! “Three?” Four", "...", "A.", ". A", "(End.) Next . , ) more", "\n", "! ! a ! b", "no end", "北京。 东京。",
+    "", "One. Two! “Three?” Four", "...", "A.", ". A", "(End.) Next . , ) more", "\n", "! ! a ! b", "no end",
+    "北京。 东京。",
     *make_texts(60, seed=1),
 ]  # fmt: skip
 

@@ -37,6 +37,12 @@ lint: ## Check style, types and the workflow
 	mypy
 	snakemake --lint
 
+.PHONY: bench
+bench: ## Measure the fused engine beside stock spaCy on one core (ARGS: --model, --corpus …; without: the demo's)
+	@tools/setup.sh dev
+	snakemake --cores 1 resources/demo/pipeline resources/demo/corpus.jsonl
+	python tests/benchmarks/bench_engines.py $(ARGS)
+
 .PHONY: lock
 lock: ## Pin anew: keep versions that still fit (make lock ARGS=--upgrade: take the newest)
 	@tools/setup.sh dev

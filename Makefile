@@ -24,7 +24,7 @@ demo: ## Train a small pipeline, generate a corpus, recognise its entities on al
 	@gpus=$$(tools/gpu.sh count); set -x; snakemake --cores all $${gpus:+--resources gpu=$$gpus} $(ARGS)
 
 .PHONY: test
-test: ## Run the tests (those that need a GPU or Slurm are skipped where there is none)
+test: ## Run the tests (the browser test is skipped where there is no Chromium)
 	@tools/setup.sh dev
 	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} python -m pytest $(ARGS)
 

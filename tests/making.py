@@ -99,7 +99,10 @@ def annotate_plainly(directory: Path, texts: Sequence[str]) -> list[tuple[int, i
     nlp.max_length = sys.maxsize
     return [
         (number, entity.start_char, entity.end_char, entity.text, entity.label_)
-        for number, doc in enumerate(nlp.pipe(texts))
+        # all novels in one batch would not fit in memory
+        for number, doc in enumerate(
+            nlp.pipe(texts, batch_size=1 if max(map(len, texts), default=0) > 100_000 else 256)
+        )
         for entity in doc.ents
     ]
 

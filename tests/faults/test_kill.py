@@ -144,7 +144,8 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def test_no_worker_outlives_its_job(model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("after_s", [0, 0.3, 0.6])  # while it starts, and while it waits for its first block
+def test_no_worker_outlives_its_job(after_s: float, model: Path, tmp_path: Path) -> None:
     corpus = write_jsonl(tmp_path / "corpus.jsonl", make_texts(4000, seed=6))
     given = {"corpus": {"files": [str(corpus)]}, "model": {"name": str(model)}, "shards": {"count": 1}}
     run = start(tmp_path, given)
@@ -154,6 +155,7 @@ def test_no_worker_outlives_its_job(model: Path, tmp_path: Path) -> None:
     parents = {
         int((Path("/proc") / str(worker) / "stat").read_text().rsplit(")", 1)[1].split()[1]) for worker in workers
     }
+    time.sleep(after_s)
     for parent in parents:
         os.kill(parent, signal.SIGKILL)
     deadline = time.monotonic() + 20

@@ -22,7 +22,7 @@ import polars as pl
 
 from shardner.config import NerConfig
 from shardner.engine.audit import find_limit
-from shardner.engine.worker import Block, Result, Task, annotate_block
+from shardner.engine.worker import Block, Result, Task, annotate_block, end_with_parent
 from shardner.errors import AnnotateError
 from shardner.files import atomic_path, scratch_directory
 from shardner.gpu import Device, lease_device
@@ -110,7 +110,7 @@ def _annotate_blocks(task: Task, blocks: Sequence[Block], threads: int, device: 
     workers = min(threads, len(blocks))
     progress = Progress(sum(block.rows for block in blocks), "documents")
     with _environment({**ONE_THREAD, **device.environment}):
-        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent)
         waiting: deque[Future[Result]] = deque()
         todo = iter(blocks)
         try:

@@ -135,7 +135,6 @@ def _audit_sample(
 
 
 def _get_ready(task: Task, watch: Stopwatch) -> _Ready:
-    _end_with_parent()
     import spacy  # noqa: F401  - counted as start-up, not as loading
 
     watch.seconds[Phase.START_UP.value] += time.time() - task.started_at_s
@@ -145,8 +144,12 @@ def _get_ready(task: Task, watch: Stopwatch) -> _Ready:
     return _Ready(nlp, selected, Reuse(selected.engine), ready_at_s=time.time())
 
 
-def _end_with_parent() -> None:
-    """End this process when the job's does: a job that was killed must leave no worker on its device."""
+def end_with_parent() -> None:
+    """End this process when the job's does: a job that was killed must leave no worker on its device.
+
+    Called before a worker waits for its first block: it holds both ends of the pipe that it waits at, so that the death
+    of the parent would not wake it.
+    """
     parent = parent_process()
     if parent is None:
         return

@@ -13,12 +13,14 @@ import numpy as np
 
 from shardner.engine.fused.arrays import Array, HostInts, to_device, to_host
 from shardner.engine.fused.moves import Action
-from shardner.engine.fused.scorer import Projected, Scorer
+from shardner.engine.fused.scorer import Scorer
 
 #: Tokens by which every candidate is extended; beyond that, only a candidate that the walk takes is.
 SPECULATIVE_STEPS = 16
 #: Tokens by which the first and the largest of such further extensions go at once; the size doubles in between.
 FIRST_EXTENSION, LARGEST_EXTENSION = 32, 4096
+#: Tokens whose scores are held at once.
+CPU_BLOCK_ROWS, GPU_BLOCK_ROWS = 4096, 1 << 18
 
 _OPEN = 0  # the end of a candidate that has not been closed; no entity ends before token 0
 
@@ -49,14 +51,14 @@ def decode(scorer: Scorer, vectors: Array, barriers: Barriers) -> Spans:
         vectors: (N, width) float32, of the encoder.
         barriers: as the documents' tokens have it; the last token of each document must close.
     """
-    tokens = scorer.project(vectors)
-    candidates = find_candidates(scorer, tokens, barriers)
+    reduced = scorer.reduce(vectors)
+    candidates = find_candidates(scorer, reduced, barriers)
     scored = candidates.scored
 
     def finish(candidate: int) -> int:
         nonlocal scored
         start, label = int(candidates.starts[candidate]), int(candidates.labels[candidate])
-        end, more = _extend_one(scorer, tokens, barriers, start, label)
+        end, more = _extend_one(scorer, reduced, barriers, start, label)
         scored += more
         return end
 
@@ -64,15 +66,15 @@ def decode(scorer: Scorer, vectors: Array, barriers: Barriers) -> Spans:
     return Spans(candidates.starts[chosen], ends, candidates.labels[chosen], scored)
 
 
-def find_candidates(scorer: Scorer, tokens: Projected, barriers: Barriers) -> Spans:
+def find_candidates(scorer: Scorer, reduced: Array, barriers: Barriers) -> Spans:
     """Return the entities that tokens would begin if none were open there; one still open has the end 0."""
     xp = scorer.xp
-    actions, labels = _choose_outside(scorer, tokens, barriers)
+    actions, labels = _choose_outside(scorer, reduced, barriers)
     starts = xp.flatnonzero(actions != Action.OUT)
     labels = labels[starts]
     ends = starts + 1
     begins = xp.flatnonzero(actions[starts] == Action.BEGIN)
-    ends[begins], scored = _extend_all(scorer, tokens, barriers, starts[begins], labels[begins])
+    ends[begins], scored = _extend_all(scorer, reduced, barriers, starts[begins], labels[begins])
     return Spans(to_host(starts), to_host(ends), to_host(labels), scored)
 
 
@@ -95,53 +97,56 @@ def walk(candidates: Spans, finish: Callable[[int], int]) -> tuple[HostInts, Hos
     return np.array(chosen, dtype=np.int64), np.array(ends, dtype=np.int64)
 
 
-def _choose_outside(scorer: Scorer, tokens: Projected, barriers: Barriers) -> tuple[Array, Array]:
+def _choose_outside(scorer: Scorer, reduced: Array, barriers: Barriers) -> tuple[Array, Array]:
     """Return the best valid action (N,) and its label (N,) at each token while no entity is open."""
     xp, moves = scorer.xp, scorer.moves
-    actions, labels = to_device(xp, moves.outside_actions), to_device(xp, moves.outside_labels)
-    scores = scorer.score_outside(tokens)
-    best = scores.argmax(axis=1)  # the first of equal ones: the lower class number
+    best = xp.empty(len(reduced), dtype=np.int64)
+    not_begin = xp.flatnonzero(to_device(xp, moves.outside_actions) != Action.BEGIN)
+    block_rows = CPU_BLOCK_ROWS if xp is np else GPU_BLOCK_ROWS
+    for begin in range(0, len(reduced), block_rows):
+        block = slice(begin, begin + block_rows)
+        scores = scorer.score_outside(reduced[block])
+        # B is invalid where an entity must close; of equal scores the first is the one of the lower class number
+        best[block] = xp.where(
+            barriers.must_close[block], not_begin[scores[:, not_begin].argmax(axis=1)], scores.argmax(axis=1)
+        )
     best[barriers.is_space] = moves.out_column
-    # B is invalid where an entity must close: choose again there, without the columns of B
-    again = xp.flatnonzero(barriers.must_close & (actions[best] == Action.BEGIN))
-    others = xp.flatnonzero(actions != Action.BEGIN)
-    best[again] = others[scores[again][:, others].argmax(axis=1)]
-    return actions[best], labels[best]
+    return to_device(xp, moves.outside_actions)[best], to_device(xp, moves.outside_labels)[best]
 
 
 def _extend_all(
-    scorer: Scorer, tokens: Projected, barriers: Barriers, starts: Array, labels: Array
+    scorer: Scorer, reduced: Array, barriers: Barriers, starts: Array, labels: Array
 ) -> tuple[Array, int]:
     """Return the ends (M,) of entities begun at `starts` (M,), `_OPEN` where too far; and the states scored."""
     xp = scorer.xp
     ends, scored = xp.full(starts.shape, _OPEN), 0
-    first = scorer.project_first(tokens, starts)
+    first = scorer.project_first(reduced, starts)
     alive = xp.arange(len(starts))
     for step in range(1, SPECULATIVE_STEPS + 1):
         if not len(alive):
             break
         scored += len(alive)
         current = starts[alive] + step  # there is such a token: neither B nor I is valid on a document's last
-        closes = scorer.prefers_last(tokens, current, first, labels) | barriers.must_close[current]
+        closes = scorer.prefers_last(reduced, current, first, labels) | barriers.must_close[current]
         ends[alive[closes]] = current[closes] + 1
         open_ = ~closes
         alive, first, labels = alive[open_], first[open_], labels[open_]
     return ends, scored
 
 
-def _extend_one(scorer: Scorer, tokens: Projected, barriers: Barriers, start: int, label: int) -> tuple[int, int]:
+def _extend_one(scorer: Scorer, reduced: Array, barriers: Barriers, start: int, label: int) -> tuple[int, int]:
     """Return the end of the entity begun at `start`, open after the speculative steps; and the states scored.
 
     The states ahead are known without their predecessors' decisions: as long as the entity is open, a state is its
     current and its first token. So many are scored at once, and the first that closes is the end.
     """
     xp = scorer.xp
-    first = scorer.project_first(tokens, xp.array([start]))
+    first = scorer.project_first(reduced, xp.array([start]))
     begin, size, scored = start + 1 + SPECULATIVE_STEPS, FIRST_EXTENSION, 0
     while True:
         current = xp.arange(begin, min(begin + size, len(barriers.must_close)))
         scored += len(current)
-        closes = scorer.prefers_last(tokens, current, first, xp.full(current.shape, label))
+        closes = scorer.prefers_last(reduced, current, first, xp.full(current.shape, label))
         closing = to_host(xp.flatnonzero(closes | barriers.must_close[current]))
         if len(closing):
             return begin + int(closing[0]) + 1, scored

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shardner.engine.fused.arrays import Array, Module, to_device
+from shardner.engine.fused.arrays import Array, HostInts, Module, to_device
 from shardner.engine.fused.embed import Embedding, check_embedding
 from shardner.engine.fused.layers import Layer, UnsupportedError, expect, runs, unchain
 from shardner.engine.fused.tokens import Tokens
@@ -134,16 +134,22 @@ class Encoder:
         places = np.arange(len(tokens)) + self._seen * np.repeat(np.arange(1, len(lengths) + 1), lengths)
         rows = np.zeros(len(tokens) + self._seen * (len(lengths) + 1), dtype=np.int64)
         rows[places] = self._embedding.look_up(tokens)
-        encoded = self._encode_rows(to_device(xp, rows))
-        return encoded[to_device(xp, places - self._seen)]
+        return self._encode_rows(to_device(xp, rows), places - self._seen)
 
-    def _encode_rows(self, rows: Array) -> Array:
-        """Return the vectors (n - 2 * seen, width) of rows (n,) of the table, those not near an end."""
+    def _encode_rows(self, rows: Array, wanted: HostInts) -> Array:
+        """Return vectors (N, width) of rows (n,) of the table.
+
+        Args:
+            rows: tokens and padding.
+            wanted: (N,) which of the n - 2 * seen rows that are not near an end, in order.
+        """
         count = len(rows) - 2 * self._seen
-        vectors = self._xp.empty((max(count, 0), self._convolutions[-1].width), dtype="f")
+        vectors = self._xp.empty((len(wanted), self._convolutions[-1].width), dtype="f")
         for begin in range(0, count, self._block_rows):
             end = min(begin + self._block_rows, count)
-            vectors[begin:end] = self._encode_block(rows[begin : end + 2 * self._seen])
+            first, last = np.searchsorted(wanted, (begin, end))
+            inside = to_device(self._xp, wanted[first:last] - begin)
+            vectors[first:last] = self._encode_block(rows[begin : end + 2 * self._seen])[inside]
         return vectors
 
     def _encode_block(self, rows: Array) -> Array:

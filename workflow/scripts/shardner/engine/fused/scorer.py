@@ -8,22 +8,12 @@ if not, the hidden layer has a unit a class and is the scores.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from shardner.engine.fused.arrays import Array, Module, to_device
 from shardner.engine.fused.layers import Layer, UnsupportedError, expect, runs, unchain
 from shardner.engine.fused.moves import Moves
 
 #: A state's tokens: the current one, the first of the open entity, and the one before the current.
 FEATURES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Projected:
-    """What the decoder needs of N tokens."""
-
-    reduced: Array  # (N, nI) float32, input of the hidden layer
-    current: Array  # (N, pieces * hidden) float32, their products as the current token
 
 
 class Scorer:
@@ -41,6 +31,8 @@ class Scorer:
         # pieces before units, so that the maxout takes the larger of contiguous halves
         self._lower = to_device(xp, weights.transpose(0, 3, 2, 1).reshape(FEATURES, weights.shape[3], -1), "f")
         self._bias = to_device(xp, lower.get_param("b").T.reshape(-1), "f")
+        # inside of an entity the current token and the one before it are multiplied in one go
+        self._current_and_previous = xp.concatenate([self._lower[0], self._lower[2]])
         padding = to_device(xp, lower.get_param("pad")[0].transpose(0, 2, 1).reshape(FEATURES, -1), "f")
         self._outside_bias = padding[1] + padding[2] + self._bias
         self._outside = to_device(xp, moves.outside_classes)
@@ -55,32 +47,34 @@ class Scorer:
             self._upper_outside = to_device(xp, self._upper[self._outside].T)
             self._upper_outside_bias = self._upper_bias[self._outside]
 
-    def project(self, vectors: Array) -> Projected:
-        """Compute what all states have in common, from the encoder's vectors (N, width) float32."""
+    def reduce(self, vectors: Array) -> Array:
+        """Return the hidden layer's inputs (N, nI) float32 for the encoder's vectors (N, width) float32."""
         reduced = vectors @ self._reduce
         reduced += self._reduce_bias
-        return Projected(reduced, reduced @ self._lower[0])
+        return reduced
 
-    def score_outside(self, tokens: Projected) -> Array:
+    def score_outside(self, reduced: Array) -> Array:
         """Return scores (N, K) float32 of `Moves.outside_classes` at each token, while no entity is open."""
-        hidden = self._maxout(tokens.current + self._outside_bias)
+        summed = reduced @ self._lower[0]
+        summed += self._outside_bias
+        hidden = self._maxout(summed)
         if not self._has_upper:
             return hidden[:, self._outside]
         scores = hidden @ self._upper_outside
         scores += self._upper_outside_bias
         return scores
 
-    def project_first(self, tokens: Projected, first: Array) -> Array:
+    def project_first(self, reduced: Array, first: Array) -> Array:
         """Return products (M, pieces * hidden) float32 of tokens `first` (M,) as an entity's first, and the bias."""
-        products = tokens.reduced[first] @ self._lower[1]
+        products = reduced[first] @ self._lower[1]
         products += self._bias
         return products
 
-    def prefers_last(self, tokens: Projected, current: Array, first: Array, labels: Array) -> Array:
+    def prefers_last(self, reduced: Array, current: Array, first: Array, labels: Array) -> Array:
         """Tell where L-x scores above I-x, in M states inside of an entity.
 
         Args:
-            tokens: all tokens.
+            reduced: (N, nI) of all tokens.
             current: (M,) number of the token that the state is at.
             first: (M or 1, pieces * hidden) of `project_first`.
             labels: (M,) x, as indices into the labels.
@@ -88,8 +82,7 @@ class Scorer:
         Returns:
             (M,) bool. Of equal scores the lower class number wins.
         """
-        summed = tokens.reduced[current - 1] @ self._lower[2]
-        summed += tokens.current[current]
+        summed = self.xp.concatenate([reduced[current], reduced[current - 1]], axis=1) @ self._current_and_previous
         summed += first
         hidden = self._maxout(summed)
         inside = self._score(hidden, self._inside[labels])

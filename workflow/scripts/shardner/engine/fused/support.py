@@ -52,6 +52,8 @@ def examine(nlp: Language) -> Support:
         return Support(fused=True, reason=make_plan(nlp).reason)
     except UnsupportedError as reason:
         return Support(fused=False, reason=str(reason))
+    except (AttributeError, IndexError, KeyError, ValueError) as error:  # a part that is looked for is not there
+        return Support(fused=False, reason=f"a model of unknown structure ({type(error).__name__}: {error})")
 
 
 def make_plan(nlp: Language) -> Plan:

@@ -114,9 +114,7 @@ def _choose_outside(scorer: Scorer, reduced: Array, barriers: Barriers) -> tuple
     return to_device(xp, moves.outside_actions)[best], to_device(xp, moves.outside_labels)[best]
 
 
-def _extend_all(
-    scorer: Scorer, reduced: Array, barriers: Barriers, starts: Array, labels: Array
-) -> tuple[Array, int]:
+def _extend_all(scorer: Scorer, reduced: Array, barriers: Barriers, starts: Array, labels: Array) -> tuple[Array, int]:
     """Return the ends (M,) of entities begun at `starts` (M,), `_OPEN` where too far; and the states scored."""
     xp = scorer.xp
     ends, scored = xp.full(starts.shape, _OPEN), 0

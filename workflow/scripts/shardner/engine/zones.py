@@ -20,6 +20,9 @@ BATCH_TOKENS = 8_000
 #: Words that the vocabulary may learn for good. In a memory zone spaCy's tokenizer does not cache what it has not seen
 #: before, and takes 2.5 times as long for it; with the first words of a corpus in its cache, few are left to that.
 LEXEMES = 100_000
+#: Runs of characters without a space (words, with the punctuation around them) whose tokens the tokenizer may cache.
+#: Its own limit is 10,000, and each beyond it costs five times as much again whenever it comes.
+CACHED_CHUNKS = 2 * LEXEMES
 #: Characters that a token and the space behind it have, about.
 CHARS_A_TOKEN = 4
 #: Characters after which the strings that the vocabulary gathered are freed.
@@ -27,46 +30,41 @@ ZONE_CHARS = 4 << 20
 
 
 class Tokenization:
-    """Cuts texts into batches and tokenizes them. Documents live until texts are given again."""
+    """Tokenizes with a pipeline's tokenizer. The documents live until texts are given again."""
 
     def __init__(self, nlp: Language, batch_tokens: int | None = None) -> None:
         self._nlp = nlp
+        if hasattr(nlp.tokenizer, "max_cache_size"):
+            nlp.tokenizer.max_cache_size = CACHED_CHUNKS
         self._batch_tokens = batch_tokens or BATCH_TOKENS
         self._zone = ExitStack()
         self._zone_chars = 0
 
-    def runs(self, texts: Sequence[str]) -> Iterator[range]:
-        """Yield the numbers of runs of texts with about `batch_tokens` tokens, for the caller to tokenize."""
-        self.renew_zone(sum(map(len, texts)))
-        first = chars = 0
-        for number, text in enumerate(texts):
-            if number > first and chars + len(text) > self._batch_tokens * CHARS_A_TOKEN:
-                yield range(first, number)
-                first, chars = number, 0
-            chars += len(text)
-        if first < len(texts):
-            yield range(first, len(texts))
-
     def batches(self, texts: Sequence[str], watch: Stopwatch) -> Iterator[Batch]:
         """Yield runs of (number of the text, its tokens or why it has none) of about `batch_tokens` tokens."""
-        self.renew_zone(sum(map(len, texts)))
+        self._renew_zone(sum(map(len, texts)))
+        first = 0
+        while first < len(texts):
+            with watch.phase(Phase.TOKENIZE):
+                batch = self._next_batch(texts, first)
+            first += len(batch)
+            yield batch
+
+    def _next_batch(self, texts: Sequence[str], first: int) -> Batch:
         batch: Batch = []
         tokens = 0
-        for number, text in enumerate(texts):
-            with watch.phase(Phase.TOKENIZE):
-                made = self._tokenize(text)
+        for number in range(first, len(texts)):
+            text = texts[number]
             if batch and tokens + len(text) // CHARS_A_TOKEN > 2 * self._batch_tokens:
-                yield batch
-                batch, tokens = [], 0
+                break
+            made = self._tokenize(text)
             batch.append((number, made))
             tokens += 1 if isinstance(made, Exception) else len(made)
             if tokens >= self._batch_tokens:
-                yield batch
-                batch, tokens = [], 0
-        if batch:
-            yield batch
+                break
+        return batch
 
-    def renew_zone(self, chars: int) -> None:
+    def _renew_zone(self, chars: int) -> None:
         """Free what earlier texts left in the vocabulary, now and then, once it has its share for good."""
         if self._zone_chars == 0 and len(self._nlp.vocab) < LEXEMES:
             return

@@ -45,33 +45,37 @@ TOKEN_ATTRIBUTES = frozenset(
 
 
 class Embedding:
-    """A bounded table of rows for distinct tokens. Row 0 is all zeros and stands for padding."""
+    """A bounded table of rows for distinct tokens. Row 0 stands for padding, whose embedding is all zeros."""
 
-    def __init__(self, layers: Sequence[Layer], vocab: Vocab, projection: Array, xp: Module) -> None:
+    def __init__(
+        self, layers: Sequence[Layer], vocab: Vocab, projections: Sequence[tuple[Array, Array]], xp: Module
+    ) -> None:
         """Start an empty table.
 
         Args:
             layers: the embedding, which `check_embedding` accepted.
             vocab: of the documents to come.
-            projection: (width, M) float32, applied to an embedding before it is kept beside it.
+            projections: weights (width, M) and bias (M,) float32 of each affine map of an embedding that is kept
+                beside it.
             xp: where the table lies.
         """
         self._layers = layers
         self._vocab = vocab
-        self._projection = projection
+        self._projections = projections
         self._xp = xp
         self.attributes = embedded_attributes(layers, vocab)
-        self._width = len(projection)
-        self._limit = TABLE_BYTES // (4 * sum(projection.shape))
+        self._width = len(projections[0][0])
+        self._limit = TABLE_BYTES // (4 * (self._width + sum(len(bias) for _, bias in projections)))
         self._clear()
 
     def _clear(self, rows: int = 0) -> None:
         """Start again, with room for the usual number of rows or for `rows`."""
-        width, projected = self._projection.shape
         capacity = max(self._limit, rows + 1)
         # NumPy's zeros take no memory before they are written to
-        self.embedded = self._xp.zeros((capacity, width), dtype="f")
-        self.projected = self._xp.zeros((capacity, projected), dtype="f")
+        self.embedded = self._xp.zeros((capacity, self._width), dtype="f")
+        self.projected = [self._xp.zeros((capacity, len(bias)), dtype="f") for _, bias in self._projections]
+        for table, (_, bias) in zip(self.projected, self._projections, strict=True):
+            table[0] = bias
         self._size = 1  # rows in use
         self._keys = np.array([np.iinfo(np.uint64).max], dtype=np.uint64)  # sorted; the last one stands behind all
         self._rows = np.zeros(1, dtype=np.int64)  # by place in the keys
@@ -99,7 +103,9 @@ class Embedding:
         embedded = to_device(self._xp, self._embed(_Lexemes(self._vocab, tokens, examples)), "f")
         begin, self._size = self._size, self._size + len(keys)
         self.embedded[begin : self._size] = embedded
-        self._xp.matmul(embedded, self._projection, out=self.projected[begin : self._size])
+        for table, (weights, bias) in zip(self.projected, self._projections, strict=True):
+            rows = self._xp.matmul(embedded, weights, out=table[begin : self._size])
+            rows += bias
         places = np.searchsorted(self._keys, keys)
         self._keys = np.insert(self._keys, places, keys)
         self._rows = np.insert(self._rows, places, np.arange(begin, self._size))

@@ -123,8 +123,8 @@ class Encoder:
         first = self._convolutions[0]
         # The sums of the first convolution are of products, each of one row: kept beside that row's embedding.
         parts = first.weights.reshape(2 * first.window + 1, first.width, -1)
-        self._sums = parts.shape[2]
-        self._embedding = Embedding(layers.embedding, vocab, to_device(xp, xp.concatenate(list(parts), axis=1)), xp)
+        biases = [first.bias if offset == first.window else xp.zeros_like(first.bias) for offset in range(len(parts))]
+        self._embedding = Embedding(layers.embedding, vocab, list(zip(parts, biases, strict=True)), xp)
 
     @property
     def attributes(self) -> list[str]:
@@ -177,14 +177,13 @@ class Encoder:
 
     def _convolve_first(self, rows: Array) -> Array:
         """Return what the first layer makes of rows (n,) of the table, whose sums lie there."""
-        first, table = self._convolutions[0], self._embedding.projected
+        first, embedding = self._convolutions[0], self._embedding
         count = len(rows) - 2 * first.window
-        summed = self._xp.zeros((count, self._sums), dtype="f")
-        summed += first.bias
-        for offset in range(2 * first.window + 1):
-            part = table[:, offset * self._sums : (offset + 1) * self._sums]
-            summed += part[rows[offset : offset + count]]
-        return first.finish(self._embedding.embedded[rows[first.window : first.window + count]], summed)
+        summed = embedding.projected[0].take(rows[:count], axis=0)
+        for offset, table in enumerate(embedding.projected[1:], start=1):
+            summed += table.take(rows[offset : offset + count], axis=0)
+        middle = embedding.embedded.take(rows[first.window : first.window + count], axis=0)
+        return first.finish(middle, summed)
 
 
 def _distances(places: HostInts, count: int) -> HostInts:

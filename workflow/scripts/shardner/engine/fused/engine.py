@@ -17,11 +17,10 @@ from shardner.engine.fused.blas import FasterProducts
 from shardner.engine.fused.decode import Barriers, Spans, decode
 from shardner.engine.fused.encode import Encoder
 from shardner.engine.fused.layers import unchain
-from shardner.engine.fused.reading import TextReader
 from shardner.engine.fused.scorer import Scorer
 from shardner.engine.fused.sentences import must_close, sentence_starts, terminal_keys
 from shardner.engine.fused.support import make_plan
-from shardner.engine.fused.tokens import Tokens, read_tokens
+from shardner.engine.fused.tokens import Tokens, compute_only, read_tokens
 from shardner.engine.stock import Columns, annotate_singly, columns_of, describe, run_pipes
 from shardner.engine.zones import Tokenization
 from shardner.metrics import Phase, Stopwatch
@@ -50,7 +49,7 @@ class FusedEngine:
     """Annotates with a pipeline that `examine` finds supported. Keeps the weights that it has at construction."""
 
     def __init__(self, nlp: Language, batch_tokens: int | None = None) -> None:
-        """Read the weights of `nlp`, on the device where they lie.
+        """Read the weights of `nlp`, on the device where they lie. `nlp` is the engine's from then on.
 
         Raises:
             UnsupportedError: the pipeline is not supported.
@@ -73,17 +72,14 @@ class FusedEngine:
         if plan.sentencizer is not None:
             self._attributes += ["IS_PUNCT"]
             self._terminals = terminal_keys(nlp.vocab.strings, plan.sentencizer.punct_chars)
-        self._reader = TextReader(nlp.tokenizer, self._attributes) if plan.reads_texts else None
+        if plan.tokenizer_only:
+            compute_only(nlp.vocab, [*self._attributes, "IS_PUNCT"])
 
     def annotate(self, texts: Sequence[str], watch: Stopwatch) -> Annotations:
         """See `Engine`."""
         failed: dict[int, str] = {}
-        if self._reader is not None:
-            runs = self._tokenization.runs(texts)
-            parts = [self._annotate_texts(texts, run, self._reader, failed, watch) for run in runs]
-        else:
-            batches = self._tokenization.batches(texts, watch)
-            parts = [self._annotate_batch(texts, batch, failed, watch) for batch in batches]
+        batches = self._tokenization.batches(texts, watch)
+        parts = [self._annotate_batch(texts, batch, failed, watch) for batch in batches]
         return Annotations(
             tokens=_concatenate([part.tokens for part in parts], np.uint32),
             offsets=np.cumsum(_concatenate([[0], *(part.counts for part in parts)], np.int64)),
@@ -93,28 +89,13 @@ class FusedEngine:
             failed=failed,
         )
 
-    def _annotate_texts(
-        self, texts: Sequence[str], run: range, reader: TextReader, failed: dict[int, str], watch: Stopwatch
-    ) -> _Part:
-        """Annotate texts without a document for each."""
-        try:
-            with watch.phase(Phase.TOKENIZE):
-                tokens = reader.read(texts[run.start : run.stop])
-            with watch.phase(Phase.ENCODE), self._products.lent():
-                vectors = self._encode([], tokens) if len(tokens) else None
-            with watch.phase(Phase.DECODE):
-                return self._decode(tokens, vectors)[0]
-        except Exception:  # one text of the run, at least: find which
-            with watch.phase(Phase.RECOGNISE):
-                return _as_part(annotate_singly(self._nlp, texts, run, failed))
-
     def _annotate_batch(self, texts: Sequence[str], batch: Batch, failed: dict[int, str], watch: Stopwatch) -> _Part:
         docs = [made for _, made in batch if not isinstance(made, Exception)]
         try:
             part = self._annotate_docs(docs, watch)
         except Exception:  # one document of the batch, at least: find which
             with watch.phase(Phase.RECOGNISE):
-                return _as_part(annotate_singly(self._nlp, texts, [number for number, _ in batch], failed))
+                return _as_part(annotate_singly(self._nlp, texts, batch, failed))
         if len(docs) < len(batch):
             failed |= {number: describe(made) for number, made in batch if isinstance(made, Exception)}
             places = np.array([i for i, (_, made) in enumerate(batch) if not isinstance(made, Exception)], dtype=int)
@@ -132,7 +113,8 @@ class FusedEngine:
             with watch.phase(Phase.RECOGNISE):
                 return _as_part([columns_of(doc) for doc in run_pipes(self._nlp, docs, without=self._plan.before)])
         with watch.phase(Phase.DECODE):
-            part, spans = self._decode(tokens, vectors)
+            spans = _NO_SPANS if vectors is None else decode(self._scorer, vectors, self._barriers(tokens))
+            part = _locate(tokens, spans, self._plan.moves.labels)
         if self._plan.after:
             with watch.phase(Phase.RECOGNISE):
                 return _as_part(self._run_after(docs, spans, part.counts))
@@ -145,10 +127,6 @@ class FusedEngine:
         for layer in self._stock_encoder:
             values = layer.predict(values)
         return values
-
-    def _decode(self, tokens: Tokens, vectors: Array | None) -> tuple[_Part, Spans]:
-        spans = _NO_SPANS if vectors is None else decode(self._scorer, vectors, self._barriers(tokens))
-        return _locate(tokens, spans, self._plan.moves.labels), spans
 
     def _barriers(self, tokens: Tokens) -> Barriers:
         if self._plan.sentencizer is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,28 +32,33 @@ class Tokens:
 
 def read_tokens(docs: Sequence[Doc], attributes: Iterable[str]) -> Tokens:
     """Read attributes of all tokens of `docs`."""
-    wanted: list[int | str] = list(dict.fromkeys(attributes))
-    # a list of one attribute would give an array of one dimension
-    parts = [doc.to_array(wanted).reshape(len(doc), len(wanted)) for doc in docs]
-    values = np.concatenate(parts, dtype=np.uint64) if parts else np.empty((0, len(wanted)), dtype=np.uint64)
-    lengths = np.array([len(part) for part in parts], dtype=np.int64)
-    return Tokens(values, {str(attribute): i for i, attribute in enumerate(wanted)}, lengths)
+    from spacy.attrs import IDS  # type: ignore[import-not-found]
 
-
-def concatenate(parts: Sequence[Tokens], attributes: Sequence[str]) -> Tokens:
-    """Return the tokens of all parts, each of which has these attributes, in this order."""
-    if len(parts) == 1:
-        return parts[0]
+    names = list(dict.fromkeys(attributes))
+    wanted = [IDS[name] for name in names]  # by number: spaCy would look up the names for each document
+    parts = [doc.to_array(wanted) for doc in docs]
+    flat = [np.empty(0, dtype=np.uint64), *(part.reshape(-1) for part in parts)]
     return Tokens(
-        values=np.concatenate([np.empty((0, len(attributes)), dtype=np.uint64), *(part.values for part in parts)]),
-        columns={attribute: column for column, attribute in enumerate(attributes)},
-        lengths=np.concatenate([np.empty(0, dtype=np.int64), *(part.lengths for part in parts)]),
+        values=np.concatenate(flat, dtype=np.uint64).reshape(-1, len(names)),
+        columns={name: column for column, name in enumerate(names)},
+        lengths=np.array([len(part) for part in parts], dtype=np.int64),
     )
+
+
+def compute_only(vocab: Any, attributes: Iterable[str]) -> None:
+    """Let words that `vocab` meets from now on have these attributes and no others.
+
+    spaCy computes over twenty of a word, each by a call of Python, when it meets it for the first time.
+    """
+    kept = {*attributes, "LANG", "LOWER", "NORM"}
+    for attribute in list(vocab.lex_attr_getters):
+        if attribute_name(attribute) not in kept:
+            del vocab.lex_attr_getters[attribute]
 
 
 def attribute_name(attribute: int | str) -> str:
     """Return spaCy's name of an attribute that is given by name or by number."""
-    from spacy.attrs import IDS  # type: ignore[import-not-found]
+    from spacy.attrs import IDS
 
     if isinstance(attribute, str):
         return attribute.upper()

@@ -52,6 +52,11 @@ class Tokenization:
         if batch:
             yield batch
 
+    def renew(self, texts: Sequence[str], batch: Batch) -> Batch:
+        """Tokenize the texts of a batch that did not fit the device's memory again, and halve those to come."""
+        self._batch_tokens = max(self._batch_tokens // 2, 1)
+        return [(number, self._tokenize(texts[number])) for number, _ in batch]
+
     def _renew_zone(self, chars: int) -> None:
         """Free what earlier texts left in the vocabulary, now and then, once it has its share for good."""
         if self._zone_chars == 0 and len(self._nlp.vocab) < LEXEMES:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shardner.config import EngineChoice
 from shardner.engine.fused import examine
 from shardner.engine.select import Selected, select_engine
+from shardner.engine.stock import describe
 from shardner.errors import DeviceError
 from shardner.gpu.memory import Share, fit_batch, weigh
 from shardner.metrics import Stopwatch
@@ -71,7 +72,7 @@ def use_cupy(share: Share) -> Any:
         cupy.cuda.runtime.getDeviceCount()
         cupy.get_default_memory_pool().set_limit(size=share.limit_bytes)
     except Exception as error:  # whatever a library that does not fit the driver raises
-        raise DeviceError(f"CuPy cannot use the job's GPU: {type(error).__name__}: {error}; see docs/gpu.md") from error
+        raise DeviceError(f"CuPy cannot use the job's GPU: {describe(error)}; see docs/gpu.md") from error
     return cupy
 
 
@@ -94,6 +95,4 @@ def use_spacy_on_gpu(share: Share, *, with_torch: bool) -> None:
             set_gpu_allocator("pytorch")
             torch.cuda.set_per_process_memory_fraction(min(share.limit_bytes / share.total_bytes, 1.0))
     except Exception as error:
-        raise DeviceError(
-            f"spaCy cannot use the job's GPU: {type(error).__name__}: {error}; see docs/gpu.md"
-        ) from error
+        raise DeviceError(f"spaCy cannot use the job's GPU: {describe(error)}; see docs/gpu.md") from error

@@ -49,7 +49,8 @@ def find_cupy_problem(found: Found) -> str | None:
         return f"CuPy is not installed; {advice}"
     if len(packages) > 1:
         listed = " and ".join(sorted(packages))
-        return f"{listed} are installed, of which one breaks the other; pip uninstall -y {' '.join(packages)}, then {advice}"
+        remove = f"pip uninstall -y {' '.join(packages)}"
+        return f"{listed} are installed, of which one breaks the other; {remove}, then {advice}"
     ((name, built),) = packages.items()
     if name.startswith("cupy-rocm"):
         return f"{name} is for AMD's GPUs; {advice}"
@@ -66,7 +67,8 @@ def try_cupy(gpu: Gpu, found: Found) -> str | None:
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": gpu.uuid}
     try:
         trial = subprocess.run(
-            [sys.executable, "-c", TRIAL], env=environment, capture_output=True, text=True, check=False, timeout=TRIAL_S,
+            [sys.executable, "-c", TRIAL],
+            env=environment, capture_output=True, text=True, check=False, timeout=TRIAL_S,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"CuPy did not finish a trial within {TRIAL_S} s"

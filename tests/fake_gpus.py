@@ -40,7 +40,6 @@ def environment_of(machine: Path, leases: Path, *, cupy: bool = True) -> dict[st
         "PYTHONPATH": ":".join(map(str, paths)),
         "FAKE_NVML": str(machine),
         "SHARDNER_LEASES": str(leases),
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
 
 

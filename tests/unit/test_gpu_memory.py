@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import spacy
 from fake_gpus import GIB, card, settle, write_machine
-from making import make_pipeline, make_texts
+from making import ROOT, make_pipeline, make_texts
 from shardner.config import EngineChoice
 from shardner.engine.annotations import Annotations
 from shardner.engine.fused import FusedEngine
@@ -142,3 +145,15 @@ def test_only_the_devices_memory_counts_as_out_of_memory(cupy: Any) -> None:
         raise ValueError("a component failed") from cupy.cuda.memory.OutOfMemoryError("x")
     except ValueError as error:
         assert is_out_of_memory(error)
+
+
+def test_the_engines_need_nothing_that_spacy_does_not_bring() -> None:
+    """`tests/gpu` and `make bench-gpu` run on machines that have no more than that."""
+    missing = ("polars", "snakemake", "jsonschema", "yaml", "filelock", "pynvml", "hypothesis")
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({missing}))\n"
+        "import shardner.engine.fused, shardner.engine.stock, shardner.engine.audit, shardner.gpu.memory\n"
+        "import shardner.gpu.nvml, shardner.model.components, making"
+    )
+    paths = os.pathsep.join(map(str, [ROOT / "workflow/scripts", ROOT / "tests"]))
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths}, check=True)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import spacy
-from making import make_pipeline, make_texts
+from making import make_pipeline, make_texts, ner_model, randomise
 from shardner.engine.fused import embed, encode
 from shardner.engine.fused.encode import Encoder, find_layers
 from shardner.engine.fused.layers import UnsupportedError, unchain
@@ -42,6 +42,23 @@ def test_vectors_are_those_of_stock_spacy_for_any_block(
     monkeypatch.setattr(encode, "CPU_BLOCK_ROWS", block_rows)
     encoder = encoder_of(nlp)
     docs, tokens = tokens_of(nlp, encoder, TEXTS if block_rows > 1 else TEXTS[:12])
+    np.testing.assert_allclose(encoder.encode(tokens), stock_vectors(nlp, docs), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("depth", "window"), [(4, 1), (2, 2), (1, 3)])
+@pytest.mark.parametrize("block_rows", [5, 16, 768])
+def test_padding_that_no_token_sees_is_left_out_without_a_difference(
+    monkeypatch: pytest.MonkeyPatch, depth: int, window: int, block_rows: int
+) -> None:
+    monkeypatch.setattr(encode, "CPU_BLOCK_ROWS", block_rows)
+    config = ner_model(width=32, depth=depth)
+    config["tok2vec"]["window_size"] = window
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner", config={"model": config}).add_label("X")
+    nlp.initialize()
+    randomise(nlp.get_pipe("ner").model, seed=depth)
+    encoder = encoder_of(nlp)
+    docs, tokens = tokens_of(nlp, encoder, ["", "a", "a b", *make_texts(12, seed=3, longest=12), "", "x y z"])
     np.testing.assert_allclose(encoder.encode(tokens), stock_vectors(nlp, docs), rtol=1e-4, atol=1e-4)
 
 

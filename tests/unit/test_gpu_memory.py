@@ -100,22 +100,25 @@ def test_a_gpu_that_spacy_cannot_use_is_a_clear_error(pipeline: Pipeline, cupy: 
 
 
 @pytest.mark.parametrize("failing", [1, 3, 4])
-@pytest.mark.parametrize("kind", [FusedEngine, StockEngine])
+@pytest.mark.parametrize("path", ["fused, texts", "fused, documents", "stock"])
 def test_a_batch_that_does_not_fit_is_halved_and_nothing_else_changes(
-    kind: type[Any], failing: int, pipeline: Pipeline, cupy: Any, monkeypatch: pytest.MonkeyPatch
+    path: str, failing: int, pipeline: Pipeline, cupy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nlp = spacy.load(pipeline.location)
+    kind: type[Any] = StockEngine if path == "stock" else FusedEngine
     expected = columns(kind(nlp, 400).annotate(TEXTS, Stopwatch()))
     engine = kind(nlp, 400)
-    method = "_annotate_docs" if kind is FusedEngine else "_annotate_part"
+    method = "_annotate_texts" if path == "fused, texts" else "_annotate_part"
+    if path == "fused, documents":
+        engine._reader = None
     plain, sizes = getattr(engine, method), []
 
     def annotate(*given: Any) -> Any:
-        sizes.append(len(given[0] if kind is FusedEngine else given[1]))
-        if len(sizes) == failing:
-            plain(*given)  # it fails at the end, when documents have been changed
+        sizes.append(len(given[1]))
+        result = plain(*given)
+        if len(sizes) == failing:  # at the end, when documents have been changed
             raise cupy.cuda.memory.OutOfMemoryError("Out of memory allocating 1 bytes")
-        return plain(*given)
+        return result
 
     monkeypatch.setattr(engine, method, annotate)
     freed = cupy.get_default_memory_pool().freed

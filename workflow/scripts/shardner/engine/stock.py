@@ -60,7 +60,7 @@ class StockEngine:
             except Exception as error:  # one document of the batch, at least: find which
                 if is_out_of_memory(error):
                     raise
-                return annotate_singly(self._nlp, texts, batch, failed)
+                return annotate_singly(self._nlp, texts, [number for number, _ in batch], failed)
         return [_fail(number, made, failed) if isinstance(made, Exception) else next(results) for number, made in batch]
 
 
@@ -76,11 +76,13 @@ def run_pipes(nlp: Language, docs: Sequence[Doc], without: Sequence[str] = ()) -
     return done
 
 
-def annotate_singly(nlp: Language, texts: Sequence[str], batch: Batch, failed: dict[int, str]) -> list[Columns]:
+def annotate_singly(
+    nlp: Language, texts: Sequence[str], numbers: Sequence[int], failed: dict[int, str]
+) -> list[Columns]:
     """Annotate the texts of a batch in which one or another fails, and enter the reason of each that does."""
-    log.warning("a batch of %d documents failed; annotating them one by one", len(batch), exc_info=True)
+    log.warning("a batch of %d documents failed; annotating them one by one", len(numbers), exc_info=True)
     columns = []
-    for number, _ in batch:
+    for number in numbers:
         try:
             columns.append(columns_of(nlp(texts[number])))
         except Exception as error:  # a component may raise anything

@@ -20,12 +20,14 @@ BATCH_TOKENS = 8_000
 #: Words that the vocabulary may learn for good. In a memory zone spaCy's tokenizer does not cache what it has not seen
 #: before, and takes 2.5 times as long for it; with the first words of a corpus in its cache, few are left to that.
 LEXEMES = 100_000
+#: Characters that a token and the space behind it have, about.
+CHARS_A_TOKEN = 4
 #: Characters after which the strings that the vocabulary gathered are freed.
 ZONE_CHARS = 4 << 20
 
 
 class Tokenization:
-    """Tokenizes with a pipeline's tokenizer. The documents live until texts are given again."""
+    """Cuts texts into batches and tokenizes them. Documents live until texts are given again."""
 
     def __init__(self, nlp: Language, batch_tokens: int | None = None) -> None:
         self._nlp = nlp
@@ -33,15 +35,27 @@ class Tokenization:
         self._zone = ExitStack()
         self._zone_chars = 0
 
+    def runs(self, texts: Sequence[str]) -> Iterator[range]:
+        """Yield the numbers of runs of texts with about `batch_tokens` tokens, for the caller to tokenize."""
+        self.renew_zone(sum(map(len, texts)))
+        first = chars = 0
+        for number, text in enumerate(texts):
+            if number > first and chars + len(text) > self._batch_tokens * CHARS_A_TOKEN:
+                yield range(first, number)
+                first, chars = number, 0
+            chars += len(text)
+        if first < len(texts):
+            yield range(first, len(texts))
+
     def batches(self, texts: Sequence[str], watch: Stopwatch) -> Iterator[Batch]:
         """Yield runs of (number of the text, its tokens or why it has none) of about `batch_tokens` tokens."""
-        self._renew_zone(sum(map(len, texts)))
+        self.renew_zone(sum(map(len, texts)))
         batch: Batch = []
         tokens = 0
         for number, text in enumerate(texts):
             with watch.phase(Phase.TOKENIZE):
                 made = self._tokenize(text)
-            if batch and tokens + len(text) // 4 > 2 * self._batch_tokens:
+            if batch and tokens + len(text) // CHARS_A_TOKEN > 2 * self._batch_tokens:
                 yield batch
                 batch, tokens = [], 0
             batch.append((number, made))
@@ -52,12 +66,16 @@ class Tokenization:
         if batch:
             yield batch
 
-    def renew(self, texts: Sequence[str], batch: Batch) -> Batch:
-        """Tokenize the texts of a batch that did not fit the device's memory again, and halve those to come."""
+    def halve(self, numbers: list[int]) -> list[int]:
+        """Halve the batches to come, for one did not fit the device's memory; return the numbers of its texts."""
         self._batch_tokens = max(self._batch_tokens // 2, 1)
-        return [(number, self._tokenize(texts[number])) for number, _ in batch]
+        return numbers
 
-    def _renew_zone(self, chars: int) -> None:
+    def renew(self, texts: Sequence[str], batch: Batch) -> Batch:
+        """Do as `halve`, and tokenize the texts of the batch again."""
+        return [(number, self._tokenize(texts[number])) for number in self.halve([number for number, _ in batch])]
+
+    def renew_zone(self, chars: int) -> None:
         """Free what earlier texts left in the vocabulary, now and then, once it has its share for good."""
         if self._zone_chars == 0 and len(self._nlp.vocab) < LEXEMES:
             return

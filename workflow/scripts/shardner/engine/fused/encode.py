@@ -7,6 +7,9 @@ order here and there, so vectors agree to within rounding.
 Documents lie end to end in one array, with as many rows of zeros between them and at both ends as the encoder sees
 tokens to either side. Those rows are tokens like any other to the convolutions and do not stay zero. A convolution
 treats all rows alike, so the array can be cut anywhere, with an overlap: blocks keep the work in the CPU's cache.
+
+What a row of padding becomes matters to a token only if the layers still to come see that far. So padding is dropped
+layer by layer, the farthest from a token first, and the last layer computes tokens alone: a gain with short documents.
 """
 
 from __future__ import annotations
@@ -81,18 +84,20 @@ class _Convolution:
             raise UnsupportedError(f"an encoder with the unknown layer {residual.name!r}")
         return int(layers[0].attrs["window_size"])
 
-    def apply(self, rows: Array) -> Array:
-        """Return (n - 2 * window, width) of rows (n, width)."""
+    def apply(self, rows: Array, wanted: Array | None = None) -> Array:
+        """Return the rows (n - 2 * window, width) that this layer makes of rows (n, width), or the `wanted` of them."""
         count, width = len(rows) - 2 * self.window, self.width
-        expanded = self._xp.empty((count, len(self.weights)), dtype="f")
+        expanded = self._xp.empty((count if wanted is None else len(wanted), len(self.weights)), dtype="f")
         for offset in range(2 * self.window + 1):
-            expanded[:, offset * width : (offset + 1) * width] = rows[offset : offset + count]
+            seen = rows[offset : offset + count] if wanted is None else rows[wanted + offset]
+            expanded[:, offset * width : (offset + 1) * width] = seen
+        middle = expanded[:, self.window * width : (self.window + 1) * width]
         summed = expanded @ self.weights
         summed += self.bias
-        return self.finish(rows, summed)
+        return self.finish(middle, summed)
 
     def finish(self, rows: Array, summed: Array) -> Array:
-        """Return what `apply` does, from the weighted sums (n - 2 * window, pieces * width) with the bias."""
+        """Return what the layer makes of rows (n, width), from the weighted sums (n, pieces * width) with the bias."""
         best = summed[:, : self.width]
         for piece in range(1, self.pieces):
             best = self._xp.maximum(best, summed[:, piece * self.width : (piece + 1) * self.width])
@@ -103,7 +108,7 @@ class _Convolution:
         best *= (scale**-0.5)[:, None]
         best *= self._gain
         best += self._shift
-        best += rows[self.window : len(rows) - self.window]
+        best += rows
         return best
 
 
@@ -128,40 +133,65 @@ class Encoder:
 
     def encode(self, tokens: Tokens) -> Array:
         """Return the vectors (N, width) float32 of N tokens."""
-        xp = self._xp
         lengths = tokens.lengths[tokens.lengths > 0]
         # the padding before a token: one run of rows for each document up to its own
         places = np.arange(len(tokens)) + self._seen * np.repeat(np.arange(1, len(lengths) + 1), lengths)
         rows = np.zeros(len(tokens) + self._seen * (len(lengths) + 1), dtype=np.int64)
         rows[places] = self._embedding.look_up(tokens)
-        return self._encode_rows(to_device(xp, rows), places - self._seen)
+        return self._encode_rows(to_device(self._xp, rows), _distances(places, len(rows)), len(tokens))
 
-    def _encode_rows(self, rows: Array, wanted: HostInts) -> Array:
+    def _encode_rows(self, rows: Array, distances: HostInts, tokens: int) -> Array:
         """Return vectors (N, width) of rows (n,) of the table.
 
         Args:
             rows: tokens and padding.
-            wanted: (N,) which of the n - 2 * seen rows that are not near an end, in order.
+            distances: (n,) of each row to the next token, 0 for a token.
+            tokens: N.
         """
-        count = len(rows) - 2 * self._seen
-        vectors = self._xp.empty((len(wanted), self._convolutions[-1].width), dtype="f")
-        for begin in range(0, count, self._block_rows):
-            end = min(begin + self._block_rows, count)
-            first, last = np.searchsorted(wanted, (begin, end))
-            inside = to_device(self._xp, wanted[first:last] - begin)
-            vectors[first:last] = self._encode_block(rows[begin : end + 2 * self._seen])[inside]
+        vectors = self._xp.empty((tokens, self._convolutions[-1].width), dtype="f")
+        done = 0
+        for begin in range(self._seen, len(rows) - self._seen, self._block_rows):
+            end = min(begin + self._block_rows, len(rows) - self._seen)
+            block = slice(begin - self._seen, end + self._seen)
+            encoded = self._encode_block(rows[block], distances[block])
+            vectors[done : done + len(encoded)] = encoded
+            done += len(encoded)
         return vectors
 
-    def _encode_block(self, rows: Array) -> Array:
+    def _encode_block(self, rows: Array, distances: HostInts) -> Array:
+        """Return the vectors of the tokens in a block, other than those within reach of its ends."""
         first, *others = self._convolutions
+        values = self._convolve_first(rows)
+        distances = distances[first.window : len(distances) - first.window]
+        reach = self._seen - first.window
+        for layer in others:
+            distances = distances[layer.window : len(distances) - layer.window]
+            reach -= layer.window
+            wanted = np.flatnonzero(distances <= reach)
+            # a GPU computes padding faster than it is told which rows are
+            if self._xp is np and len(wanted) < len(distances):
+                values = layer.apply(values, to_device(self._xp, wanted))
+                distances = distances[wanted]
+            else:
+                values = layer.apply(values)
+        return values if others and self._xp is np else values[to_device(self._xp, np.flatnonzero(distances == 0))]
+
+    def _convolve_first(self, rows: Array) -> Array:
+        """Return what the first layer makes of rows (n,) of the table, whose sums lie there."""
+        first, table = self._convolutions[0], self._embedding.projected
         count = len(rows) - 2 * first.window
-        table = self._embedding.projected
         summed = self._xp.zeros((count, self._sums), dtype="f")
         summed += first.bias
         for offset in range(2 * first.window + 1):
             part = table[:, offset * self._sums : (offset + 1) * self._sums]
             summed += part[rows[offset : offset + count]]
-        values = first.finish(self._embedding.embedded[rows], summed)
-        for layer in others:
-            values = layer.apply(values)
-        return values
+        return first.finish(self._embedding.embedded[rows[first.window : first.window + count]], summed)
+
+
+def _distances(places: HostInts, count: int) -> HostInts:
+    """Return the distance (count,) of each row to the nearest of `places`, which are sorted."""
+    numbers = np.arange(count)
+    after = np.minimum(np.searchsorted(places, numbers), len(places) - 1)
+    before = np.maximum(after - 1, 0)
+    distances: HostInts = np.minimum(abs(places[after] - numbers), abs(places[before] - numbers))
+    return distances

@@ -17,6 +17,7 @@ from shardner.engine.fused.blas import FasterProducts
 from shardner.engine.fused.decode import Barriers, Spans, decode
 from shardner.engine.fused.encode import Encoder
 from shardner.engine.fused.layers import unchain
+from shardner.engine.fused.reading import TextReader
 from shardner.engine.fused.scorer import Scorer
 from shardner.engine.fused.sentences import must_close, sentence_starts, terminal_keys
 from shardner.engine.fused.support import make_plan
@@ -73,12 +74,24 @@ class FusedEngine:
         if plan.sentencizer is not None:
             self._attributes += ["IS_PUNCT"]
             self._terminals = terminal_keys(nlp.vocab.strings, plan.sentencizer.punct_chars)
+        self._reader = TextReader(nlp.tokenizer, self._attributes) if plan.reads_texts else None
 
     def annotate(self, texts: Sequence[str], watch: Stopwatch) -> Annotations:
         """See `Engine`."""
         failed: dict[int, str] = {}
-        batches = self._tokenization.batches(texts, watch)
-        parts = [part for batch in batches for part in self._annotate_batch(texts, batch, failed, watch)]
+        if (reader := self._reader) is not None:
+            parts = [
+                part
+                for run in self._tokenization.runs(texts)
+                for part in in_halves(
+                    lambda each: self._annotate_texts(texts, each, reader, failed, watch),
+                    list(run),
+                    renew=self._tokenization.halve,
+                )
+            ]
+        else:
+            batches = self._tokenization.batches(texts, watch)
+            parts = [part for batch in batches for part in self._annotate_batch(texts, batch, failed, watch)]
         return Annotations(
             tokens=_concatenate([part.tokens for part in parts], np.uint32),
             offsets=np.cumsum(_concatenate([[0], *(part.counts for part in parts)], np.int64)),
@@ -87,6 +100,23 @@ class FusedEngine:
             labels=list(chain.from_iterable(part.labels for part in parts)),
             failed=failed,
         )
+
+    def _annotate_texts(
+        self, texts: Sequence[str], run: Sequence[int], reader: TextReader, failed: dict[int, str], watch: Stopwatch
+    ) -> _Part:
+        """Annotate texts without a document for each."""
+        try:
+            with watch.phase(Phase.TOKENIZE):
+                tokens = reader.read([texts[number] for number in run])
+            with watch.phase(Phase.ENCODE), self._products.lent():
+                vectors = self._encode([], tokens) if len(tokens) else None
+            with watch.phase(Phase.DECODE):
+                return self._decode(tokens, vectors)[0]
+        except Exception as error:  # one text of the run, at least: find which
+            if is_out_of_memory(error):
+                raise
+            with watch.phase(Phase.RECOGNISE):
+                return _as_part(annotate_singly(self._nlp, texts, run, failed))
 
     def _annotate_batch(
         self, texts: Sequence[str], batch: Batch, failed: dict[int, str], watch: Stopwatch
@@ -105,7 +135,7 @@ class FusedEngine:
             if is_out_of_memory(error):
                 raise
             with watch.phase(Phase.RECOGNISE):
-                return _as_part(annotate_singly(self._nlp, texts, batch, failed))
+                return _as_part(annotate_singly(self._nlp, texts, [number for number, _ in batch], failed))
         if len(docs) < len(batch):
             failed |= {number: describe(made) for number, made in batch if isinstance(made, Exception)}
             places = np.array([i for i, (_, made) in enumerate(batch) if not isinstance(made, Exception)], dtype=int)
@@ -123,8 +153,7 @@ class FusedEngine:
             with watch.phase(Phase.RECOGNISE):
                 return _as_part([columns_of(doc) for doc in run_pipes(self._nlp, docs, without=self._plan.before)])
         with watch.phase(Phase.DECODE):
-            spans = _NO_SPANS if vectors is None else decode(self._scorer, vectors, self._barriers(tokens))
-            part = _locate(tokens, spans, self._plan.moves.labels)
+            part, spans = self._decode(tokens, vectors)
         if self._plan.after:
             with watch.phase(Phase.RECOGNISE):
                 return _as_part(self._run_after(docs, spans, part.counts))
@@ -137,6 +166,10 @@ class FusedEngine:
         for layer in self._stock_encoder:
             values = layer.predict(values)
         return values
+
+    def _decode(self, tokens: Tokens, vectors: Array | None) -> tuple[_Part, Spans]:
+        spans = _NO_SPANS if vectors is None else decode(self._scorer, vectors, self._barriers(tokens))
+        return _locate(tokens, spans, self._plan.moves.labels), spans
 
     def _barriers(self, tokens: Tokens) -> Barriers:
         if self._plan.sentencizer is not None:

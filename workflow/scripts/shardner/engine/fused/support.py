@@ -43,6 +43,7 @@ class Plan:
     after: tuple[str, ...]  # components that spaCy runs on the recogniser's entities
     sentencizer: Sentencizer | None  # computed here, and not among those before
     layers: EncoderLayers | None  # the encoder, where it is computed here
+    reads_texts: bool  # nothing needs a document: the tokens of many texts can be read together
     may_come_annotated: bool  # a tokenizer or component before the recogniser could set entities or sentence starts
     reason: str
 
@@ -76,7 +77,7 @@ def make_plan(nlp: Language) -> Plan:
     _check_before(nlp, before)
     shared = next((each for each in before if name in getattr(nlp.get_pipe(each), "listening_components", ())), None)
     layers, reason = _find_encoder(nlp, model, shared)
-    plain = type(nlp.tokenizer).__module__ == "spacy.tokenizer" and type(nlp.tokenizer).__name__ == "Tokenizer"
+    plain = _has_plain_tokenizer(nlp)
     sentencizer: Sentencizer | None = None
     if layers is not None and plain and not after and _only_needed_here(nlp, before, shared, layers):
         sentencizer = next((nlp.get_pipe(each) for each in before if each != shared), None)
@@ -91,6 +92,7 @@ def make_plan(nlp: Language) -> Plan:
         after=tuple(after),
         sentencizer=sentencizer,
         layers=layers,
+        reads_texts=plain and layers is not None and not before and not after,
         may_come_annotated=bool(before) or not plain,
         reason=reason,
     )
@@ -105,6 +107,13 @@ def _check_language(nlp: Language) -> None:
     for method in ("pipe", "__call__"):
         if getattr(type(nlp), method) is not getattr(Language, method):
             raise UnsupportedError(f"a language class, {type(nlp).__name__}, with a {method} of its own")
+
+
+def _has_plain_tokenizer(nlp: Language) -> bool:
+    from spacy.language import Language
+    from spacy.tokenizer import Tokenizer  # type: ignore[import-not-found]
+
+    return type(nlp.tokenizer) is Tokenizer and type(nlp).make_doc is Language.make_doc
 
 
 def _find_recogniser(nlp: Language) -> tuple[str, EntityRecognizer]:

@@ -40,6 +40,17 @@ def read_tokens(docs: Sequence[Doc], attributes: Iterable[str]) -> Tokens:
     return Tokens(values, {str(attribute): i for i, attribute in enumerate(wanted)}, lengths)
 
 
+def concatenate(parts: Sequence[Tokens], attributes: Sequence[str]) -> Tokens:
+    """Return the tokens of all parts, each of which has these attributes, in this order."""
+    if len(parts) == 1:
+        return parts[0]
+    return Tokens(
+        values=np.concatenate([np.empty((0, len(attributes)), dtype=np.uint64), *(part.values for part in parts)]),
+        columns={attribute: column for column, attribute in enumerate(attributes)},
+        lengths=np.concatenate([np.empty(0, dtype=np.int64), *(part.lengths for part in parts)]),
+    )
+
+
 def attribute_name(attribute: int | str) -> str:
     """Return spaCy's name of an attribute that is given by name or by number."""
     from spacy.attrs import IDS  # type: ignore[import-not-found]

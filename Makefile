@@ -43,6 +43,12 @@ bench: ## Measure the fused engine beside stock spaCy on one core (ARGS: --model
 	snakemake --cores 1 resources/demo/pipeline resources/demo/corpus.jsonl
 	python tests/benchmarks/bench_engines.py $(ARGS)
 
+.PHONY: bench-gpu
+bench-gpu: ## Measure on one GPU: stock spaCy, the fused engine with 1 to 16 workers, and the CPU (ARGS as for bench)
+	@tools/setup.sh dev
+	snakemake --cores 1 resources/demo/pipeline resources/demo/corpus.jsonl
+	python tests/benchmarks/bench_gpu.py $(ARGS)
+
 .PHONY: lock
 lock: ## Pin anew: keep versions that still fit (make lock ARGS=--upgrade: take the newest)
 	@tools/setup.sh dev

@@ -1,4 +1,7 @@
-"""What tests make: small pipelines, corpora, and runs of the workflow. All real, all small."""
+"""What tests make: small pipelines, corpora, and runs of the workflow. All real, all small.
+
+tests/gpu needs a part of this where neither Polars nor Snakemake is installed.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import polars as pl
-import yaml
 
 ROOT = Path(__file__).parents[1]
 LABELS = ("PERSON", "ORG", "GPE")
@@ -109,11 +109,14 @@ def annotate_plainly(directory: Path, texts: Sequence[str]) -> list[tuple[int, i
 
 def entity_rows(path: Path) -> list[tuple[int, int, int, str, str]]:
     """Return the rows of an entities table in the form of `annotate_plainly`."""
+    import polars as pl
+
     return pl.read_parquet(path).select("doc", "start", "end", "text", pl.col("label").cast(pl.String)).rows()
 
 
 def write_shard(path: Path, texts: Sequence[str], *, first_doc: int = 0) -> Path:
     """Write a shard by hand: a window a text."""
+    import polars as pl
     from shardner.records import WINDOWS
 
     count = len(texts)
@@ -145,6 +148,8 @@ def snakemake_command(directory: Path, *arguments: str, cores: int = 2) -> list[
 
 def write_config(directory: Path, settings: Mapping[str, Any]) -> Path:
     """Write settings as the configuration of a run in `directory`."""
+    import yaml
+
     path = directory / "settings.yaml"
     path.write_text(yaml.safe_dump(dict(settings)), encoding="utf-8")
     return path

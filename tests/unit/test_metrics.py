@@ -1,9 +1,10 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from shardner.metrics import Job, Phase, Stopwatch, Totals, Worker, add_up, measured_job, read_job, write_job
+from shardner.metrics import GpuUse, Job, Phase, Stopwatch, Totals, Worker, add_up, measured_job, read_job, write_job
 
 counts = st.dictionaries(st.sampled_from(["ORG", "GPE", "PER"]), st.integers(1, 10**9))
 seconds = st.dictionaries(st.sampled_from([phase.value for phase in Phase]), st.integers(0, 10**6))
@@ -59,3 +60,21 @@ def test_a_plain_job_measures_itself_and_leaves_nothing_when_it_fails(tmp_path: 
     except ValueError:
         pass
     assert not (tmp_path / "bad.json").exists()
+
+
+def test_a_job_of_a_version_that_knew_no_gpus_is_read(tmp_path: Path) -> None:
+    with measured_job(tmp_path / "job.json", "split_corpus"):
+        pass
+    data = json.loads((tmp_path / "job.json").read_text())
+    for name in ("gpu_use", "waited_s", "device_number", "device_memory_bytes", "driver", "cuda", "scheduler"):
+        del data[name]
+    (tmp_path / "old.json").write_text(json.dumps(data))
+    assert read_job(tmp_path / "old.json") == read_job(tmp_path / "job.json")
+
+
+def test_what_a_gpu_did_comes_back_from_disk(tmp_path: Path) -> None:
+    with measured_job(tmp_path / "job.json", "split_corpus"):
+        pass
+    job = replace(read_job(tmp_path / "job.json"), gpu_use=GpuUse(samples=3, power_j=1.5), device_number=2)
+    write_job(tmp_path / "job.json", job)
+    assert read_job(tmp_path / "job.json") == job

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from report_fixture import MODEL, PROVENANCE, START_S, Run, Shape, build_run
+from shardner.metrics import GpuUse
 from shardner.report import Performance, load_performance, measure, write_report
 from shardner.report.hardware import find_hardware
 from shardner.report.performance import read_scores
@@ -171,3 +172,42 @@ def test_hardware_is_found_in_hosts_and_devices_only() -> None:
 def test_offsets_start_at_the_first_job(performance: Performance, run: Run) -> None:
     assert min(job.started_at_s for job in run.jobs) == START_S
     assert performance.timeline[0].start_offset_s == 0
+
+
+def sampled_by(jobs: list[Any], **changes: Any) -> list[Any]:
+    """Return the jobs as if NVML had been asked while they had their GPU."""
+    use = GpuUse(
+        samples=20, utilisation_s=6, utilisation_measured_s=10, memory_byte_s=10 << 30, memory_measured_s=10,
+        memory_peak_bytes=2 << 30, power_j=4_000, power_measured_s=10, energy_j=3_600, energy_jobs=1,
+    )  # fmt: skip
+    use = dataclasses.replace(use, **changes)
+    return [dataclasses.replace(job, gpu_use=use) if job.device_uuid else job for job in jobs]
+
+
+def test_what_gpus_did_is_summed_by_device(run: Run) -> None:
+    performance = measured(run, jobs=sampled_by(run.jobs))
+    for device in performance.devices:
+        assert (device.utilisation_share, device.power_w, device.memory_peak_bytes) == (0.6, 400, 2 << 30)
+        assert device.memory_mean_bytes == 1 << 30 and device.energy_j == 3_600 * device.jobs
+    tokens = sum(job.totals.tokens for job in run.jobs)
+    assert performance.headline.joules_per_million_tokens == pytest.approx(12 * 3_600 / tokens * 1e6)
+
+
+def test_what_a_gpu_does_not_report_is_null(run: Run) -> None:
+    silent = {"energy_j": 0.0, "energy_jobs": 0, "utilisation_s": 0.0, "utilisation_measured_s": 0.0}
+    performance = measured(run, jobs=sampled_by(run.jobs, **silent))
+    assert performance.headline.joules_per_million_tokens is None
+    assert {(each.utilisation_share, each.energy_j) for each in performance.devices} == {(None, None)}
+
+
+def test_gpus_are_called_by_their_numbers_where_each_has_its_own(run: Run) -> None:
+    numbers = {"GPU-0": 6, "GPU-1": 2}
+    jobs = [
+        dataclasses.replace(job, device_number=numbers[job.device_uuid], cuda_visible_devices=job.device_uuid)
+        if job.device_uuid
+        else job
+        for job in run.jobs
+    ]
+    assert [device.label for device in measured(run, jobs=jobs).devices] == ["gpu 2", "gpu 6"]
+    slices = [dataclasses.replace(job, device_number=3) if job.device_uuid else job for job in jobs]
+    assert [device.label for device in measured(run, jobs=slices).devices] == ["gpu 0", "gpu 1"]

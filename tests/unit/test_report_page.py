@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import altair as alt
 import polars as pl
 import pytest
 from report_fixture import Shape, build_run
+from shardner.metrics import GpuUse
 from shardner.report import write_report
 from shardner.report.svg import draw
 from shardner.report.tree import grow
@@ -167,3 +169,14 @@ def test_report_imports_neither_snakemake_nor_spacy() -> None:
     code = "import sys, shardner.report; print(sorted({'snakemake', 'spacy', 'thinc', 'cupy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_gpus_are_shown_where_they_were_sampled_and_nowhere_else(tmp_path: Path) -> None:
+    assert "GPUs while jobs held them" not in page_of(tmp_path / "plain")
+    run = build_run(tmp_path / "sampled")
+    use = GpuUse(samples=1, memory_peak_bytes=3 << 30, power_j=400, power_measured_s=1, energy_j=7_200, energy_jobs=1)
+    jobs = [dataclasses.replace(job, gpu_use=use) if job.device_uuid else job for job in run.jobs]
+    write_report(**run.arguments(tmp_path / "sampled", jobs=jobs))
+    page = (tmp_path / "sampled" / "report.html").read_text("utf-8")
+    assert "GPUs while jobs held them" in page and "400 W" in page and "12 Wh" in page
+    assert "J for a million tokens" in page

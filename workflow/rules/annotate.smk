@@ -20,7 +20,7 @@ rule annotate_shard:
         GPU_ENV
     threads: get_worker_count
     resources:
-        gpu=gpus_a_job(CONFIG.ner.device),
+        gpu=GPUS,
         mem_mb=get_memory_mb,
     params:
         code=fingerprint("shardner.annotate"),

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(str(workflow.current_basedir), "..", "scripts").resolve()))
 
@@ -12,7 +13,7 @@ from shardner.corpus import check_files, expand_files
 from shardner.demo.corpus import DEMO_CORPUS_BYTES
 from shardner.errors import ShardnerError
 from shardner.fingerprint import fingerprint
-from shardner.gpu.device import gpus_a_job
+from shardner.gpu.device import count_gpus, gpus_a_job
 from shardner.model.source import SourceKind, classify, source_files
 from shardner.plan import estimate_chars, plan_shards, refuse_patterns
 
@@ -37,7 +38,21 @@ def get_plan():
     return parsed, source, [str(path) for path, _ in files], count
 
 
+def limit_gpus():
+    """Let no more GPU jobs run at once than this machine has devices; return the GPUs of an annotate job."""
+    local = workflow.nodes is None  # with a job scheduler, Snakemake is given nodes
+    wanted = gpus_a_job(CONFIG.ner.device, local=local)
+    if wanted and local and workflow.is_main_process:
+        given, there = workflow.global_resources.get("gpu"), count_gpus()
+        if there and given is not None and given.value is not None and given.value > there:
+            logger.warning(f"--resources gpu={given.value}, but there are {there} devices: {there} jobs run at once")
+        if there and (given is None or given.value is None or given.value > there):
+            workflow.register_resource("gpu", there)
+    return wanted
+
+
 CONFIG, SOURCE, FILES, COUNT = get_plan()
+GPUS = limit_gpus()
 SETTINGS = complete(config)
 SHARDS = [f"{shard:05d}" for shard in range(COUNT)]
 OUT = CONFIG.output.dir
@@ -100,10 +115,9 @@ def get_worker_count(wildcards):
     """Return the workers of an annotate job: the cores of a device, or one without a GPU."""
     if CONFIG.ner.threads != "auto":
         return CONFIG.ner.threads
-    if not gpus_a_job(CONFIG.ner.device):
-        return 1
     limit = workflow.global_resources.get("gpu")
-    return max(workflow.cores // (limit.value if limit and limit.value else 1), 1)
+    gpus = limit.value if limit is not None and limit.value is not None else 1
+    return max(workflow.cores // gpus, 1) if GPUS and gpus else 1
 
 
 def get_memory_mb(wildcards, threads, attempt):

@@ -19,5 +19,6 @@ if __name__ == "__main__":
             read_pipeline(Path(snakemake.input.pipeline)),
             parse_config(snakemake.config).ner,
             threads=snakemake.threads,
+            gpus=snakemake.resources.gpu,
             results=ShardFiles(*map(Path, snakemake.output)),
         )

@@ -14,8 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -25,9 +27,12 @@ from shardner.engine.audit import find_limit
 from shardner.engine.worker import Block, Result, Task, annotate_block, end_with_parent
 from shardner.errors import AnnotateError
 from shardner.files import atomic_path, scratch_directory
-from shardner.gpu import Device, lease_device
-from shardner.metrics import Job, Phase, Stopwatch, Totals, Worker, add_up, peak_rss_bytes, write_job
-from shardner.model.pipeline import Pipeline
+from shardner.gpu.device import Device, lease_device
+from shardner.gpu.memory import Share, share_out
+from shardner.gpu.sampling import sampled
+from shardner.gpu.scheduler import find_scheduler
+from shardner.metrics import GpuUse, Job, Phase, Stopwatch, Totals, Worker, add_up, peak_rss_bytes, write_job
+from shardner.model.pipeline import Pipeline, pipeline_bytes
 from shardner.progress import Progress
 from shardner.records import DOCUMENTS, ENTITIES, REJECTED, WINDOWS, ShardFiles
 
@@ -52,41 +57,68 @@ ONE_THREAD = {
 
 
 def annotate_shard(
-    shard: int, windows: Path, pipeline: Pipeline, ner: NerConfig, *, threads: int, results: ShardFiles
+    shard: int, windows: Path, pipeline: Pipeline, ner: NerConfig, *, threads: int, results: ShardFiles, gpus: int = 1
 ) -> Job:
     """Annotate a shard with `threads` workers on one device, and write its results; the metrics last.
+
+    `gpus` is how many GPUs the job was granted; with none it runs on the CPU.
 
     Raises:
         ModelError: the pipeline cannot be loaded.
         DeviceError: the device asked for cannot be used.
         AnnotateError: a worker died, or every document fails.
     """
-    started_at_s = time.time()
+    asked_at_s = time.time()
     if not windows.is_file():
         raise AnnotateError(f"{windows} is gone; remove {windows.parent} and run again: the corpus is then split anew")
     blocks = plan_blocks(windows)
-    with lease_device(ner.device) as device, scratch_directory(results.entities) as scratch:
+    with lease_device(ner.device, gpus=gpus) as device, scratch_directory(results.entities) as scratch:
+        started_at_s = time.time()  # from now on the device is the job's
+        threads, share = _share_device(device, pipeline, ner, threads)
         log.info(
             "shard %05d: %d blocks, %d workers on %s (%s)", shard, len(blocks), threads, device.name, device.reason
         )
         batch_tokens = None if ner.batch_tokens == "auto" else ner.batch_tokens
         docs = pl.read_parquet(windows, columns=["doc"])["doc"].to_numpy()
-        limit = find_limit(docs, ner.audit)
-        task = Task(shard, windows, pipeline, ner.engine, batch_tokens, limit, started_at_s=time.time())
+        task = Task(
+            shard, windows, pipeline, ner.engine, batch_tokens, find_limit(docs, ner.audit), time.time(), share
+        )  # fmt: skip
         watch = Stopwatch()
         tables = _Tables(scratch, _schemas(windows))
         finished: list[Result] = []
-        for result in _annotate_blocks(task, blocks, threads, device):
-            with watch.phase(Phase.WRITE):
-                tables.add(result)
-            finished.append(_without_tables(result))
+        with sampled(device) as measured:
+            for result in _annotate_blocks(task, blocks, threads, device):
+                with watch.phase(Phase.WRITE):
+                    tables.add(result)
+                finished.append(_without_tables(result))
         with watch.phase(Phase.WRITE):
             tables.write({"entities": results.entities, "documents": results.documents, "rejected": results.rejected})
-    job = _job_record(task, finished, device, threads, started_at_s, watch)
+        job = _job_record(task, finished, device, threads, started_at_s, watch)
+    job = replace(job, waited_s=started_at_s - asked_at_s, **_gpu_figures(job, device, measured.use))
     _refuse_all_failed(job.totals, results.rejected)
     write_job(results.job, job)
     log.info("shard %05d: %d documents, %d entities", shard, job.totals.documents, job.totals.entities)
     return job
+
+
+def _share_device(device: Device, pipeline: Pipeline, ner: NerConfig, threads: int) -> tuple[int, Share | None]:
+    """Return how many workers fit the device, and what each has of its memory.
+
+    Raises:
+        DeviceError: not as many as the settings ask for.
+    """
+    if device.gpu is None:
+        return threads, None
+    workers, share = share_out(
+        free_bytes=device.gpu.free_bytes,
+        total_bytes=device.gpu.total_bytes,
+        model_bytes=pipeline_bytes(pipeline),
+        workers=threads,
+        may_lower=ner.threads == "auto",
+    )
+    if workers < threads:
+        log.warning("%d workers instead of %d: more do not fit the device's memory", workers, threads)
+    return workers, share
 
 
 def plan_blocks(windows: Path, block_chars: int = BLOCK_CHARS) -> list[Block]:
@@ -201,6 +233,7 @@ def _job_record(
         _worker_record(number, task, [result for result in results if result.pid == pid], ended_at_s)
         for number, pid in enumerate(pids)
     )
+    scheduled = find_scheduler(os.environ)
     parent = Totals(seconds={Phase.WRITE.value: watch.seconds[Phase.WRITE.value]}, peak_rss_bytes=peak_rss_bytes())
     return Job(
         rule="annotate_shard",
@@ -216,7 +249,23 @@ def _job_record(
         ended_at_s=ended_at_s,
         totals=add_up([parent, *(worker.totals for worker in workers)]),
         workers=workers,
+        scheduler=scheduled.scheduler if scheduled else None,
+        scheduler_job=scheduled.job if scheduled else None,
     )
+
+
+def _gpu_figures(job: Job, device: Device, use: GpuUse) -> dict[str, Any]:
+    """Return what a job's record says of its GPU, nothing on the CPU."""
+    if device.gpu is None:
+        return {}
+    return {
+        "totals": job.totals + Totals(peak_device_bytes=use.memory_peak_bytes),
+        "device_number": device.gpu.number,
+        "device_memory_bytes": device.gpu.total_bytes,
+        "driver": device.driver,
+        "cuda": device.cuda,
+        "gpu_use": use,
+    }
 
 
 def _worker_record(number: int, task: Task, results: Sequence[Result], ended_at_s: float) -> Worker:

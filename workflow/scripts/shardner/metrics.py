@@ -84,6 +84,29 @@ def _add_by_key(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, 
 
 
 @dataclass(frozen=True, slots=True)
+class GpuUse:
+    """What a GPU did while jobs had it, as sums over time; what it does not report counts as not measured."""
+
+    samples: int = 0
+    utilisation_s: float = 0.0  # seconds in which kernels ran, of those measured
+    utilisation_measured_s: float = 0.0
+    memory_byte_s: float = 0.0  # bytes in use, by whomever, times seconds
+    memory_measured_s: float = 0.0
+    memory_peak_bytes: int = 0
+    power_j: float = 0.0  # watts times seconds
+    power_measured_s: float = 0.0
+    energy_j: float = 0.0  # by the card's own counter
+    energy_jobs: int = 0  # jobs in which it had one
+
+    def __add__(self, other: GpuUse) -> GpuUse:
+        """Return the sums over both."""
+        names = [each.name for each in dataclasses.fields(self)]
+        sums = {name: getattr(self, name) + getattr(other, name) for name in names}
+        peak_bytes = max(self.memory_peak_bytes, other.memory_peak_bytes)
+        return GpuUse(**{**sums, "memory_peak_bytes": peak_bytes})
+
+
+@dataclass(frozen=True, slots=True)
 class Worker:
     """One process of an annotate job: when it lived, and what it did."""
 
@@ -112,6 +135,14 @@ class Job:
     ended_at_s: float
     totals: Totals
     workers: tuple[Worker, ...] = ()
+    waited_s: float = 0.0  # for a device, before it started
+    device_number: int | None = None  # of the GPU, or of the card that it is a slice of, as nvidia-smi counts
+    device_memory_bytes: int | None = None
+    driver: str | None = None  # of the GPU, and the newest CUDA that it runs
+    cuda: str | None = None
+    scheduler: str | None = None  # slurm, lsf, pbs or kubernetes, and its name for the job
+    scheduler_job: str | None = None
+    gpu_use: GpuUse | None = None
 
     @property
     def elapsed_s(self) -> float:
@@ -136,7 +167,10 @@ def read_job(path: Path) -> Job:
     """Read what `write_job` wrote."""
     data = json.loads(path.read_text("utf-8"))
     workers = tuple(Worker(**{**each, "totals": Totals(**each["totals"])}) for each in data.pop("workers"))
-    return Job(**{**data, "totals": Totals(**data["totals"]), "workers": workers})
+    use = data.pop("gpu_use", None)
+    return Job(
+        **{**data, "totals": Totals(**data["totals"]), "workers": workers, "gpu_use": GpuUse(**use) if use else None}
+    )
 
 
 class Stopwatch:

@@ -59,12 +59,16 @@ def _host(name: str) -> dict[str, Any]:
     return {"name": name, "cores": os.cpu_count(), "memory_bytes": memory_bytes}
 
 
-def _devices(jobs: Iterable[Job]) -> list[dict[str, str | None]]:
-    devices = {(job.host, job.device, job.device_uuid) for job in jobs}
+def _devices(jobs: Iterable[Job]) -> list[dict[str, Any]]:
+    devices = {(job.host, job.device, job.device_uuid): job for job in jobs}
     return [
-        {"host": host, "name": name, "uuid": uuid}
-        for host, name, uuid in sorted(devices, key=lambda device: tuple(map(str, device)))
+        {"host": host, "name": name, "uuid": uuid, **(_gpu(job) if uuid else {})}
+        for (host, name, uuid), job in sorted(devices.items(), key=lambda each: tuple(map(str, each[0])))
     ]
+
+
+def _gpu(job: Job) -> dict[str, Any]:
+    return {"memory_bytes": job.device_memory_bytes, "driver": job.driver, "cuda": job.cuda}
 
 
 def _versions(packages: Iterable[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shardner.config import EngineChoice
 from shardner.engine.annotations import Engine
@@ -24,8 +24,10 @@ class Selected:
     reason: str
 
 
-def select_engine(nlp: Language, choice: EngineChoice, batch_tokens: int | None) -> Selected:
+def select_engine(nlp: Language, choice: EngineChoice, batch_tokens: int | None, xp: Any = None) -> Selected:
     """Return the engine for a loaded pipeline: the one asked for, or the fastest that is exact.
+
+    `xp`, ``numpy`` or ``cupy``, is where the fused engine computes; None: where the pipeline lies.
 
     Raises:
         ConfigError: the fused engine was asked for and cannot annotate with this pipeline.
@@ -34,7 +36,7 @@ def select_engine(nlp: Language, choice: EngineChoice, batch_tokens: int | None)
         return Selected(StockEngine(nlp, batch_tokens), EngineChoice.SPACY, "ner.engine: spacy")
     support = examine(nlp)
     if support.fused:
-        return Selected(FusedEngine(nlp, batch_tokens), EngineChoice.FUSED, support.reason)
+        return Selected(FusedEngine(nlp, batch_tokens, xp), EngineChoice.FUSED, support.reason)
     if choice is EngineChoice.FUSED:
         raise ConfigError(
             f"ner.engine: the fused engine cannot annotate with this pipeline ({support.reason}); "

@@ -11,6 +11,7 @@ import numpy as np
 
 from shardner.engine.annotations import Annotations
 from shardner.engine.zones import Tokenization
+from shardner.gpu.halving import in_halves, is_out_of_memory
 from shardner.metrics import Phase, Stopwatch
 
 if TYPE_CHECKING:
@@ -42,11 +43,23 @@ class StockEngine:
     def _annotate_batch(
         self, texts: Sequence[str], batch: Batch, failed: dict[int, str], watch: Stopwatch
     ) -> list[Columns]:
+        parts = in_halves(
+            lambda part: self._annotate_part(texts, part, failed, watch),
+            batch,
+            renew=lambda part: self._tokenization.renew(texts, part),
+        )
+        return [columns for part in parts for columns in part]
+
+    def _annotate_part(
+        self, texts: Sequence[str], batch: Batch, failed: dict[int, str], watch: Stopwatch
+    ) -> list[Columns]:
         docs = [made for _, made in batch if not isinstance(made, Exception)]
         with watch.phase(Phase.RECOGNISE):
             try:
                 results = iter([columns_of(doc) for doc in run_pipes(self._nlp, docs)])
-            except Exception:  # one document of the batch, at least: find which
+            except Exception as error:  # one document of the batch, at least: find which
+                if is_out_of_memory(error):
+                    raise
                 return annotate_singly(self._nlp, texts, batch, failed)
         return [_fail(number, made, failed) if isinstance(made, Exception) else next(results) for number, made in batch]
 
@@ -71,6 +84,8 @@ def annotate_singly(nlp: Language, texts: Sequence[str], batch: Batch, failed: d
         try:
             columns.append(columns_of(nlp(texts[number])))
         except Exception as error:  # a component may raise anything
+            if is_out_of_memory(error):
+                raise
             columns.append(_fail(number, error, failed))
     return columns
 

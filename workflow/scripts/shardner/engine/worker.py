@@ -21,10 +21,12 @@ import polars as pl
 from shardner.config import EngineChoice
 from shardner.engine.annotations import Annotations
 from shardner.engine.audit import Findings, audit, draw
+from shardner.engine.place import load_engine
 from shardner.engine.reuse import Reuse
-from shardner.engine.select import Selected, select_engine
+from shardner.engine.select import Selected
+from shardner.gpu.memory import Share
 from shardner.metrics import Phase, Stopwatch, Totals, peak_rss_bytes
-from shardner.model.pipeline import Pipeline, load_pipeline
+from shardner.model.pipeline import Pipeline
 from shardner.records import ENTITIES, REJECTED, WINDOWS, escape_raw
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class Task:
     batch_tokens: int | None
     audit_limit: int | None  # documents whose hash is at most this are audited; see `audit`
     started_at_s: float  # when the job started its workers, Unix time
+    share: Share | None = None  # of the GPU's memory; None on the CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +142,7 @@ def _get_ready(task: Task, watch: Stopwatch) -> _Ready:
 
     watch.seconds[Phase.START_UP.value] += time.time() - task.started_at_s
     with watch.phase(Phase.LOAD):
-        nlp = load_pipeline(task.pipeline)
-        selected = select_engine(nlp, task.engine, task.batch_tokens)
+        nlp, selected = load_engine(task.pipeline, task.engine, task.batch_tokens, task.share)
     return _Ready(nlp, selected, Reuse(selected.engine), ready_at_s=time.time())
 
 

@@ -64,6 +64,11 @@ class Tokenization:
                 break
         return batch
 
+    def renew(self, texts: Sequence[str], batch: Batch) -> Batch:
+        """Halve the batches to come, for `batch` did not fit the device's memory; tokenize its texts again."""
+        self._batch_tokens = max(self._batch_tokens // 2, 1)
+        return [(number, self._tokenize(texts[number])) for number, _ in batch]
+
     def _renew_zone(self, chars: int) -> None:
         """Free what earlier texts left in the vocabulary, now and then, once it has its share for good."""
         if self._zone_chars == 0 and len(self._nlp.vocab) < LEXEMES:

@@ -1,5 +1,6 @@
-"""Devices: which one a job may use, and for how long it is the job's alone."""
+"""Devices: which one a job may use, for how long it is the job's alone, and what it did meanwhile.
 
-from shardner.gpu.device import Device, lease_device
-
-__all__ = ["Device", "lease_device"]
+`device` puts the others together: `nvml` asks the driver, `devices` and `scheduler` tell what may be used, `lease` who
+uses it, `runtime` whether CuPy works there; `memory` shares it out, `halving` goes on where it runs out, and `sampling`
+measures. The engines need `halving` and `memory` alone, which import nothing that spaCy does not bring.
+"""

@@ -6,15 +6,22 @@ itself and the environment that its workers must start with, and gives the devic
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from shardner.config import DeviceChoice
 from shardner.errors import DeviceError
+from shardner.gpu.devices import Found, Gpu, find_gpus
+from shardner.gpu.lease import DevicesGoneError, lease_one
+from shardner.gpu.runtime import find_cupy_problem, try_cupy
+from shardner.gpu.scheduler import Scheduled, find_scheduler
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,9 @@ class Device:
     uuid: str | None
     reason: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    gpu: Gpu | None = None
+    driver: str | None = None
+    cuda: str | None = None
 
     @property
     def cuda_visible_devices(self) -> str | None:
@@ -34,23 +44,109 @@ class Device:
 
 
 @contextmanager
-def lease_device(choice: DeviceChoice) -> Iterator[Device]:
+def lease_device(choice: DeviceChoice, *, gpus: int = 1) -> Iterator[Device]:
     """Yield the device that the job may use until the block ends.
 
+    Args:
+        choice: what the settings say.
+        gpus: how many the job was granted; 0 is the CPU, whatever the settings say.
+
     Raises:
-        DeviceError: a GPU was asked for, and there is none that can be used.
+        DeviceError: a GPU was asked for, and there is none that can be used; says what was found and what is missing.
     """
-    if choice is DeviceChoice.GPU:
-        raise DeviceError(
-            "ner.device: gpu was asked for, but this version annotates on the CPU only; write:   ner: {device: auto}"
-        )
-    reason = "ner.device: cpu" if choice is DeviceChoice.CPU else "this version annotates on the CPU only"
-    yield Device(kind="cpu", name=_cpu_name(), uuid=None, reason=reason)
+    found = Found() if choice is DeviceChoice.CPU else find_gpus()
+    reason = _refusal(choice, found, gpus)
+    with ExitStack() as stack:
+        if reason is None:
+            device = _take(found, stack)
+            if isinstance(device, Device):
+                yield device
+                return
+            if choice is DeviceChoice.GPU:
+                raise DeviceError(_explain(device, found))
+            reason = f"no GPU can be used: {device}"
+            stack.close()
+        yield Device(kind="cpu", name=_cpu_name(), uuid=None, reason=reason)
 
 
-def gpus_a_job(choice: DeviceChoice) -> int:
-    """Return how many GPUs an annotate job asks Snakemake for."""
+def _refusal(choice: DeviceChoice, found: Found, gpus: int) -> str | None:
+    """Return why the job runs on the CPU, None where it may ask for a GPU."""
+    if choice is DeviceChoice.CPU:
+        return "ner.device: cpu"
+    problem = find_problem(found)
+    if gpus == 0 and not (problem and choice is DeviceChoice.AUTO):
+        return "no GPU was granted: --resources gpu=0"
+    if problem and choice is DeviceChoice.GPU:
+        raise DeviceError(_explain(problem, found))
+    return f"no GPU can be used: {problem}" if problem else None
+
+
+def find_problem(found: Found) -> str | None:
+    """Return why no GPU can be used, as far as one sees without using it, None where one can."""
+    if not found.gpus:
+        return "; ".join(found.problems) or "there is no device"
+    return find_cupy_problem(found)
+
+
+def _take(found: Found, stack: ExitStack) -> Device | str:
+    """Return a GPU that is the job's until `stack` closes, or why it gets none."""
+    for problem in found.problems:
+        log.warning(problem)
+    scheduled = find_scheduler(os.environ)
+    ours = scheduled is not None and len(found.gpus) == 1
+    try:
+        gpu = found.gpus[0] if ours else stack.enter_context(lease_one(found.gpus))
+    except DevicesGoneError as error:
+        return str(error)
+    failure = try_cupy(gpu, found)
+    if failure is not None:
+        return failure
+    return Device(
+        kind="gpu",
+        name=gpu.name,
+        uuid=gpu.uuid,
+        reason=_reason(gpu, found, scheduled if ours else None),
+        environment={"CUDA_VISIBLE_DEVICES": gpu.uuid, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
+        gpu=gpu,
+        driver=found.driver,
+        cuda=found.cuda_text,
+    )
+
+
+def _reason(gpu: Gpu, found: Found, scheduled: Scheduled | None) -> str:
+    how = f"given by {scheduled.scheduler} to its job {scheduled.job}" if scheduled else "leased"
+    others = ", though another user computes on it" if gpu.occupied else ""
+    return f"GPU {gpu.number}, {gpu.uuid}, {how}{others}; driver {found.driver}, CUDA {found.cuda_text}"
+
+
+def _explain(problem: str, found: Found) -> str:
+    """Return the message of an error: what was found, what is missing, what to do."""
+    lines = [f"driver: {found.driver or 'none'}; CUDA: {found.cuda_text or 'none'}"]
+    lines += [
+        f"device {gpu.number}: {gpu.name}, {gpu.uuid}, {gpu.free_bytes >> 20:,} of {gpu.total_bytes >> 20:,} MiB free"
+        for gpu in found.gpus
+    ]
+    shown = "\n".join(f"  {line}" for line in dict.fromkeys([*lines, *found.problems]))
+    return (
+        f"ner.device: gpu was asked for, but {problem}\nFound:\n{shown}\n"
+        f"To annotate on the CPU where no GPU can be used, write:   ner: {{device: auto}}"
+    )
+
+
+def gpus_a_job(choice: DeviceChoice, *, local: bool) -> int:
+    """Return how many GPUs an annotate job asks Snakemake for.
+
+    What this machine has decides where the jobs run here; for those that run elsewhere, the settings alone do.
+    """
+    if choice is DeviceChoice.AUTO and local:
+        return min(count_gpus(), 1)
     return 1 if choice is DeviceChoice.GPU else 0
+
+
+def count_gpus() -> int:
+    """Return how many GPUs of this machine annotate jobs can use."""
+    found = find_gpus()
+    return 0 if find_problem(found) else len(found.gpus)
 
 
 def _cpu_name() -> str:

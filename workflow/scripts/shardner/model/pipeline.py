@@ -156,6 +156,14 @@ def _load(location: str, sys_path: str | None, *, exclude: Sequence[str]) -> Lan
         ) from error
 
 
+def pipeline_bytes(pipeline: Pipeline) -> int:
+    """Return the size of a pipeline's files but those of components that do not run: about that of its weights."""
+    path = Path(pipeline.sys_path or "", pipeline.location)
+    root = path if path.is_absolute() else package_directory(pipeline.location)
+    files = (path for path in root.rglob("*") if path.is_file()) if root is not None else ()
+    return sum(path.stat().st_size for path in files if not {*path.parts} & {*pipeline.left_out})
+
+
 def describe_pipeline(pipeline: Pipeline) -> dict[str, Any]:
     """Return what a reader of results should know of a pipeline, ready for JSON."""
     described = dataclasses.asdict(pipeline)

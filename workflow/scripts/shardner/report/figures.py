@@ -43,6 +43,7 @@ class Headline:
     chars_per_s: float
     end_to_end_documents_per_s: float
     end_to_end_tokens_per_s: float
+    joules_per_million_tokens: float | None = None  # of GPUs alone; null where one does not count its energy
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,13 @@ class DeviceFigure:
     workers: int  # of its largest job
     busy_s: float
     busy_share: float  # of `slots` times `annotate_wall_s`
+    # Of a GPU, means over the time in which annotate jobs held it; null for what it does not report.
+    utilisation_share: float | None = None  # of that time, in which a kernel ran
+    memory_mean_bytes: float | None = None  # in use on the device, by whomever
+    memory_peak_bytes: int | None = None
+    memory_bytes: int | None = None  # all that it has
+    power_w: float | None = None
+    energy_j: float | None = None  # in all
 
 
 @dataclass(frozen=True, slots=True)

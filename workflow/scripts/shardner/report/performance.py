@@ -25,7 +25,7 @@ from shardner.report.figures import (
 )
 from shardner.report.hardware import find_hardware
 from shardner.report.tables import ResultFigures, read_results
-from shardner.report.timeline import Place, Slots, build_timeline, describe_devices, find_slots, place_of
+from shardner.report.timeline import Place, Slots, build_timeline, describe_devices, find_slots, place_of, sum_use
 
 
 def measure(
@@ -56,7 +56,7 @@ def measure(
     phases = _measure_phases(totals)
     shards = _measure_shards(slots.jobs)
     performance = Performance(
-        headline=_measure_headline(tables, manifest, totals, clock, annotating),
+        headline=_measure_headline(tables, manifest, totals, clock, annotating, slots.jobs),
         advice=(),
         phases=phases,
         rules=_measure_rules(jobs),
@@ -85,7 +85,7 @@ def _sum_in_halves(totals: list[Totals]) -> list[Totals]:
 
 
 def _measure_headline(
-    tables: ResultFigures, manifest: Manifest, totals: Totals, clock: Clock, annotating: Clock
+    tables: ResultFigures, manifest: Manifest, totals: Totals, clock: Clock, annotating: Clock, jobs: Sequence[Job]
 ) -> Headline:
     wall_s, annotate_s = clock.total_s, annotating.total_s
     return Headline(
@@ -108,7 +108,14 @@ def _measure_headline(
         chars_per_s=_ratio(manifest.chars, annotate_s),
         end_to_end_documents_per_s=_ratio(tables.documents, wall_s),
         end_to_end_tokens_per_s=_ratio(tables.tokens, wall_s),
+        joules_per_million_tokens=_measure_energy(jobs),
     )
+
+
+def _measure_energy(jobs: Sequence[Job]) -> float | None:
+    """Return what a million tokens took, where every GPU counts its energy and no job ran on a CPU."""
+    tokens, use = sum(job.totals.tokens for job in jobs), sum_use(jobs)
+    return use.energy_j / tokens * 1e6 if tokens and use.energy_jobs == len(jobs) else None
 
 
 def _measure_phases(totals: Totals) -> tuple[PhaseFigure, ...]:

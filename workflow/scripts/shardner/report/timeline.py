@@ -6,8 +6,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from shardner.metrics import Job, Phase, Worker
+from shardner.metrics import GpuUse, Job, Phase, Worker
 from shardner.report.clock import Clock, assign_slots, covered_s
 from shardner.report.figures import DeviceFigure, TimelineRow
 
@@ -76,7 +77,9 @@ def _name_places(jobs: Sequence[Job]) -> dict[Place, str]:
 
 
 def _visible(job: Job) -> int:
-    """Return the device's number as its job saw it, or -1."""
+    """Return the device's number, or -1: that of its card, or as its job saw it."""
+    if job.device_number is not None:
+        return job.device_number
     value = job.cuda_visible_devices or ""
     return int(value) if re.fullmatch(r"\d{1,4}", value, re.ASCII) else -1
 
@@ -112,9 +115,32 @@ def describe_devices(slots: Slots, annotate_wall_s: float) -> tuple[DeviceFigure
                 workers=max(len(job.workers) or job.threads for job in jobs),
                 busy_s=busy_s,
                 busy_share=min(busy_s / capacity_s, 1.0) if capacity_s else 0.0,
+                **_describe_use(jobs),
             )
         )
     return tuple(figures)
+
+
+def _describe_use(jobs: Sequence[Job]) -> dict[str, Any]:
+    """Return what a device's jobs sampled of it, nothing for a CPU."""
+    use = sum_use(jobs)
+    return {
+        "utilisation_share": _mean(use.utilisation_s, use.utilisation_measured_s),
+        "memory_mean_bytes": _mean(use.memory_byte_s, use.memory_measured_s),
+        "memory_peak_bytes": use.memory_peak_bytes or None,
+        "memory_bytes": max((job.device_memory_bytes or 0 for job in jobs), default=0) or None,
+        "power_w": _mean(use.power_j, use.power_measured_s),
+        "energy_j": use.energy_j if use.energy_jobs else None,
+    }
+
+
+def sum_use(jobs: Iterable[Job]) -> GpuUse:
+    """Return what jobs sampled of their GPUs, in all."""
+    return sum((job.gpu_use for job in jobs if job.gpu_use is not None), GpuUse())
+
+
+def _mean(total: float, measured_s: float) -> float | None:
+    return total / measured_s if measured_s else None
 
 
 def build_timeline(jobs: Sequence[Job], slots: Slots, clock: Clock) -> tuple[TimelineRow, ...]:

@@ -22,6 +22,8 @@ FIRST_EXTENSION, LARGEST_EXTENSION = 32, 4096
 #: Tokens whose scores are held at once.
 CPU_BLOCK_ROWS, GPU_BLOCK_ROWS = 4096, 1 << 18
 
+# CuPy takes plain numbers, and no IntEnum, beside an array
+_OUT, _BEGIN = int(Action.OUT), int(Action.BEGIN)
 _OPEN = 0  # the end of a candidate that has not been closed; no entity ends before token 0
 
 
@@ -70,10 +72,10 @@ def find_candidates(scorer: Scorer, reduced: Array, barriers: Barriers) -> Spans
     """Return the entities that tokens would begin if none were open there; one still open has the end 0."""
     xp = scorer.xp
     actions, labels = _choose_outside(scorer, reduced, barriers)
-    starts = xp.flatnonzero(actions != Action.OUT)
+    starts = xp.flatnonzero(actions != _OUT)
     labels = labels[starts]
     ends = starts + 1
-    begins = xp.flatnonzero(actions[starts] == Action.BEGIN)
+    begins = xp.flatnonzero(actions[starts] == _BEGIN)
     ends[begins], scored = _extend_all(scorer, reduced, barriers, starts[begins], labels[begins])
     return Spans(to_host(starts), to_host(ends), to_host(labels), scored)
 
@@ -101,7 +103,7 @@ def _choose_outside(scorer: Scorer, reduced: Array, barriers: Barriers) -> tuple
     """Return the best valid action (N,) and its label (N,) at each token while no entity is open."""
     xp, moves = scorer.xp, scorer.moves
     best = xp.empty(len(reduced), dtype=np.int64)
-    not_begin = xp.flatnonzero(to_device(xp, moves.outside_actions) != Action.BEGIN)
+    not_begin = xp.flatnonzero(to_device(xp, moves.outside_actions) != _BEGIN)
     block_rows = CPU_BLOCK_ROWS if xp is np else GPU_BLOCK_ROWS
     for begin in range(0, len(reduced), block_rows):
         block = slice(begin, begin + block_rows)

@@ -168,12 +168,13 @@ class Encoder:
             distances = distances[layer.window : len(distances) - layer.window]
             reach -= layer.window
             wanted = np.flatnonzero(distances <= reach)
-            if len(wanted) < len(distances):
+            # a GPU computes padding faster than it is told which rows are
+            if self._xp is np and len(wanted) < len(distances):
                 values = layer.apply(values, to_device(self._xp, wanted))
                 distances = distances[wanted]
             else:
                 values = layer.apply(values)
-        return values if others else values[to_device(self._xp, np.flatnonzero(distances == 0))]
+        return values if others and self._xp is np else values[to_device(self._xp, np.flatnonzero(distances == 0))]
 
     def _convolve_first(self, rows: Array) -> Array:
         """Return what the first layer makes of rows (n,) of the table, whose sums lie there."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shardner.engine.annotations import Annotations, UInt32s
-from shardner.engine.fused.arrays import Array, HostInts, to_device
+from shardner.engine.fused.arrays import Array, HostInts, Module, to_device
 from shardner.engine.fused.blas import FasterProducts
 from shardner.engine.fused.decode import Barriers, Spans, decode
 from shardner.engine.fused.encode import Encoder
@@ -23,6 +23,7 @@ from shardner.engine.fused.support import make_plan
 from shardner.engine.fused.tokens import Tokens, compute_only, read_tokens
 from shardner.engine.stock import Columns, annotate_singly, columns_of, describe, run_pipes
 from shardner.engine.zones import Tokenization
+from shardner.gpu.halving import in_halves, is_out_of_memory
 from shardner.metrics import Phase, Stopwatch
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class _Part:
 class FusedEngine:
     """Annotates with a pipeline that `examine` finds supported. Keeps the weights that it has at construction."""
 
-    def __init__(self, nlp: Language, batch_tokens: int | None = None) -> None:
-        """Read the weights of `nlp`, on the device where they lie. `nlp` is the engine's from then on.
+    def __init__(self, nlp: Language, batch_tokens: int | None = None, xp: Module = None) -> None:
+        """Read the weights of `nlp`, and compute with `xp`, or where they lie. `nlp` is the engine's from then on.
 
         Raises:
             UnsupportedError: the pipeline is not supported.
@@ -59,7 +60,7 @@ class FusedEngine:
         self.reason = plan.reason
         self._tokenization = Tokenization(nlp, batch_tokens)
         model: Any = plan.recogniser.model
-        self._xp = model.ops.xp
+        self._xp = model.ops.xp if xp is None else xp
         self._scorer = Scorer(model, plan.moves, self._xp)
         self._encoder = Encoder(plan.layers, nlp.vocab, self._xp) if plan.layers else None
         self._stock_encoder = unchain(model.get_ref("tok2vec"))[:-1]
@@ -79,7 +80,7 @@ class FusedEngine:
         """See `Engine`."""
         failed: dict[int, str] = {}
         batches = self._tokenization.batches(texts, watch)
-        parts = [self._annotate_batch(texts, batch, failed, watch) for batch in batches]
+        parts = [part for batch in batches for part in self._annotate_batch(texts, batch, failed, watch)]
         return Annotations(
             tokens=_concatenate([part.tokens for part in parts], np.uint32),
             offsets=np.cumsum(_concatenate([[0], *(part.counts for part in parts)], np.int64)),
@@ -89,11 +90,22 @@ class FusedEngine:
             failed=failed,
         )
 
-    def _annotate_batch(self, texts: Sequence[str], batch: Batch, failed: dict[int, str], watch: Stopwatch) -> _Part:
+    def _annotate_batch(
+        self, texts: Sequence[str], batch: Batch, failed: dict[int, str], watch: Stopwatch
+    ) -> list[_Part]:
+        return in_halves(
+            lambda part: self._annotate_part(texts, part, failed, watch),
+            batch,
+            renew=lambda part: self._tokenization.renew(texts, part),
+        )
+
+    def _annotate_part(self, texts: Sequence[str], batch: Batch, failed: dict[int, str], watch: Stopwatch) -> _Part:
         docs = [made for _, made in batch if not isinstance(made, Exception)]
         try:
             part = self._annotate_docs(docs, watch)
-        except Exception:  # one document of the batch, at least: find which
+        except Exception as error:  # one document of the batch, at least: find which
+            if is_out_of_memory(error):
+                raise
             with watch.phase(Phase.RECOGNISE):
                 return _as_part(annotate_singly(self._nlp, texts, batch, failed))
         if len(docs) < len(batch):

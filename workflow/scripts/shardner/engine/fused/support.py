@@ -29,6 +29,7 @@ class Support:
 
     fused: bool
     reason: str
+    computes_all: bool = False  # all that takes time; if not, a model of the pipeline runs as spaCy has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,10 @@ class Plan:
 def examine(nlp: Language) -> Support:
     """Tell whether the fused engine can annotate with `nlp`, and why."""
     try:
-        return Support(fused=True, reason=make_plan(nlp).reason)
+        plan = make_plan(nlp)
+        others = [nlp.get_pipe(name) for name in (*plan.before, *plan.after)]
+        computes_all = plan.layers is not None and not any(hasattr(pipe, "model") for pipe in others)
+        return Support(fused=True, reason=plan.reason, computes_all=computes_all)
     except UnsupportedError as reason:
         return Support(fused=False, reason=str(reason))
     except (AttributeError, IndexError, KeyError, ValueError) as error:  # a part that is looked for is not there

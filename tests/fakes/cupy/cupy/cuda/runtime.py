@@ -1,0 +1,11 @@
+"""CUDA's runtime: one device, as in a job."""
+
+import os
+
+
+class CUDARuntimeError(RuntimeError):
+    """As CuPy raises it."""
+
+
+def getDeviceCount() -> int:
+    return len([each for each in os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",") if each])

@@ -1,0 +1,206 @@
+"""A device is one job's at a time, and free the moment that its job ends, however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_gpus import card, settle, uuids, write_machine
+from making import ROOT
+from shardner.config import DeviceChoice
+from shardner.errors import DeviceError
+from shardner.gpu.device import count_gpus, gpus_a_job, lease_device
+from shardner.gpu.devices import find_gpus
+from shardner.gpu.lease import DevicesGoneError, lease_directory, lease_one
+
+#: Takes a device, says which and when, and holds it for a while.
+JOB = """
+import json, sys, time
+from shardner.gpu.devices import find_gpus
+from shardner.gpu.lease import lease_one
+with lease_one(find_gpus().gpus) as gpu:
+    print(json.dumps({"uuid": gpu.uuid, "from": time.monotonic()}), flush=True)
+    time.sleep(float(sys.argv[1]))
+    print(json.dumps({"to": time.monotonic()}), flush=True)
+"""
+
+Start = Callable[[float], "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = write_machine(tmp_path / "machine.json", [card(0), card(1)])
+    settle(monkeypatch, path, tmp_path / "leases")
+    return path
+
+
+@pytest.fixture
+def start_job(machine: Path) -> Iterator[Start]:
+    path = os.pathsep.join([str(ROOT / "workflow/scripts"), os.environ["PYTHONPATH"]])
+    with ExitStack() as jobs:
+
+        def start(hold_s: float) -> subprocess.Popen[str]:
+            command = [sys.executable, "-c", JOB, str(hold_s)]
+            environment = {**os.environ, "PYTHONPATH": path}
+            return jobs.enter_context(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
+
+        yield start
+
+
+def read(job: subprocess.Popen[str]) -> dict[str, float | str]:
+    assert job.stdout is not None
+    found: dict[str, float | str] = json.loads(job.stdout.readline())
+    return found
+
+
+def test_no_two_jobs_have_a_device_at_once_and_all_devices_are_used(start_job: Start, machine: Path) -> None:
+    jobs = [start_job(0.3) for _ in range(6)]
+    held = [read(job) | read(job) for job in jobs]
+    assert [job.wait() for job in jobs] == [0] * 6
+    for uuid in uuids(2):
+        times = sorted((each["from"], each["to"]) for each in held if each["uuid"] == uuid)
+        assert times and all(before[1] <= after[0] for before, after in pairwise(times))
+
+
+def test_a_killed_job_gives_its_device_back_at_once(start_job: Start, machine: Path) -> None:
+    write_machine(machine, [card(0)])
+    holder = start_job(600)
+    read(holder)
+    waiter = start_job(0)
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    assert read(waiter)["uuid"] == uuids(1)[0] and waiter.wait() == 0
+
+
+def test_jobs_get_a_device_in_the_order_in_which_they_asked(start_job: Start, machine: Path, tmp_path: Path) -> None:
+    write_machine(machine, [card(0)])
+    line = tmp_path / "leases" / "line"
+    jobs = [start_job(0.5)]
+    read(jobs[0])
+    for waiting in range(1, 4):
+        jobs.append(start_job(0))
+        deadline = time.monotonic() + 60
+        while len([path for path in line.iterdir() if path.suffix != ".lock"]) < waiting and jobs[0].poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    times = [read(job)["from"] for job in jobs[1:]]
+    assert times == sorted(times) and [job.wait() for job in jobs] == [0] * 4
+    assert list(line.iterdir()) == []
+
+
+def test_a_ticket_whose_job_was_killed_holds_nobody_up(start_job: Start, machine: Path) -> None:
+    write_machine(machine, [card(0)])
+    with lease_one(find_gpus().gpus):
+        waiter = start_job(0)
+        while not list((lease_directory() / "line").glob("*.lock")):
+            time.sleep(0.01)
+        os.kill(waiter.pid, signal.SIGKILL)
+        waiter.wait()
+    with lease_one(find_gpus().gpus) as gpu:
+        assert gpu.number == 0
+    assert list((lease_directory() / "line").iterdir()) == []
+
+
+def test_devices_that_others_compute_on_come_last(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # whose a process is says /proc; that another user's are told apart is tested with the devices
+    monkeypatch.setattr("shardner.gpu.nvml._is_of_another_user", lambda pid: pid == 1)
+    write_machine(machine, [card(0, pids=[1]), card(1)])
+    with lease_one(find_gpus().gpus) as first, lease_one(find_gpus().gpus) as second:
+        assert (first.number, second.number) == (1, 0)
+
+
+def test_a_device_that_vanishes_while_one_waits_is_passed_over(machine: Path) -> None:
+    gpus = find_gpus().gpus
+    write_machine(machine, [card(0, error="GpuIsLost"), card(1)])
+    with lease_one(gpus) as gpu:
+        assert gpu.number == 1
+    write_machine(machine, [card(0, error="GpuIsLost"), card(1, error="GpuIsLost")])
+    with pytest.raises(DevicesGoneError, match="none of the devices works any more"), lease_one(gpus):
+        pass
+
+
+def test_a_job_waits_with_a_line_in_the_log(start_job: Start, machine: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_machine(machine, [card(0)])
+    holder = start_job(1)
+    read(holder)
+    with caplog.at_level("INFO"), lease_one(find_gpus().gpus):
+        pass
+    assert "waiting for a device: all 1 are taken" in caplog.text
+    assert holder.wait() == 0
+
+
+def test_a_directory_that_others_can_write_to_is_refused(machine: Path, tmp_path: Path) -> None:
+    (tmp_path / "leases").mkdir(mode=0o755)
+    (tmp_path / "leases").chmod(0o777)
+    with pytest.raises(DeviceError, match=r"drwxrwxrwx.*export SHARDNER_LEASES="):
+        lease_directory()
+    (tmp_path / "leases").rmdir()
+    (tmp_path / "leases").symlink_to(tmp_path)
+    with pytest.raises(DeviceError, match="remove it"):
+        lease_directory()
+
+
+def test_a_lease_names_the_device_to_the_jobs_processes(machine: Path) -> None:
+    with lease_device(DeviceChoice.AUTO) as device:
+        assert (device.kind, device.uuid, device.name) == ("gpu", uuids(1)[0], "Fake H200")
+        assert device.cuda_visible_devices == uuids(1)[0] and "leased" in device.reason
+        assert (device.driver, device.cuda) == ("570.124.06", "12.8")
+        with lease_device(DeviceChoice.GPU) as other:
+            assert other.uuid == uuids(2)[1]
+
+
+def test_what_a_scheduler_gave_is_not_leased_again(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "42")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    with lease_device(DeviceChoice.GPU) as device, lease_device(DeviceChoice.GPU) as again:
+        assert device.uuid == again.uuid == uuids(2)[1] and "given by slurm to its job 42" in device.reason
+
+
+def test_several_devices_of_a_scheduler_are_leased_among_its_job(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "42")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    with lease_device(DeviceChoice.GPU) as device, lease_device(DeviceChoice.GPU) as other:
+        assert {device.uuid, other.uuid} == set(uuids(2))
+
+
+def test_without_a_grant_there_is_no_gpu(machine: Path) -> None:
+    with lease_device(DeviceChoice.AUTO, gpus=0) as device:
+        assert device.kind == "cpu" and device.reason == "no GPU was granted: --resources gpu=0"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"init_error": "LibraryNotFound"}, "no GPU can be used: no NVIDIA driver"),
+        ({"gpus": 0}, "no GPU can be used: driver 570.124.06 lists no device"),
+        ({"cuda": 11040}, "CUDA 12 is the oldest supported"),
+    ],
+)
+def test_auto_says_in_a_line_why_it_runs_on_the_cpu(changes: dict[str, Any], reason: str, machine: Path) -> None:
+    changes = dict(changes)
+    write_machine(machine, [card(0)][: changes.pop("gpus", 1)], **changes)
+    with lease_device(DeviceChoice.AUTO, gpus=0) as device:
+        assert device.kind == "cpu" and reason in device.reason and "\n" not in device.reason
+    with pytest.raises(DeviceError) as error, lease_device(DeviceChoice.GPU):
+        pass
+    assert reason.rpartition(": ")[2] in str(error.value) and "ner: {device: auto}" in str(error.value)
+
+
+def test_gpus_of_a_job_follow_the_machine_or_the_settings(machine: Path) -> None:
+    assert count_gpus() == 2
+    assert [gpus_a_job(choice, local=True) for choice in DeviceChoice] == [1, 1, 0]
+    assert [gpus_a_job(choice, local=False) for choice in DeviceChoice] == [0, 1, 0]
+    write_machine(machine, [])
+    assert [gpus_a_job(choice, local=True) for choice in DeviceChoice] == [0, 1, 0]

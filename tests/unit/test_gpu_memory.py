@@ -1,0 +1,162 @@
+"""A device's memory is planned, and a batch that does not fit all the same is halved."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+from fake_gpus import GIB, card, settle, write_machine
+from making import ROOT, make_pipeline, make_texts
+from shardner.config import EngineChoice
+from shardner.engine.annotations import Annotations
+from shardner.engine.fused import FusedEngine
+from shardner.engine.place import load_engine
+from shardner.engine.stock import StockEngine
+from shardner.errors import DeviceError
+from shardner.gpu.halving import in_halves, is_out_of_memory
+from shardner.gpu.memory import CONTEXT_BYTES, LEAST_TOKENS, MOST_TOKENS, Share, fit_batch, share_out, weigh
+from shardner.metrics import Stopwatch
+from shardner.model.pipeline import Pipeline, pipeline_bytes, prepare_pipeline
+from shardner.model.source import classify
+
+TEXTS = make_texts(120, seed=4)
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    directory = make_pipeline(tmp_path_factory.mktemp("model") / "pipeline")
+    return prepare_pipeline(classify(str(directory)), None, directory.parent / "unpacked", "auto")
+
+
+@pytest.fixture
+def cupy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    settle(monkeypatch, write_machine(tmp_path / "machine.json", [card(0)]), tmp_path / "leases")
+    import cupy
+
+    return cupy
+
+
+def columns(found: Annotations) -> tuple[Any, ...]:
+    return found.tokens.tolist(), found.offsets.tolist(), found.starts.tolist(), found.ends.tolist(), list(found.labels)
+
+
+def test_workers_share_what_is_free() -> None:
+    workers, share = share_out(
+        free_bytes=100 * GIB, total_bytes=139 * GIB, model_bytes=12 << 20, workers=16, may_lower=False
+    )
+    assert workers == 16 and share.limit_bytes == 90 * GIB // 16 - CONTEXT_BYTES
+
+
+def test_workers_that_do_not_fit_are_an_error_with_figures() -> None:
+    given: dict[str, Any] = {"total_bytes": 8 * GIB, "model_bytes": 500 << 20, "workers": 8}
+    with pytest.raises(DeviceError, match=r"8 workers need 11,\d+ MiB .* 500 MiB for the pipeline.*threads: 4\}"):
+        share_out(free_bytes=7 * GIB, may_lower=False, **given)
+    assert share_out(free_bytes=7 * GIB, may_lower=True, **given)[0] == 4
+    with pytest.raises(DeviceError, match=r"922 MiB of 8,192 MiB can be used; free some .*device: cpu"):
+        share_out(free_bytes=1 * GIB, may_lower=True, **given)
+
+
+def test_a_batch_is_as_large_as_the_share_allows(pipeline: Pipeline) -> None:
+    weights, token_bytes = weigh([pipe.model for _, pipe in spacy.load(pipeline.location).pipeline if pipe_has(pipe)])
+    assert 0 < weights < pipeline_bytes(pipeline) and token_bytes is not None and token_bytes > 4 * 32 * 10
+    large, small = Share(100 * GIB, 139 * GIB), Share(280 << 20, 139 * GIB)
+    assert fit_batch(weights, token_bytes, large) == MOST_TOKENS
+    assert LEAST_TOKENS <= fit_batch(weights, token_bytes, small) < MOST_TOKENS
+    assert fit_batch(weights, token_bytes, Share(1, 139 * GIB)) == LEAST_TOKENS
+
+
+def pipe_has(pipe: Any) -> bool:
+    return hasattr(pipe, "model")
+
+
+def test_the_pipeline_stays_on_the_cpu_where_the_fused_engine_computes_all(pipeline: Pipeline, cupy: Any) -> None:
+    share = Share(10 * GIB, 139 * GIB)
+    nlp, selected = load_engine(pipeline, EngineChoice.AUTO, None, share)
+    _, on_cpu = load_engine(pipeline, EngineChoice.AUTO, None, None)
+    assert nlp.get_pipe("ner").model.ops.name == "numpy" and selected.name is EngineChoice.FUSED
+    assert cupy.get_default_memory_pool().limit == 10 * GIB
+    found = selected.engine.annotate(TEXTS, Stopwatch())
+    assert columns(found) == columns(on_cpu.engine.annotate(TEXTS, Stopwatch())) and len(found.labels) > 100
+
+
+def test_row_numbers_and_two_masks_go_up_once_a_batch(pipeline: Pipeline, cupy: Any) -> None:
+    engine = FusedEngine(spacy.load(pipeline.location), 1_000_000, cupy)
+    engine.annotate(TEXTS, Stopwatch())  # the words' embeddings go up
+    cupy.cuda.uploads.clear()
+    tokens = int(engine.annotate(TEXTS, Stopwatch()).tokens.sum())
+    # rows, which of them are tokens, and two masks; the rest are constants of the recogniser
+    assert len([size for size in cupy.cuda.uploads if size >= tokens]) == 4
+    assert max(size for size in cupy.cuda.uploads if size < tokens) < 50
+
+
+def test_a_gpu_that_spacy_cannot_use_is_a_clear_error(pipeline: Pipeline, cupy: Any) -> None:
+    with pytest.raises(DeviceError, match="spaCy cannot use the job's GPU: ValueError"):
+        load_engine(pipeline, EngineChoice.SPACY, None, Share(GIB, GIB))
+
+
+@pytest.mark.parametrize("failing", [1, 3, 4])
+@pytest.mark.parametrize("path", ["fused, texts", "fused, documents", "stock"])
+def test_a_batch_that_does_not_fit_is_halved_and_nothing_else_changes(
+    path: str, failing: int, pipeline: Pipeline, cupy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nlp = spacy.load(pipeline.location)
+    kind: type[Any] = StockEngine if path == "stock" else FusedEngine
+    expected = columns(kind(nlp, 400).annotate(TEXTS, Stopwatch()))
+    engine = kind(nlp, 400)
+    method = "_annotate_texts" if path == "fused, texts" else "_annotate_part"
+    if path == "fused, documents":
+        engine._reader = None
+    plain, sizes = getattr(engine, method), []
+
+    def annotate(*given: Any) -> Any:
+        sizes.append(len(given[1]))
+        result = plain(*given)
+        if len(sizes) == failing:  # at the end, when documents have been changed
+            raise cupy.cuda.memory.OutOfMemoryError("Out of memory allocating 1 bytes")
+        return result
+
+    monkeypatch.setattr(engine, method, annotate)
+    freed = cupy.get_default_memory_pool().freed
+    assert columns(engine.annotate(TEXTS, Stopwatch())) == expected
+    halves = sizes[failing : failing + 2]
+    assert sum(halves) == sizes[failing - 1] and abs(halves[0] - halves[1]) <= 1
+    assert max(sizes[failing + 2 :]) < max(sizes[:failing])  # later batches are smaller, too
+    assert cupy.get_default_memory_pool().freed == freed + 1
+
+
+def test_a_single_window_that_does_not_fit_is_an_error_that_says_what_to_set() -> None:
+    def work(items: list[int]) -> int:
+        if 3 in items:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return sum(items)
+
+    assert in_halves(work, [1, 2], renew=list) == [3]
+    with pytest.raises(DeviceError, match=r"a single window .*Tried to allocate 2\.00 GiB.*ner: \{threads: 1\}"):
+        in_halves(work, [1, 2, 3, 4], renew=list)
+
+
+def test_only_the_devices_memory_counts_as_out_of_memory(cupy: Any) -> None:
+    assert is_out_of_memory(cupy.cuda.memory.OutOfMemoryError("x"))
+    assert is_out_of_memory(RuntimeError("cudaErrorMemoryAllocation: out of memory"))
+    assert not is_out_of_memory(MemoryError()) and not is_out_of_memory(ValueError("out of range"))
+    try:
+        raise ValueError("a component failed") from cupy.cuda.memory.OutOfMemoryError("x")
+    except ValueError as error:
+        assert is_out_of_memory(error)
+
+
+def test_the_engines_need_nothing_that_spacy_does_not_bring() -> None:
+    """`tests/gpu` and `make bench-gpu` run on machines that have no more than that."""
+    missing = ("polars", "snakemake", "jsonschema", "yaml", "filelock", "pynvml", "hypothesis")
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({missing}))\n"
+        "import shardner.engine.fused, shardner.engine.stock, shardner.engine.audit, shardner.gpu.memory\n"
+        "import shardner.gpu.nvml, shardner.model.components, making"
+    )
+    paths = os.pathsep.join(map(str, [ROOT / "workflow/scripts", ROOT / "tests"]))
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths}, check=True)

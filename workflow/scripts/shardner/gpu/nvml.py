@@ -1,0 +1,200 @@
+"""NVIDIA's management library: what devices there are and how they fare, without a CUDA context.
+
+Everything that asks it comes through here, so that a missing library, a missing driver, a device that has fallen off
+the bus and a card that does not report a figure are told apart in one place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+#: What NVML knows a device by, while it is open.
+Handle: TypeAlias = Any
+
+#: Why NVML could not be opened, and what to do, by the name of its error.
+REASONS = {
+    "NVMLError_LibraryNotFound": "no NVIDIA driver (libnvidia-ml.so.1 was not found)",
+    "NVMLError_DriverNotLoaded": "an NVIDIA driver that is not loaded (try: sudo modprobe nvidia)",
+    "NVMLError_NoPermission": "no permission to use the NVIDIA driver (may this user open /dev/nvidiactl?)",
+    "NVMLError_LibRmVersionMismatch": "an NVIDIA driver that was updated while loaded (restart the machine)",
+}
+
+
+class NvmlError(Exception):
+    """NVML cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mig:
+    """A slice of a card, as NVML lists it."""
+
+    uuid: str
+    name: str
+    total_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A card, as NVML lists it. `mig` is None where the card is not cut into slices."""
+
+    number: int
+    uuid: str
+    name: str
+    total_bytes: int
+    free_bytes: int
+    occupied: bool  # a process of another user computes on it
+    mig: tuple[Mig, ...] | None
+
+
+class Nvml:
+    """NVML, open. See `open_nvml`."""
+
+    def __init__(self, library: Any) -> None:
+        self._library = library
+
+    @property
+    def driver(self) -> str:
+        """The driver's version, for example ``"580.65.06"``."""
+        return _text(self._library.nvmlSystemGetDriverVersion())
+
+    @property
+    def cuda(self) -> tuple[int, int]:
+        """The newest CUDA that the driver runs, major and minor."""
+        version = int(self._library.nvmlSystemGetCudaDriverVersion())
+        return version // 1000, version % 1000 // 10
+
+    def cards(self) -> tuple[list[Card], list[str]]:
+        """Return the cards that this process may use, and for each other one a line that says why not."""
+        cards: list[Card] = []
+        lines: list[str] = []
+        position = 0
+        for number in range(int(self._library.nvmlDeviceGetCount())):
+            try:
+                cards.append(self._card(position, self._library.nvmlDeviceGetHandleByIndex(number)))
+                position += 1
+            except self._library.NVMLError as error:
+                lines.append(f"device {number}: {error}")
+                # CUDA does not count a device that it may not open, and counts one that is lost
+                position += type(error).__name__ != "NVMLError_NoPermission"
+        return cards, lines
+
+    def handle(self, uuid: str) -> Handle:
+        """Return the device with that UUID, a card or a slice.
+
+        Raises:
+            NvmlError: it is gone.
+        """
+        try:
+            return self._library.nvmlDeviceGetHandleByUUID(uuid)
+        except self._library.NVMLError as error:
+            raise NvmlError(f"device {uuid}: {error}") from None
+
+    def memory(self, handle: Handle) -> tuple[int, int]:
+        """Return the bytes of a device, free and all.
+
+        Raises:
+            NvmlError: it is gone.
+        """
+        try:
+            memory = self._library.nvmlDeviceGetMemoryInfo(handle)
+        except self._library.NVMLError as error:
+            raise NvmlError(str(error)) from None
+        return int(memory.free), int(memory.total)
+
+    def utilisation(self, handle: Handle) -> float | None:
+        """Return the share of the last fraction of a second in which a kernel ran, None where it is not reported."""
+        rates = self._ask("nvmlDeviceGetUtilizationRates", handle)
+        return None if rates is None else float(rates.gpu) / 100
+
+    def power_w(self, handle: Handle) -> float | None:
+        """Return the card's power in watts, None where it is not reported."""
+        milliwatts = self._ask("nvmlDeviceGetPowerUsage", handle)
+        return None if milliwatts is None else float(milliwatts) / 1000
+
+    def energy_j(self, handle: Handle) -> float | None:
+        """Return the joules that the card took since its driver was loaded, None where it is not reported."""
+        millijoules = self._ask("nvmlDeviceGetTotalEnergyConsumption", handle)
+        return None if millijoules is None else float(millijoules) / 1000
+
+    def _card(self, number: int, handle: Handle) -> Card:
+        memory = self._library.nvmlDeviceGetMemoryInfo(handle)
+        return Card(
+            number=number,
+            uuid=_text(self._library.nvmlDeviceGetUUID(handle)),
+            name=_text(self._library.nvmlDeviceGetName(handle)),
+            total_bytes=int(memory.total),
+            free_bytes=int(memory.free),
+            occupied=self._is_occupied(handle),
+            mig=self._slices(handle),
+        )
+
+    def _is_occupied(self, handle: Handle) -> bool:
+        processes = self._ask("nvmlDeviceGetComputeRunningProcesses", handle) or ()
+        return any(_is_of_another_user(int(process.pid)) for process in processes)
+
+    def _slices(self, handle: Handle) -> tuple[Mig, ...] | None:
+        mode = self._ask("nvmlDeviceGetMigMode", handle)
+        if mode is None or not mode[0]:
+            return None
+        found = []
+        for number in range(int(self._ask("nvmlDeviceGetMaxMigDeviceCount", handle) or 0)):
+            try:
+                part = self._library.nvmlDeviceGetMigDeviceHandleByIndex(handle, number)
+                memory = self._library.nvmlDeviceGetMemoryInfo(part)
+                names = (self._library.nvmlDeviceGetUUID(part), self._library.nvmlDeviceGetName(part))
+            except self._library.NVMLError:
+                continue  # no slice of that number
+            found.append(Mig(_text(names[0]), _text(names[1]), int(memory.total), int(memory.free)))
+        return tuple(found)
+
+    def _ask(self, function: str, handle: Handle) -> Any:
+        """Return an answer that not every card, driver or slice gives, None where there is none."""
+        try:
+            return getattr(self._library, function)(handle)
+        except (self._library.NVMLError, AttributeError):
+            return None
+
+
+@contextmanager
+def open_nvml() -> Iterator[Nvml]:
+    """Open NVML for the block.
+
+    Raises:
+        NvmlError: it is not installed, or there is no driver that works; says which.
+    """
+    try:
+        import pynvml  # type: ignore[import-untyped]
+    except ImportError:
+        raise NvmlError("no NVML for Python (try: pip install nvidia-ml-py)") from None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        kind = type(error).__name__
+        raise NvmlError(REASONS.get(kind, f"an NVIDIA driver that does not answer ({error})")) from None
+    try:
+        yield Nvml(pynvml)
+    finally:
+        _quietly(pynvml.nvmlShutdown, pynvml.NVMLError)
+
+
+def _quietly(function: Callable[[], Any], error: type[Exception]) -> None:
+    try:
+        function()
+    except error:
+        pass  # it is being closed; what it holds goes with the process
+
+
+def _is_of_another_user(pid: int) -> bool:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid != os.getuid()  # noqa: PTH116 - as short as it gets
+    except OSError:
+        return False  # it has ended, or lives in another container
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,85 @@
+"""Whether CuPy is there and works with the driver, and what to type if not.
+
+Importing CuPy where it does not fit takes seconds and fails in many ways, and the job's own process must not start a
+CUDA context. So what is installed is read from the packages' metadata, and a trial computation runs in a process of
+its own, once for a driver and a set of packages: that it went well is remembered beside the leases.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+
+from shardner.gpu.devices import Found, Gpu
+from shardner.gpu.lease import lease_directory
+
+#: Uses what the engines use most: a product (cuBLAS), a kernel compiled on the spot (NVRTC), and a sort (CUB).
+TRIAL = """
+import cupy
+a = cupy.ones((4, 4), dtype="f")
+assert float((a @ a + a).sum()) == 80
+assert cupy.flatnonzero(a[0]).get().tolist() == [0, 1, 2, 3]
+"""
+#: The first compilation of kernels on a slow disk takes its time.
+TRIAL_S = 180
+
+
+def installed_cupy() -> dict[str, int | None]:
+    """Return the CuPy packages that are installed, each with the CUDA major version that its name says."""
+    found: dict[str, int | None] = {}
+    for distribution in importlib.metadata.distributions():
+        name = re.sub(r"[-_.]+", "-", distribution.metadata["Name"] or "").lower()
+        if match := re.fullmatch(r"cupy(?:-cuda(\d+)x|-rocm.*)?", name):
+            found[name] = int(match[1]) if match[1] else None
+    return found
+
+
+def find_cupy_problem(found: Found) -> str | None:
+    """Tell why CuPy cannot be used with the driver, as far as packages' names say, and what to type; None if it can."""
+    major = found.cuda[0] if found.cuda else 12
+    wanted = min(max(major, 12), 13)
+    advice = f"install CuPy for CUDA {wanted}:   pip install -r requirements/cuda{wanted}.lock"
+    packages = installed_cupy()
+    if importlib.util.find_spec("cupy") is None or not packages:
+        return f"CuPy is not installed; {advice}"
+    if len(packages) > 1:
+        listed = " and ".join(sorted(packages))
+        remove = f"pip uninstall -y {' '.join(packages)}"
+        return f"{listed} are installed, of which one breaks the other; {remove}, then {advice}"
+    ((name, built),) = packages.items()
+    if name.startswith("cupy-rocm"):
+        return f"{name} is for AMD's GPUs; {advice}"
+    if built is not None and built > major:
+        return f"{name} needs a driver for CUDA {built}, and driver {found.driver} is for {found.cuda_text}; {advice}"
+    return None
+
+
+def try_cupy(gpu: Gpu, found: Found) -> str | None:
+    """Compute a little on a device in a process of its own; return what went wrong, None if nothing did."""
+    done = lease_directory() / f"cupy-{_fingerprint(gpu, found)}.works"
+    if done.exists():
+        return None
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": gpu.uuid}
+    try:
+        trial = subprocess.run(
+            [sys.executable, "-c", TRIAL],
+            env=environment, capture_output=True, text=True, check=False, timeout=TRIAL_S,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return f"CuPy did not finish a trial within {TRIAL_S} s"
+    if trial.returncode:
+        lines = [line for line in trial.stderr.splitlines() if line.strip()]
+        return f"CuPy does not work: {lines[-1][:400] if lines else f'exit status {trial.returncode}'}"
+    done.touch()
+    return None
+
+
+def _fingerprint(gpu: Gpu, found: Found) -> str:
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in installed_cupy()]
+    values = [gpu.name, str(found.driver), sys.prefix, *sys.path, *versions]
+    return hashlib.sha256("\0".join(map(str, values)).encode()).hexdigest()[:16]

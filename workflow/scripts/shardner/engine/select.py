@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from shardner.config import EngineChoice
 from shardner.engine.annotations import Engine
+from shardner.engine.by_length import ByLength, has_padding
 from shardner.engine.fused import FusedEngine, examine
 from shardner.engine.stock import StockEngine
 from shardner.errors import ConfigError
@@ -30,6 +31,11 @@ def select_engine(nlp: Language, choice: EngineChoice, batch_tokens: int | None)
     Raises:
         ConfigError: the fused engine was asked for and cannot annotate with this pipeline.
     """
+    selected = _select(nlp, choice, batch_tokens)
+    return replace(selected, engine=ByLength(selected.engine)) if has_padding(nlp) else selected
+
+
+def _select(nlp: Language, choice: EngineChoice, batch_tokens: int | None) -> Selected:
     if choice is EngineChoice.SPACY:
         return Selected(StockEngine(nlp, batch_tokens), EngineChoice.SPACY, "ner.engine: spacy")
     support = examine(nlp)

@@ -17,6 +17,10 @@ from shardner.metrics import Stopwatch
 if TYPE_CHECKING:
     from spacy.language import Language
 
+#: Tokens annotated at once on a CPU: in larger batches texts differ more in length, and arrays leave the cache (twice
+#: the time at 8,000, with 256 wide vectors). A GPU wants large ones.
+CPU_BATCH_TOKENS = 1_000
+
 
 class ByLength:
     """An engine that is given texts by length, and whose annotations are put back in the order of the texts."""
@@ -29,6 +33,13 @@ class ByLength:
         order = np.argsort([len(text) for text in texts], kind="stable")
         sorted_texts = [texts[i] for i in order.tolist()]
         return self._engine.annotate(sorted_texts, watch).take(np.argsort(order, kind="stable"))
+
+
+def padded_batch_tokens() -> int | None:
+    """Return how many tokens to annotate at once with such a network, where that is not as many as with any other."""
+    from thinc.api import NumpyOps, get_current_ops
+
+    return CPU_BATCH_TOKENS if isinstance(get_current_ops(), NumpyOps) else None
 
 
 def has_padding(nlp: Language) -> bool:

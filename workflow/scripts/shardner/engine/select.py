@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shardner.config import EngineChoice
 from shardner.engine.annotations import Engine
-from shardner.engine.by_length import ByLength, has_padding
+from shardner.engine.by_length import ByLength, has_padding, padded_batch_tokens
 from shardner.engine.fused import FusedEngine, examine
 from shardner.engine.stock import StockEngine
 from shardner.errors import ConfigError
@@ -31,8 +31,10 @@ def select_engine(nlp: Language, choice: EngineChoice, batch_tokens: int | None)
     Raises:
         ConfigError: the fused engine was asked for and cannot annotate with this pipeline.
     """
-    selected = _select(nlp, choice, batch_tokens)
-    return replace(selected, engine=ByLength(selected.engine)) if has_padding(nlp) else selected
+    if not has_padding(nlp):
+        return _select(nlp, choice, batch_tokens)
+    selected = _select(nlp, choice, batch_tokens or padded_batch_tokens())
+    return replace(selected, engine=ByLength(selected.engine))
 
 
 def _select(nlp: Language, choice: EngineChoice, batch_tokens: int | None) -> Selected:

@@ -24,9 +24,14 @@ demo: ## Train a small pipeline, generate a corpus, recognise its entities on al
 	@gpus=$$(tools/gpu.sh count); set -x; snakemake --cores all $${gpus:+--resources gpu=$$gpus} $(ARGS)
 
 .PHONY: test
-test: ## Run the tests (the browser test is skipped where there is no Chromium)
+test: ## Run the tests (those of the browser and of transformers are skipped where Chromium or Torch is missing)
 	@tools/setup.sh dev
 	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} python -m pytest $(ARGS)
+
+.PHONY: test-transformers
+test-transformers: ## Run the tests of transformer pipelines (puts spacy-curated-transformers and Torch into .venv)
+	@tools/setup.sh dev transformers
+	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} python -m pytest -m transformers $(ARGS)
 
 .PHONY: lint
 lint: ## Check style, types and the workflow

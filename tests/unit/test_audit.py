@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import spacy
-from making import make_pipeline, make_texts
+from making import make_pipeline, make_texts, ner_model
 from shardner.engine.annotations import Annotations
 from shardner.engine.audit import Findings, audit, draw, find_limit
 from shardner.engine.stock import StockEngine
@@ -72,6 +72,20 @@ def test_an_answer_within_rounding_is_counted(
 ) -> None:
     monkeypatch.setattr("shardner.engine.audit.NEAR_TIE", 1e6)  # no gap of this pipeline is as wide
     assert audit(nlp, IDS, TEXTS, tampered(annotations)) == Findings(len(TEXTS), len(TEXTS) - 1, 1)
+
+
+def test_an_answer_within_rounding_is_counted_where_another_transition_model_comes_first(
+    nlp: Language, annotations: Annotations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shardner.engine.audit.NEAR_TIE", 1e6)
+    parser = spacy.blank("en")
+    model = {**ner_model(width=8, depth=1), "state_type": "parser"}
+    parser.add_pipe("parser", config={"model": model}).add_label("dep")
+    parser.initialize()
+    both = spacy.load(nlp.path)
+    both.add_pipe("parser", source=parser, before="ner")
+    theirs = StockEngine(both).annotate(TEXTS, Stopwatch())
+    assert audit(both, IDS, TEXTS, tampered(theirs)).near_ties == 1
 
 
 def test_a_document_that_fails_for_one_engine_alone_is_an_error(nlp: Language, annotations: Annotations) -> None:

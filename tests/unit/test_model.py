@@ -1,10 +1,12 @@
 import logging
+import re
 import shutil
 import threading
 import zipfile
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -154,6 +156,14 @@ def test_a_pipeline_that_cannot_be_loaded_is_a_clear_error(directory: Path, tmp_
     (broken / "ner" / "model").write_bytes(b"half")
     with pytest.raises(ModelError, match="cannot be loaded"):
         prepare_pipeline(classify(str(broken)), None, tmp_path / "unpacked", "auto")
+
+
+@pytest.mark.skipif(find_spec("spacy_curated_transformers") is not None, reason="the transformers extra is installed")
+def test_a_transformer_without_its_packages_says_what_to_type(directory: Path, tmp_path: Path) -> None:
+    config = shutil.copytree(directory, tmp_path / "transformer") / "config.cfg"
+    config.write_text(re.sub('(?<=factory = )"ner"', '"curated_transformer"', config.read_text()))
+    with pytest.raises(ModelError, match=r"type:   tools/setup\.sh run transformers"):
+        prepare_pipeline(classify(str(config.parent)), None, tmp_path / "unpacked", "auto")
 
 
 # Components

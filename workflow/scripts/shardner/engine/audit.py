@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from shardner.engine.annotations import Annotations
 from shardner.engine.gaps import Entity, first_gap
-from shardner.engine.stock import columns_of
+from shardner.engine.stock import annotate_one
 from shardner.errors import AnnotateError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def audit(nlp: Language, ids: Sequence[str], texts: Sequence[str], annotations: 
 
 def _annotate_plainly(nlp: Language, text: str) -> list[Entity] | None:
     try:
-        _, starts, ends, labels = columns_of(nlp(text))
+        _, starts, ends, labels = annotate_one(nlp, text)
     except Exception:  # a component may raise anything; the document is rejected for it
         return None
     return list(zip(starts, ends, labels, strict=True))

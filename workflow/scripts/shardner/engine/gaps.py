@@ -19,9 +19,11 @@ def first_gap(nlp: Any, text: str, theirs: Sequence[Entity], ours: Sequence[Enti
 
     Infinity where the answers differ by something else than the recogniser's actions.
     """
+    from spacy.pipeline import EntityRecognizer
+
     doc = nlp.make_doc(text)
     for _, pipe in nlp.pipeline:
-        if hasattr(pipe, "move_names"):
+        if isinstance(pipe, EntityRecognizer):
             recogniser = pipe
             break
         doc = pipe(doc)

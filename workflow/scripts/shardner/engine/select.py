@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from shardner.config import EngineChoice
 from shardner.engine.annotations import Engine
+from shardner.engine.by_length import ByLength, has_padding, padded_batch_tokens
 from shardner.engine.fused import FusedEngine, examine
 from shardner.engine.stock import StockEngine
 from shardner.errors import ConfigError
@@ -32,6 +33,13 @@ def select_engine(nlp: Language, choice: EngineChoice, batch_tokens: int | None,
     Raises:
         ConfigError: the fused engine was asked for and cannot annotate with this pipeline.
     """
+    if not has_padding(nlp):
+        return _select(nlp, choice, batch_tokens, xp)
+    selected = _select(nlp, choice, batch_tokens or padded_batch_tokens(), xp)
+    return replace(selected, engine=ByLength(selected.engine))
+
+
+def _select(nlp: Language, choice: EngineChoice, batch_tokens: int | None, xp: Any) -> Selected:
     if choice is EngineChoice.SPACY:
         return Selected(StockEngine(nlp, batch_tokens), EngineChoice.SPACY, "ner.engine: spacy")
     support = examine(nlp)

@@ -82,12 +82,22 @@ def annotate_singly(nlp: Language, texts: Sequence[str], batch: Batch, failed: d
     columns = []
     for number, _ in batch:
         try:
-            columns.append(columns_of(nlp(texts[number])))
+            columns.append(annotate_one(nlp, texts[number]))
         except Exception as error:  # a component may raise anything
             if is_out_of_memory(error):
                 raise
             columns.append(_fail(number, error, failed))
     return columns
+
+
+def annotate_one(nlp: Language, text: str) -> Columns:
+    """Annotate a text by itself; raises whatever a component raises.
+
+    A text of nothing but whitespace is given a word for company. Alone it has no pieces for a transformer, whose
+    listeners then raise, while among other texts, as ``nlp.pipe`` over a corpus meets it, it has no entities.
+    """
+    company = ["word"] if text.isspace() else []
+    return columns_of(run_pipes(nlp, [nlp.make_doc(each) for each in [text, *company]])[0])
 
 
 def _fail(number: int, error: Exception, failed: dict[int, str]) -> Columns:

@@ -152,7 +152,7 @@ def _load(location: str, sys_path: str | None, *, exclude: Sequence[str]) -> Lan
         return spacy.util.load_model_from_package(location, exclude=list(exclude))
     except Exception as error:  # spaCy raises whatever a component's own code raises
         raise ModelError(
-            f"model.name: the pipeline {location!r} cannot be loaded: {type(error).__name__}: {error}"
+            f"model.name: the pipeline {location!r} cannot be loaded: {type(error).__name__}: {error}{_advice(error)}"
         ) from error
 
 
@@ -162,6 +162,12 @@ def pipeline_bytes(pipeline: Pipeline) -> int:
     root = path if path.is_absolute() else package_directory(pipeline.location)
     files = (path for path in root.rglob("*") if path.is_file()) if root is not None else ()
     return sum(path.stat().st_size for path in files if not {*path.parts} & {*pipeline.left_out})
+
+
+def _advice(error: Exception) -> str:
+    if "factory for 'curated_transformer'" not in str(error):
+        return ""
+    return "\nIts transformer needs spacy-curated-transformers and Torch; type:   tools/setup.sh run transformers"
 
 
 def describe_pipeline(pipeline: Pipeline) -> dict[str, Any]:

@@ -120,7 +120,9 @@ class FusedEngine:
                 docs = run_pipes(self._nlp, docs, without=[self._plan.name, *self._plan.after])
             tokens = read_tokens(docs, self._attributes)
             preset = self._plan.may_come_annotated and bool(tokens["ENT_IOB"].any())
-            vectors = self._encode(docs, tokens) if len(tokens) and not preset else None
+            # Where all is whitespace no entity begins, and a transformer has no vectors.
+            has_words = not bool(tokens["IS_SPACE"].all())
+            vectors = self._encode(docs, tokens) if has_words and not preset else None
         if preset:  # the recogniser works around such entities
             with watch.phase(Phase.RECOGNISE):
                 return _as_part([columns_of(doc) for doc in run_pipes(self._nlp, docs, without=self._plan.before)])

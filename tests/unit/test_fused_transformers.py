@@ -1,0 +1,106 @@
+"""The fused engine with transformer pipelines: spaCy's own encoder, our decoder, the same entities."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import spacy
+from fused_reference import compare, fused_entities
+from making import WORDS, make_texts
+from making_transformers import WINDOW, transformer_pipeline
+from shardner.config import EngineChoice
+from shardner.engine.audit import audit
+from shardner.engine.by_length import has_padding
+from shardner.engine.fused import FusedEngine, examine
+from shardner.engine.select import select_engine
+from shardner.engine.stock import StockEngine
+from shardner.metrics import Stopwatch
+
+pytest.importorskip(
+    "spacy_curated_transformers", reason="needs the transformers extra: tools/setup.sh dev transformers"
+)
+pytestmark = pytest.mark.transformers
+
+#: Documents of one token, of whitespace alone, and of many more pieces than the transformer reads at once.
+ODD = ("", " ", "\n\n", "Ada", "😀", ".", " Ada", "Ada Lovelace in London. " * WINDOW, "x" * 10 * WINDOW)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def make_documents(seed: int) -> list[str]:
+    texts = [*ODD, *make_texts(60, seed=seed), " ".join(random.Random(seed).choices(WORDS, k=700))]
+    random.Random(seed).shuffle(texts)
+    return texts
+
+
+@pytest.mark.parametrize("batch_tokens", [None, 100])
+@pytest.mark.parametrize("before", [(), ("sentencizer",)], ids=["", "sentencizer"])
+@pytest.mark.parametrize("seed", range(4))
+def test_entities_are_those_of_stock_spacy(seed: int, before: tuple[str, ...], batch_tokens: int | None) -> None:
+    nlp = transformer_pipeline(seed, before=before)
+    compared = compare(nlp, make_documents(seed), batch_tokens=batch_tokens)
+    assert compared.entities > 100 and not compared.wrong
+
+
+def test_sentence_starts_are_respected() -> None:
+    texts = make_documents(2)
+    plain, sentences = (transformer_pipeline(2, before=before) for before in ([], ["sentencizer"]))
+    assert fused_entities(FusedEngine(plain), texts) != fused_entities(FusedEngine(sentences), texts)
+
+
+def test_a_transformer_may_have_other_listeners() -> None:
+    nlp = transformer_pipeline(1, tagged=True)
+    assert nlp.get_pipe("transformer").listening_components == ["tagger", "ner"]
+    compared = compare(nlp, make_documents(1))
+    assert compared.entities > 100 and not compared.wrong
+
+
+def test_a_recogniser_may_have_a_transformer_to_itself() -> None:
+    nlp = transformer_pipeline(3)
+    nlp.replace_listeners("transformer", "ner", ["model.tok2vec"])
+    nlp.remove_pipe("transformer")
+    assert examine(nlp).reason == "fused decoder, stock encoder: an unknown encoder (wrapped_transformer_and_listener)"
+    compared = compare(nlp, make_documents(3))
+    assert compared.entities > 100 and not compared.wrong
+
+
+def test_the_reason_names_the_transformer() -> None:
+    selected = select_engine(transformer_pipeline(), EngineChoice.AUTO, None)
+    assert selected.name is EngineChoice.FUSED
+    assert selected.reason == "fused decoder, stock encoder: shared 'transformer'"
+
+
+@pytest.mark.parametrize("choice", [EngineChoice.FUSED, EngineChoice.SPACY])
+def test_texts_sorted_for_the_transformer_come_back_in_their_order(choice: EngineChoice) -> None:
+    nlp = transformer_pipeline(1)
+    assert has_padding(nlp) and not has_padding(spacy.blank("en"))
+    texts = make_documents(5)
+    found = select_engine(nlp, choice, 200).engine.annotate(texts, Stopwatch())
+    assert found.tokens.tolist() == [len(nlp.make_doc(text)) for text in texts]
+    assert audit(nlp, texts, texts, found).near_ties <= 1
+
+
+@pytest.mark.parametrize("engine", [FusedEngine, StockEngine])
+@pytest.mark.parametrize("texts", [[" "], ["\n", "", "  "], ["", ""]])
+def test_texts_without_a_word_have_no_entities(engine: Any, texts: list[str]) -> None:
+    # stock nlp.pipe raises where a batch has whitespace alone, and finds nothing in it where the batch has a word, too
+    assert fused_entities(engine(transformer_pipeline()), texts) == [[]] * len(texts)
+
+
+def test_the_audit_finds_the_answers_of_stock_spacy() -> None:
+    nlp, texts = transformer_pipeline(4), make_documents(4)
+    found = FusedEngine(nlp).annotate(texts, Stopwatch())
+    findings = audit(nlp, texts, texts, found)
+    assert findings.audited == findings.identical + findings.near_ties == len(texts)
+    assert findings.near_ties <= 1

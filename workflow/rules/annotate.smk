@@ -22,6 +22,7 @@ rule annotate_shard:
     resources:
         gpu=gpus_a_job(CONFIG.ner.device),
         mem_mb=get_memory_mb,
+        runtime=growing(60),
     params:
         code=fingerprint("shardner.annotate"),
     message:

@@ -13,7 +13,7 @@ from shardner.demo.corpus import DEMO_CORPUS_BYTES
 from shardner.errors import ShardnerError
 from shardner.fingerprint import fingerprint
 from shardner.gpu.device import gpus_a_job
-from shardner.model.source import SourceKind, classify, source_files
+from shardner.model.source import SourceKind, classify, prepares_here, source_files
 from shardner.plan import estimate_chars, plan_shards, refuse_patterns
 
 DEMO = Path("resources/demo")
@@ -109,3 +109,8 @@ def get_worker_count(wildcards):
 def get_memory_mb(wildcards, threads, attempt):
     """Return the memory that an annotate job asks a cluster for; more at each further attempt."""
     return (1_000 + 1_500 * threads) * attempt
+
+
+def growing(first):
+    """Return what a cluster is asked for: `first`, and as much again at each further attempt."""
+    return lambda wildcards, attempt: first * attempt

@@ -12,7 +12,8 @@ rule train_demo_pipeline:
         CPU_ENV
     threads: 1
     resources:
-        mem_mb=2_000,
+        mem_mb=growing(2_000),
+        runtime=growing(60),
     params:
         code=fingerprint("shardner.demo.train"),
     message:
@@ -37,12 +38,14 @@ rule prepare_model:
         CPU_ENV
     threads: 1
     resources:
-        mem_mb=2_000,
+        mem_mb=growing(2_000),
+        runtime=growing(60),
     params:
         code=fingerprint("shardner.model.pipeline"),
         name=CONFIG.model.name,
         components=CONFIG.model.components,
     message:
         "Preparing the pipeline {params.name}"
+    localrule: prepares_here(CONFIG.model.prepare, SOURCE)
     script:
         "../scripts/prepare_model.py"

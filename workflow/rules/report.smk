@@ -18,11 +18,14 @@ rule write_provenance:
         CPU_ENV
     threads: 1
     resources:
-        mem_mb=1_000,
+        mem_mb=growing(1_000),
+        runtime=growing(60),
     params:
         code=fingerprint("shardner.provenance"),
     message:
         "Writing {output.provenance}"
+    # seconds: on a cluster it runs where Snakemake does
+    localrule: True
     script:
         "../scripts/write_provenance.py"
 
@@ -54,7 +57,8 @@ rule report_performance:
         CPU_ENV
     threads: 1
     resources:
-        mem_mb=2_000,
+        mem_mb=growing(2_000),
+        runtime=growing(60),
     params:
         code=fingerprint("shardner.report"),
     message:

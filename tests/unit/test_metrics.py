@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shardner.metrics import Job, Phase, Stopwatch, Totals, Worker, add_up, measured_job, read_job, write_job
@@ -30,7 +31,7 @@ def test_a_job_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
     job = Job(
         rule="annotate_shard", shard=3, host="node", device="cpu", device_uuid=None, cuda_visible_devices=None,
         threads=1, engine="spacy", engine_reason="because", started_at_s=0.5, ended_at_s=3.5, totals=done,
-        workers=(worker,),
+        workers=(worker,), job_id="4711_3",
     )  # fmt: skip
     write_job(tmp_path / "job.json", job)
     assert read_job(tmp_path / "job.json") == job
@@ -59,3 +60,10 @@ def test_a_plain_job_measures_itself_and_leaves_nothing_when_it_fails(tmp_path: 
     except ValueError:
         pass
     assert not (tmp_path / "bad.json").exists()
+
+
+def test_a_job_of_a_cluster_records_the_schedulers_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    with measured_job(tmp_path / "job.json", "merge_shards"):
+        pass
+    assert read_job(tmp_path / "job.json").job_id == "4711"

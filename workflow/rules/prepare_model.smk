@@ -34,6 +34,7 @@ rule prepare_model:
         LOGS / "prepare_model" / "all.log",
     benchmark:
         BENCHMARKS / "prepare_model" / "all.tsv"
+    localrule: prepares_here(CONFIG.model.prepare, SOURCE)
     conda:
         CPU_ENV
     threads: 1
@@ -46,6 +47,5 @@ rule prepare_model:
         components=CONFIG.model.components,
     message:
         "Preparing the pipeline {params.name}"
-    localrule: prepares_here(CONFIG.model.prepare, SOURCE)
     script:
         "../scripts/prepare_model.py"

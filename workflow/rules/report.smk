@@ -14,6 +14,8 @@ rule write_provenance:
         LOGS / "write_provenance" / "all.log",
     benchmark:
         BENCHMARKS / "write_provenance" / "all.tsv"
+    # seconds: on a cluster it runs where Snakemake does
+    localrule: True
     conda:
         CPU_ENV
     threads: 1
@@ -24,8 +26,6 @@ rule write_provenance:
         code=fingerprint("shardner.provenance"),
     message:
         "Writing {output.provenance}"
-    # seconds: on a cluster it runs where Snakemake does
-    localrule: True
     script:
         "../scripts/write_provenance.py"
 

@@ -26,7 +26,17 @@ from shardner.engine.worker import Block, Result, Task, annotate_block, end_with
 from shardner.errors import AnnotateError
 from shardner.files import atomic_path, scratch_directory
 from shardner.gpu import Device, lease_device
-from shardner.metrics import Job, Phase, Stopwatch, Totals, Worker, add_up, peak_rss_bytes, write_job
+from shardner.metrics import (
+    Job,
+    Phase,
+    Stopwatch,
+    Totals,
+    Worker,
+    add_up,
+    peak_rss_bytes,
+    scheduler_job_id,
+    write_job,
+)
 from shardner.model.pipeline import Pipeline
 from shardner.progress import Progress
 from shardner.records import DOCUMENTS, ENTITIES, REJECTED, WINDOWS, ShardFiles
@@ -216,6 +226,7 @@ def _job_record(
         ended_at_s=ended_at_s,
         totals=add_up([parent, *(worker.totals for worker in workers)]),
         workers=workers,
+        job_id=scheduler_job_id(),
     )
 
 

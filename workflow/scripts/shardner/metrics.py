@@ -112,6 +112,7 @@ class Job:
     ended_at_s: float
     totals: Totals
     workers: tuple[Worker, ...] = ()
+    job_id: str | None = None  # the scheduler's, of the attempt that succeeded
 
     @property
     def elapsed_s(self) -> float:
@@ -166,6 +167,11 @@ def peak_rss_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def scheduler_job_id() -> str | None:
+    """Return the id that the cluster's scheduler gave to this job, None where there is no scheduler."""
+    return os.environ.get("SLURM_JOB_ID")
+
+
 @contextmanager
 def measured_job(path: Path, rule: str, *, threads: int = 1) -> Iterator[None]:
     """Record a job that is one plain process (everything but ``annotate_shard``)."""
@@ -184,5 +190,6 @@ def measured_job(path: Path, rule: str, *, threads: int = 1) -> Iterator[None]:
         started_at_s=started_at_s,
         ended_at_s=time.time(),
         totals=Totals(peak_rss_bytes=peak_rss_bytes()),
+        job_id=scheduler_job_id(),
     )
     write_job(path, job)

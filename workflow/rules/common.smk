@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(str(workflow.current_basedir), "..", "scripts").resolve()))
 
 from shardner.config import complete, parse_config
-from shardner.corpus import check_files, expand_files
+from shardner.corpus import check_files, check_remote, expand_files, is_remote
 from shardner.demo.corpus import DEMO_CORPUS_BYTES
 from shardner.errors import ShardnerError
 from shardner.fingerprint import fingerprint
@@ -26,6 +26,9 @@ def get_plan():
         source = classify(parsed.model.name)
         if parsed.corpus.files == ("demo",):
             files = [(DEMO / "corpus.jsonl", DEMO_CORPUS_BYTES)]
+        elif any(map(is_remote, parsed.corpus.files)):
+            check_remote(parsed.corpus.files, parsed.shards)
+            return parsed, source, [storage(url) for url in parsed.corpus.files], parsed.shards
         else:
             files = [(path, path.stat().st_size) for path in expand_files(parsed.corpus.files)]
             refuse_patterns([parsed.output.dir, Path(source.name), *(path for path, _ in files)])

@@ -92,13 +92,18 @@ def write_profile(directory: Path, name: str = "slurm", **resources: object) -> 
     return path
 
 
-def command(directory: Path, given: dict[str, Any], profile: Path, *shards: int) -> list[str]:
-    """Return the command of a run on the cluster, up to the annotation of `shards` where any are given."""
+def command(directory: Path, given: dict[str, Any], profile: Path, *targets: str) -> list[str]:
+    """Return the command of a run on the cluster, of `targets` where any are given."""
     return [
-        sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(directory),
-        "--workflow-profile", str(profile), "--configfile", str(write_config(directory, given)),
-        *(f"results/.work/jobs/annotate_shard/{shard:05d}.json" for shard in shards),
+        sys.executable, "-m", "snakemake", *targets, "--snakefile", str(ROOT / "Snakefile"),
+        "--directory", str(directory), "--workflow-profile", str(profile),
+        "--configfile", str(write_config(directory, given)),
     ]  # fmt: skip
+
+
+def annotated(*shards: int) -> list[str]:
+    """Return the targets of a run that ends with the annotation of `shards`."""
+    return [f"results/.work/jobs/annotate_shard/{shard:05d}.json" for shard in shards]
 
 
 def environment(cluster: Cluster) -> dict[str, str]:
@@ -183,10 +188,9 @@ def test_only_annotation_asks_for_a_gpu_and_light_rules_stay_on_the_login_node(
     cluster: Cluster, given: dict[str, Any], tmp_path: Path
 ) -> None:
     given = {**given, "model": {**given["model"], "prepare": "local"}}
-    target = "results/.work/split/manifest.json"
-    words = [*command(tmp_path, given, write_profile(tmp_path)), target, "results/.work/pipeline.json"]
+    targets = ["results/.work/split/manifest.json", "results/.work/pipeline.json"]
     before = set(cluster.jobs())
-    run = run_on_cluster(cluster, words)
+    run = run_on_cluster(cluster, command(tmp_path, given, write_profile(tmp_path), *targets))
     assert run.returncode == 0, run.stderr
     (job,) = set(cluster.jobs()) - before
     split = cluster.describe(job)
@@ -198,7 +202,9 @@ def test_only_annotation_asks_for_a_gpu_and_light_rules_stay_on_the_login_node(
 def test_a_job_that_is_cancelled_in_the_middle_is_tried_again(
     cluster: Cluster, given: dict[str, Any], local: Path, prepared: Path
 ) -> None:
-    run = start_on_cluster(cluster, prepared, command(prepared, given, write_profile(prepared), *range(SHARDS)))
+    run = start_on_cluster(
+        cluster, prepared, command(prepared, given, write_profile(prepared), *annotated(*range(SHARDS)))
+    )
     held = hold_workers(cluster, run, 2)
     cancelled, *others = sorted(set(held.values()))
     cluster.ask("scancel", cancelled)
@@ -218,7 +224,7 @@ def test_a_job_beyond_its_memory_is_tried_again_with_more(
 ) -> None:
     before = set(cluster.jobs())
     profile = write_profile(prepared, mem_mb="150 * 12 ** (attempt - 1)")
-    run = run_on_cluster(cluster, command(prepared, given, profile, 0, 1))
+    run = run_on_cluster(cluster, command(prepared, given, profile, *annotated(0, 1)))
     assert run.returncode == 0, run.stderr
     states = {job: state for job, state in cluster.jobs().items() if job not in before}
     failed = {job for job, state in states.items() if state not in DONE}
@@ -232,7 +238,9 @@ def test_a_job_beyond_its_memory_is_tried_again_with_more(
 def test_a_controller_that_is_away_for_a_while_loses_nothing(
     cluster: Cluster, given: dict[str, Any], local: Path, prepared: Path
 ) -> None:
-    run = start_on_cluster(cluster, prepared, command(prepared, given, write_profile(prepared), *range(SHARDS)))
+    run = start_on_cluster(
+        cluster, prepared, command(prepared, given, write_profile(prepared), *annotated(*range(SHARDS)))
+    )
     held = hold_workers(cluster, run, 2)
     cluster.stop("slurmctld")
     for process in held:
@@ -254,8 +262,8 @@ def test_the_other_profiles_ask_for_a_model_and_put_several_shards_into_one_job(
     other = tmp_path / "other"
     shutil.copytree(prepared, other)
     runs = [
-        command(prepared, given, write_profile(prepared, "slurm-gres", gpu_model="pretend"), 0, 1),
-        command(other, given, write_profile(other, "slurm-many"), 0, 1, 2),
+        command(prepared, given, write_profile(prepared, "slurm-gres", gpu_model="pretend"), *annotated(0, 1)),
+        command(other, given, write_profile(other, "slurm-many"), *annotated(0, 1, 2)),
     ]
     with ThreadPoolExecutor() as pool:
         done = list(pool.map(lambda words: run_on_cluster(cluster, words), runs))

@@ -24,9 +24,14 @@ demo: ## Train a small pipeline, generate a corpus, recognise its entities on al
 	@gpus=$$(tools/gpu.sh count); set -x; snakemake --cores all $${gpus:+--resources gpu=$$gpus} $(ARGS)
 
 .PHONY: test
-test: ## Run the tests (the browser test is skipped where there is no Chromium)
+test: ## Run the tests (those of the browser, of Slurm, of a GPU are skipped where there is none)
 	@tools/setup.sh dev
 	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} python -m pytest $(ARGS)
+
+.PHONY: test-slurm
+test-slurm: ## Run the tests on a private Slurm of one node (as root, with Slurm and munge installed)
+	@tools/setup.sh dev
+	python -m pytest tests/slurm $(ARGS)
 
 .PHONY: lint
 lint: ## Check style, types and the workflow

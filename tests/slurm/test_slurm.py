@@ -101,9 +101,9 @@ def command(directory: Path, given: dict[str, Any], profile: Path, *targets: str
     ]  # fmt: skip
 
 
-def annotated(*shards: int) -> list[str]:
-    """Return the targets of a run that ends with the annotation of `shards`."""
-    return [f"results/.work/jobs/annotate_shard/{shard:05d}.json" for shard in shards]
+def annotated(count: int = SHARDS) -> list[str]:
+    """Return the targets of a run that ends with the annotation of the first `count` shards."""
+    return [f"results/.work/jobs/annotate_shard/{shard:05d}.json" for shard in range(count)]
 
 
 def environment(cluster: Cluster) -> dict[str, str]:
@@ -202,9 +202,7 @@ def test_only_annotation_asks_for_a_gpu_and_light_rules_stay_on_the_login_node(
 def test_a_job_that_is_cancelled_in_the_middle_is_tried_again(
     cluster: Cluster, given: dict[str, Any], local: Path, prepared: Path
 ) -> None:
-    run = start_on_cluster(
-        cluster, prepared, command(prepared, given, write_profile(prepared), *annotated(*range(SHARDS)))
-    )
+    run = start_on_cluster(cluster, prepared, command(prepared, given, write_profile(prepared), *annotated()))
     held = hold_workers(cluster, run, 2)
     cancelled, *others = sorted(set(held.values()))
     cluster.ask("scancel", cancelled)
@@ -224,7 +222,7 @@ def test_a_job_beyond_its_memory_is_tried_again_with_more(
 ) -> None:
     before = set(cluster.jobs())
     profile = write_profile(prepared, mem_mb="150 * 12 ** (attempt - 1)")
-    run = run_on_cluster(cluster, command(prepared, given, profile, *annotated(0, 1)))
+    run = run_on_cluster(cluster, command(prepared, given, profile, *annotated(2)))
     assert run.returncode == 0, run.stderr
     states = {job: state for job, state in cluster.jobs().items() if job not in before}
     failed = {job for job, state in states.items() if state not in DONE}
@@ -238,9 +236,7 @@ def test_a_job_beyond_its_memory_is_tried_again_with_more(
 def test_a_controller_that_is_away_for_a_while_loses_nothing(
     cluster: Cluster, given: dict[str, Any], local: Path, prepared: Path
 ) -> None:
-    run = start_on_cluster(
-        cluster, prepared, command(prepared, given, write_profile(prepared), *annotated(*range(SHARDS)))
-    )
+    run = start_on_cluster(cluster, prepared, command(prepared, given, write_profile(prepared), *annotated()))
     held = hold_workers(cluster, run, 2)
     cluster.stop("slurmctld")
     for process in held:
@@ -262,8 +258,8 @@ def test_the_other_profiles_ask_for_a_model_and_put_several_shards_into_one_job(
     other = tmp_path / "other"
     shutil.copytree(prepared, other)
     runs = [
-        command(prepared, given, write_profile(prepared, "slurm-gres", gpu_model="pretend"), *annotated(0, 1)),
-        command(other, given, write_profile(other, "slurm-many"), *annotated(0, 1, 2)),
+        command(prepared, given, write_profile(prepared, "slurm-gres", gpu_model="pretend"), *annotated(2)),
+        command(other, given, write_profile(other, "slurm-many"), *annotated(3)),
     ]
     with ThreadPoolExecutor() as pool:
         done = list(pool.map(lambda words: run_on_cluster(cluster, words), runs))

@@ -57,6 +57,10 @@ wildcard_constraints:
     shard=r"\d{5}",
 
 
+# With --software-deployment-method apptainer: what containers/shardner.def builds, in the run's directory.
+container: "shardner.sif"
+
+
 def get_results(wildcards):
     """Return the files that a run makes for its user."""
     names = ["entities.parquet", "documents.parquet", "rejected.parquet"]

@@ -222,12 +222,14 @@ def test_a_job_beyond_its_memory_is_tried_again_with_more(
     cluster: Cluster, given: dict[str, Any], local: Path, prepared: Path
 ) -> None:
     before = set(cluster.jobs())
-    profile = write_profile(prepared, mem_mb="150 * 12 ** (attempt - 1)")
+    profile = write_profile(prepared, mem_mb="300 * 6 ** (attempt - 1)")
     run = run_on_cluster(cluster, command(prepared, given, profile, *annotated(2)))
     assert run.returncode == 0, run.stderr
     states = {job: state for job, state in cluster.jobs().items() if job not in before}
     failed = {job for job, state in states.items() if state not in DONE}
-    assert len(failed) == 2 and {cluster.describe(job)["MinMemoryNode"] for job in failed} == {"150M"}
+    assert len(failed) == 2 and {cluster.describe(job)["MinMemoryNode"] for job in failed} == {"300M"}
+    logs = [path.read_text() for job in failed for path in prepared.glob(f".snakemake/slurm_logs/*/*/{job}.log")]
+    assert ["exceeded memory limit" in log for log in logs] == [True, True]
     succeeded = {job.job_id or "" for job in records(prepared)}
     assert {cluster.describe(job)["MinMemoryNode"] for job in succeeded} == {"1800M"}
     assert_same_results(prepared, given, local, kept=2)

@@ -24,7 +24,7 @@ demo: ## Train a small pipeline, generate a corpus, recognise its entities on al
 	@gpus=$$(tools/gpu.sh count); set -x; snakemake --cores all $${gpus:+--resources gpu=$$gpus} $(ARGS)
 
 .PHONY: test
-test: ## Run the tests (those of the browser and of transformers are skipped where Chromium or Torch is missing)
+test: ## Run the tests (those of the browser, Slurm, GPUs and transformers are skipped where there is none)
 	@tools/setup.sh dev
 	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} python -m pytest $(ARGS)
 
@@ -32,6 +32,11 @@ test: ## Run the tests (those of the browser and of transformers are skipped whe
 test-transformers: ## Run the tests of transformer pipelines (puts spacy-curated-transformers and Torch into .venv)
 	@tools/setup.sh dev transformers
 	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} python -m pytest -m transformers $(ARGS)
+
+.PHONY: test-slurm
+test-slurm: ## Run the tests on a private Slurm of one node (as root, with Slurm and munge installed)
+	@tools/setup.sh dev
+	python -m pytest tests/slurm $(ARGS)
 
 .PHONY: lint
 lint: ## Check style, types and the workflow

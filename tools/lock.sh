@@ -18,7 +18,9 @@ compile() { # NAME [OPTION...]: one lock for every platform and every Python fro
 
 # Each lock is constrained by those before it: a package has the same version in all of them, and they add up.
 compile run "$@"
-compile dev --extra dev --constraint requirements/run.lock "$@"
+compile dev --extra dev --extra slurm --extra s3 --constraint requirements/run.lock "$@"
+compile slurm --extra slurm --constraint requirements/dev.lock "$@"
+compile s3 --extra s3 --constraint requirements/dev.lock "$@"
 compile transformers --extra transformers --constraint requirements/dev.lock "$@"
 compile cuda13 --extra cuda13 --constraint requirements/dev.lock --constraint requirements/transformers.lock "$@"
 compile cuda12 --extra cuda12 --constraint requirements/dev.lock "$@"

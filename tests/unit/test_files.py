@@ -22,6 +22,16 @@ def test_a_failure_leaves_what_was_there_before(tmp_path: Path) -> None:
     assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
 
 
+def test_two_attempts_of_a_job_write_to_files_of_their_own(tmp_path: Path) -> None:
+    target = tmp_path / "a.json"
+    with atomic_path(target) as old:
+        with atomic_path(target) as new:
+            new.write_text("new")
+            old.write_text("old")
+        assert target.read_text() == "new"
+    assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
+
+
 def test_scratch_lies_where_the_scheduler_says_and_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_TMPDIR", str(tmp_path / "node"))
     with scratch_directory(tmp_path / "results" / "x.parquet") as scratch:

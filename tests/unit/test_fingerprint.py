@@ -1,3 +1,4 @@
+import ast
 import shutil
 from pathlib import Path
 
@@ -45,3 +46,17 @@ def test_a_change_of_the_reader_does_not_redo_the_pipeline(package: Path) -> Non
     before = fingerprint("shardner.model.pipeline")
     change(package / "corpus" / "__init__.py")
     assert fingerprint("shardner.model.pipeline") == before
+
+
+def test_every_import_is_found_that_a_parser_finds() -> None:
+    for path in sorted(module.PACKAGE.rglob("*.py")):
+        source = path.read_text("utf-8")
+        assert imports_by_parser(source) <= set(module._imported_names(source)), path
+
+
+def imports_by_parser(source: str) -> set[str]:
+    nodes = list(ast.walk(ast.parse(source)))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    froms = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    named = {node.module for node in froms} | {f"{node.module}.{name.name}" for node in froms for name in node.names}
+    return {name for name in plain | named if name and name.startswith("shardner.")}

@@ -100,7 +100,7 @@ def test_a_gpu_that_spacy_cannot_use_is_a_clear_error(pipeline: Pipeline, cupy: 
 
 
 @pytest.mark.parametrize("failing", [1, 3, 4])
-@pytest.mark.parametrize("path", ["fused, texts", "fused, documents", "stock"])
+@pytest.mark.parametrize("path", ["fused", "stock"])
 def test_a_batch_that_does_not_fit_is_halved_and_nothing_else_changes(
     path: str, failing: int, pipeline: Pipeline, cupy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,10 +108,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_nothing_else_changes(
     kind: type[Any] = StockEngine if path == "stock" else FusedEngine
     expected = columns(kind(nlp, 400).annotate(TEXTS, Stopwatch()))
     engine = kind(nlp, 400)
-    method = "_annotate_texts" if path == "fused, texts" else "_annotate_part"
-    if path == "fused, documents":
-        engine._reader = None
-    plain, sizes = getattr(engine, method), []
+    plain, sizes = engine._annotate_part, []
 
     def annotate(*given: Any) -> Any:
         sizes.append(len(given[1]))
@@ -120,7 +117,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_nothing_else_changes(
             raise cupy.cuda.memory.OutOfMemoryError("Out of memory allocating 1 bytes")
         return result
 
-    monkeypatch.setattr(engine, method, annotate)
+    monkeypatch.setattr(engine, "_annotate_part", annotate)
     freed = cupy.get_default_memory_pool().freed
     assert columns(engine.annotate(TEXTS, Stopwatch())) == expected
     halves = sizes[failing : failing + 2]

@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shardner.metrics import GpuUse, Job, Phase, Stopwatch, Totals, Worker, add_up, measured_job, read_job, write_job
@@ -31,7 +32,7 @@ def test_a_job_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
     job = Job(
         rule="annotate_shard", shard=3, host="node", device="cpu", device_uuid=None, cuda_visible_devices=None,
         threads=1, engine="spacy", engine_reason="because", started_at_s=0.5, ended_at_s=3.5, totals=done,
-        workers=(worker,),
+        workers=(worker,), job_id="4711_3",
     )  # fmt: skip
     write_job(tmp_path / "job.json", job)
     assert read_job(tmp_path / "job.json") == job
@@ -78,3 +79,10 @@ def test_what_a_gpu_did_comes_back_from_disk(tmp_path: Path) -> None:
     job = replace(read_job(tmp_path / "job.json"), gpu_use=GpuUse(samples=3, power_j=1.5), device_number=2)
     write_job(tmp_path / "job.json", job)
     assert read_job(tmp_path / "job.json") == job
+
+
+def test_a_job_of_a_cluster_records_the_schedulers_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    with measured_job(tmp_path / "job.json", "merge_shards"):
+        pass
+    assert read_job(tmp_path / "job.json").job_id == "4711"

@@ -22,6 +22,7 @@ rule annotate_shard:
     resources:
         gpu=GPUS,
         mem_mb=get_memory_mb,
+        runtime=growing(60),
     params:
         code=fingerprint("shardner.annotate"),
     message:

@@ -9,12 +9,12 @@ from snakemake.logging import logger
 sys.path.insert(0, str(Path(str(workflow.current_basedir), "..", "scripts").resolve()))
 
 from shardner.config import complete, parse_config
-from shardner.corpus import check_files, expand_files
+from shardner.corpus import check_files, check_remote, expand_files, is_remote
 from shardner.demo.corpus import DEMO_CORPUS_BYTES
 from shardner.errors import ShardnerError
 from shardner.fingerprint import fingerprint
 from shardner.gpu.device import count_gpus, gpus_a_job
-from shardner.model.source import SourceKind, classify, source_files
+from shardner.model.source import SourceKind, classify, prepares_here, source_files
 from shardner.plan import estimate_chars, plan_shards, refuse_patterns
 
 DEMO = Path("resources/demo")
@@ -27,6 +27,9 @@ def get_plan():
         source = classify(parsed.model.name)
         if parsed.corpus.files == ("demo",):
             files = [(DEMO / "corpus.jsonl", DEMO_CORPUS_BYTES)]
+        elif any(map(is_remote, parsed.corpus.files)):
+            check_remote(parsed.corpus.files, parsed.shards)
+            return parsed, source, [storage(url) for url in parsed.corpus.files], parsed.shards
         else:
             files = [(path, path.stat().st_size) for path in expand_files(parsed.corpus.files)]
             refuse_patterns([parsed.output.dir, Path(source.name), *(path for path, _ in files)])
@@ -67,6 +70,10 @@ GPU_ENV = "../../envs/gpu.yaml"
 
 wildcard_constraints:
     shard=r"\d{5}",
+
+
+# With --software-deployment-method apptainer: what containers/shardner.def builds, in the run's directory.
+container: "shardner.sif"
 
 
 def get_results(wildcards):
@@ -123,3 +130,8 @@ def get_worker_count(wildcards):
 def get_memory_mb(wildcards, threads, attempt):
     """Return the memory that an annotate job asks a cluster for; more at each further attempt."""
     return (1_000 + 1_500 * threads) * attempt
+
+
+def growing(first):
+    """Return what a cluster is asked for: `first`, and as much again at each further attempt."""
+    return lambda wildcards, attempt: first * attempt

@@ -14,7 +14,8 @@ rule export_csv:
         CPU_ENV
     threads: 1
     resources:
-        mem_mb=2_000,
+        mem_mb=growing(2_000),
+        runtime=growing(60),
     params:
         code=fingerprint("shardner.export"),
     message:
@@ -37,7 +38,8 @@ rule export_jsonl:
         CPU_ENV
     threads: 1
     resources:
-        mem_mb=2_000,
+        mem_mb=growing(2_000),
+        runtime=growing(60),
     params:
         code=fingerprint("shardner.export"),
     message:
@@ -63,7 +65,8 @@ rule export_docbin:
         CPU_ENV
     threads: 1
     resources:
-        mem_mb=2_000,
+        mem_mb=growing(2_000),
+        runtime=growing(60),
     params:
         code=fingerprint("shardner.export"),
     message:

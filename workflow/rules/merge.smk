@@ -23,7 +23,8 @@ rule merge_shards:
         CPU_ENV
     threads: 1
     resources:
-        mem_mb=2_000,
+        mem_mb=growing(2_000),
+        runtime=growing(60),
     params:
         code=fingerprint("shardner.merge"),
         shards=COUNT,

@@ -12,7 +12,8 @@ rule train_demo_pipeline:
         CPU_ENV
     threads: 1
     resources:
-        mem_mb=2_000,
+        mem_mb=growing(2_000),
+        runtime=growing(60),
     params:
         code=fingerprint("shardner.demo.train"),
     message:
@@ -33,11 +34,13 @@ rule prepare_model:
         LOGS / "prepare_model" / "all.log",
     benchmark:
         BENCHMARKS / "prepare_model" / "all.tsv"
+    localrule: prepares_here(CONFIG.model.prepare, SOURCE)
     conda:
         CPU_ENV
     threads: 1
     resources:
-        mem_mb=2_000,
+        mem_mb=growing(2_000),
+        runtime=growing(60),
     params:
         code=fingerprint("shardner.model.pipeline"),
         name=CONFIG.model.name,

@@ -14,11 +14,14 @@ rule write_provenance:
         LOGS / "write_provenance" / "all.log",
     benchmark:
         BENCHMARKS / "write_provenance" / "all.tsv"
+    # seconds: on a cluster it runs where Snakemake does
+    localrule: True
     conda:
         CPU_ENV
     threads: 1
     resources:
-        mem_mb=1_000,
+        mem_mb=growing(1_000),
+        runtime=growing(60),
     params:
         code=fingerprint("shardner.provenance"),
     message:
@@ -54,7 +57,8 @@ rule report_performance:
         CPU_ENV
     threads: 1
     resources:
-        mem_mb=2_000,
+        mem_mb=growing(2_000),
+        runtime=growing(60),
     params:
         code=fingerprint("shardner.report"),
     message:

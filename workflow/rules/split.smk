@@ -13,7 +13,8 @@ rule make_demo_corpus:
         CPU_ENV
     threads: 1
     resources:
-        mem_mb=1_000,
+        mem_mb=growing(1_000),
+        runtime=growing(60),
     params:
         code=fingerprint("shardner.demo.corpus"),
     message:
@@ -38,7 +39,8 @@ rule split_corpus:
         CPU_ENV
     threads: 1
     resources:
-        mem_mb=2_000,
+        mem_mb=growing(2_000),
+        runtime=growing(60),
     params:
         code=fingerprint("shardner.split"),
         corpus=SETTINGS["corpus"],

@@ -250,7 +250,7 @@ def _job_record(
         totals=add_up([parent, *(worker.totals for worker in workers)]),
         workers=workers,
         scheduler=scheduled.scheduler if scheduled else None,
-        scheduler_job=scheduled.job if scheduled else None,
+        job_id=scheduled.job if scheduled else None,
     )
 
 

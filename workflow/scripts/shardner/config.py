@@ -38,6 +38,14 @@ class OnBadRecord(StrEnum):
     FAIL = "fail"
 
 
+class PrepareChoice(StrEnum):
+    """Where a cluster's user wants the pipeline to be prepared."""
+
+    AUTO = "auto"
+    LOCAL = "local"
+    JOB = "job"
+
+
 class DeviceChoice(StrEnum):
     """Where the user wants to annotate."""
 
@@ -72,6 +80,7 @@ class ModelConfig:
 
     name: str
     components: str | tuple[str, ...]
+    prepare: PrepareChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +154,11 @@ def parse_config(settings: Mapping[str, Any]) -> Config:
             unit=Unit(corpus["unit"]),
             on_bad_record=OnBadRecord(corpus["on_bad_record"]),
         ),
-        model=ModelConfig(model["name"], components if isinstance(components, str) else tuple(components)),
+        model=ModelConfig(
+            name=model["name"],
+            components=components if isinstance(components, str) else tuple(components),
+            prepare=PrepareChoice(model["prepare"]),
+        ),
         shards=values["shards"]["count"],
         max_chars=values["windows"]["max_chars"],
         ner=NerConfig(

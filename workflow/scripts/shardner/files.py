@@ -1,7 +1,8 @@
 """Files that are either complete or not there: write beside the target, then rename.
 
-The temporary name carries the host and the process, so that an old attempt that is still running on another node
-(a requeued cluster job, say) and a new one cannot write into the same file.
+The temporary name is an attempt's own, so that an old attempt that is still running on another node (a requeued
+cluster job, say) and a new one cannot write into the same file. It tells host and process, for whoever finds one left
+behind; the random part is for processes in containers, which share both.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 
 @contextmanager
@@ -22,7 +24,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     The file's content reaches the disk before the rename does, so a crash of the machine leaves no empty result.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}.tmp")
+    temporary = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}.{token_hex(4)}.tmp")
     try:
         yield temporary
         with temporary.open("rb") as file:

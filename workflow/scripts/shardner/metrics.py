@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from shardner.files import write_text_atomically
+from shardner.gpu.scheduler import find_scheduler
 
 
 class Phase(StrEnum):
@@ -140,8 +141,8 @@ class Job:
     device_memory_bytes: int | None = None
     driver: str | None = None  # of the GPU, and the newest CUDA that it runs
     cuda: str | None = None
-    scheduler: str | None = None  # slurm, lsf, pbs or kubernetes, and its name for the job
-    scheduler_job: str | None = None
+    scheduler: str | None = None  # slurm, lsf, pbs or kubernetes
+    job_id: str | None = None  # the scheduler's, of the attempt that succeeded
     gpu_use: GpuUse | None = None
 
     @property
@@ -205,6 +206,7 @@ def measured_job(path: Path, rule: str, *, threads: int = 1) -> Iterator[None]:
     """Record a job that is one plain process (everything but ``annotate_shard``)."""
     started_at_s = time.time()
     yield
+    scheduled = find_scheduler(os.environ)
     job = Job(
         rule=rule,
         shard=None,
@@ -218,5 +220,7 @@ def measured_job(path: Path, rule: str, *, threads: int = 1) -> Iterator[None]:
         started_at_s=started_at_s,
         ended_at_s=time.time(),
         totals=Totals(peak_rss_bytes=peak_rss_bytes()),
+        scheduler=scheduled.scheduler if scheduled else None,
+        job_id=scheduled.job if scheduled else None,
     )
     write_job(path, job)

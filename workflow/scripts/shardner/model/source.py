@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from shardner.config import PrepareChoice
 from shardner.errors import ModelError
 from shardner.files import atomic_path
 
@@ -66,6 +67,17 @@ def classify(name: str) -> Source:
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
         raise ModelError(f"model.name: {name!r} is neither a directory nor the name of a pipeline package")
     return Source(SourceKind.PACKAGE, name)
+
+
+def prepares_here(choice: PrepareChoice, source: Source) -> bool:
+    """Tell whether the pipeline is prepared where Snakemake runs, not in a cluster's job.
+
+    `auto`: where it has to be fetched, which a compute node often cannot.
+    """
+    if choice is PrepareChoice.AUTO:
+        missing = source.kind is SourceKind.PACKAGE and package_directory(source.name) is None
+        return missing or source.kind is SourceKind.URL
+    return choice is PrepareChoice.LOCAL
 
 
 def source_files(source: Source) -> list[Path]:

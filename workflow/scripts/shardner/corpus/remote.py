@@ -1,0 +1,44 @@
+"""Files of the corpus that lie elsewhere: URLs, fetched by a storage plugin of Snakemake before the split.
+
+Nothing is asked of the storage when Snakemake parses, for every job of a cluster parses too, often without a network.
+Hence no globs, no look at the columns before the run, and a number of shards that the user gives.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from shardner.config import Auto
+from shardner.corpus.files import detect_format
+from shardner.errors import CorpusError
+
+
+def is_remote(name: str) -> bool:
+    """Tell whether a file's name is a URL (``s3://…``, ``gs://…``, ``https://…``)."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", name) is not None
+
+
+def check_remote(files: Sequence[str], shards: int | Auto) -> None:
+    """Check what can be checked of remote files without fetching them.
+
+    Raises:
+        CorpusError: URLs and local files are mixed, a URL is a pattern or of no known format, or the number of shards
+            is to be found from files whose sizes are not known.
+    """
+    for name in files:
+        if not is_remote(name):
+            raise CorpusError(
+                f"corpus.files: {name!r} is a local file and others are URLs; bring all to one side, or run twice"
+            )
+        path = urlsplit(name).path
+        if set("*?[{}<>") & set(path):
+            raise CorpusError(f"corpus.files: {name!r}: a storage is not searched for patterns; list the files")
+        detect_format(Path(path))
+    if shards == "auto":
+        raise CorpusError(
+            "shards.count: auto needs the sizes of the files, which are not known of URLs before they are fetched;\n"
+            "  write a number, one for every 10 MB of text or so:  shards: {count: 100}"
+        )

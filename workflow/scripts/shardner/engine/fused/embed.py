@@ -88,15 +88,16 @@ class Embedding:
         """Return the row number (N,) of each token, after computing the rows of those not met before."""
         keys = _keys(tokens, self.attributes)
         places = np.searchsorted(self._keys, keys)
+        rows = self._rows[places]
         new = np.flatnonzero(self._keys[places] != keys)
         if len(new):
-            distinct, first = np.unique(keys[new], return_index=True)
+            distinct, first, which = np.unique(keys[new], return_index=True, return_inverse=True)
             if self._size + len(distinct) > len(self.embedded):
                 self._clear(len(np.unique(keys)))
                 return self.look_up(tokens)
+            rows[new] = self._size + which
             self._add(distinct, tokens, new[first])
-            places = np.searchsorted(self._keys, keys)
-        return self._rows[places]
+        return rows
 
     def _add(self, keys: Keys, tokens: Tokens, examples: HostInts) -> None:
         """Append rows for `keys`, sorted and not in the table, computed from a token of each."""

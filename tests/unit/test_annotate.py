@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import polars as pl
@@ -7,7 +8,9 @@ import pytest
 import spacy
 from making import annotate_plainly, entity_rows, make_pipeline, make_texts, write_shard
 from shardner.annotate import annotate_shard, plan_blocks
-from shardner.config import parse_config
+from shardner.config import EngineChoice, parse_config
+from shardner.engine import worker
+from shardner.engine.worker import Block, Task, annotate_block
 from shardner.errors import AnnotateError, DeviceError, ModelError
 from shardner.metrics import Job, read_job
 from shardner.model.pipeline import Pipeline, prepare_pipeline
@@ -52,6 +55,23 @@ def test_workers_give_entities_documents_and_metrics_that_agree(
     assert sum(job.totals.labels.values()) == len(expected)
     assert 1 <= len(job.workers) <= job.threads == 2  # the first may be done before the second has started
     assert {"start_up", "load", "tokenize", "encode", "decode"} <= set(job.totals.seconds)
+
+
+def test_a_worker_that_met_many_words_loads_its_pipeline_again_without_a_difference(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows = write_shard(tmp_path / "windows.parquet", TEXTS)
+    task = Task(0, windows, pipeline, EngineChoice.AUTO, None, None, started_at_s=time.time())
+    monkeypatch.setattr(worker, "_ready", None)
+    blocks = [Block(number, 10 * number, 10) for number in range(3)]
+    expected = [annotate_block(task, block) for block in blocks]
+    assert ["load" in result.totals.seconds for result in expected] == [True, False, False]
+    monkeypatch.setattr(worker, "WORDS_A_LOAD", 0)
+    again = [annotate_block(task, block) for block in blocks]
+    assert all("load" in result.totals.seconds and "start_up" not in result.totals.seconds for result in again)
+    assert {result.ready_at_s for result in again} == {expected[0].ready_at_s}
+    for before, after in zip(expected, again, strict=True):
+        assert before.entities.equals(after.entities) and before.documents.equals(after.documents)
 
 
 def test_an_empty_shard_starts_no_worker(pipeline: Pipeline, tmp_path: Path) -> None:
@@ -104,6 +124,13 @@ def test_blocks_cover_a_shard_in_order_and_hold_bounded_text(tmp_path: Path) -> 
     texts = ["x" * size for size in (0, 10, 5, 30, 1, 1, 0, 99, 0)]
     blocks = plan_blocks(write_shard(tmp_path / "w.parquet", texts), block_chars=15)
     assert [(block.first, block.rows) for block in blocks] == [(0, 3), (3, 1), (4, 3), (7, 1), (8, 1)]
+
+
+def test_a_small_shard_has_blocks_for_all_workers(tmp_path: Path) -> None:
+    windows = write_shard(tmp_path / "w.parquet", ["x" * 4096] * 100)
+    assert len(plan_blocks(windows)) == 1
+    blocks = plan_blocks(windows, workers=4)
+    assert len(blocks) == 13 and sum(block.rows for block in blocks) == 100
 
 
 def test_progress_shows_share_rate_and_time_left() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from shardner.engine.fused import FusedEngine, examine
 from shardner.engine.select import select_engine
 from shardner.engine.stock import StockEngine
 from shardner.metrics import Stopwatch
+from shardner.model.pipeline import load_pipeline, prepare_pipeline, read_pipeline, write_pipeline
+from shardner.model.source import classify
 
 pytest.importorskip(
     "spacy_curated_transformers", reason="needs the transformers extra: tools/setup.sh dev transformers"
@@ -104,3 +107,15 @@ def test_the_audit_finds_the_answers_of_stock_spacy() -> None:
     findings = audit(nlp, texts, texts, found)
     assert findings.audited == findings.identical + findings.near_ties == len(texts)
     assert findings.near_ties <= 1
+
+
+def test_mixed_precision_reaches_the_transformer(tmp_path: Path) -> None:
+    plain = transformer_pipeline(1, before=["sentencizer"])
+    plain.to_disk(tmp_path / "model")
+    source = classify(str(tmp_path / "model"))
+    for wanted in (False, True):
+        pipeline = prepare_pipeline(source, None, tmp_path / "unpacked", "auto", mixed_precision=wanted)
+        write_pipeline(tmp_path / "pipeline.json", pipeline)
+        nlp = load_pipeline(read_pipeline(tmp_path / "pipeline.json"))
+        shims = [shim for node in nlp.get_pipe("transformer").model.walk() for shim in node.shims]
+        assert shims and all(shim._mixed_precision is wanted for shim in shims)

@@ -257,3 +257,11 @@ def test_what_is_left_out_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.INFO):
         prepare_pipeline(classify(str(directory)), None, tmp_path / "u", "auto")
     assert "left out 'senter'" in caplog.text
+
+
+def test_mixed_precision_without_a_transformer_is_an_error_that_says_so(tmp_path: Path) -> None:
+    model = make_pipeline(tmp_path / "model")
+    with pytest.raises(
+        ModelError, match=r"no component of this pipeline is a transformer .* \{mixed_precision: false\}"
+    ):
+        prepare_pipeline(classify(str(model)), None, tmp_path / "unpacked", "auto", mixed_precision=True)

@@ -45,6 +45,7 @@ rule prepare_model:
         code=fingerprint("shardner.model.pipeline"),
         name=CONFIG.model.name,
         components=CONFIG.model.components,
+        mixed_precision=CONFIG.model.mixed_precision,
     message:
         "Preparing the pipeline {params.name}"
     script:

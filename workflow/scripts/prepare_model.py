@@ -12,5 +12,6 @@ with job_log(snakemake.log[0]):
     with measured_job(Path(snakemake.output.job), snakemake.rule):
         demo = Path(snakemake.input.demo[0]) if snakemake.input.demo else None
         unpacked, components = Path(snakemake.output.unpacked), snakemake.params.components
-        pipeline = prepare_pipeline(classify(snakemake.params.name), demo, unpacked, components)
+        mixed = snakemake.params.mixed_precision
+        pipeline = prepare_pipeline(classify(snakemake.params.name), demo, unpacked, components, mixed_precision=mixed)
         write_pipeline(Path(snakemake.output.pipeline), pipeline)

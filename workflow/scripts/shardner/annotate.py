@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 
 #: A block holds at most so many characters (or one window): what a worker annotates before it reports.
 BLOCK_CHARS = 1 << 19
+#: With several workers a block holds less, so that each worker has so many and none waits long for the last one.
+BLOCKS_A_WORKER = 8
+LEAST_BLOCK_CHARS = 1 << 15
 #: Blocks that lie ready for each worker, so that none waits for the parent.
 BLOCKS_AHEAD = 2
 #: Finished blocks are written to disk when this many wait.
@@ -71,7 +74,7 @@ def annotate_shard(
     asked_at_s = time.time()
     if not windows.is_file():
         raise AnnotateError(f"{windows} is gone; remove {windows.parent} and run again: the corpus is then split anew")
-    blocks = plan_blocks(windows)
+    blocks = plan_blocks(windows, threads)
     with lease_device(ner.device, gpus=gpus) as device, scratch_directory(results.entities) as scratch:
         started_at_s = time.time()  # from now on the device is the job's
         threads, share = _share_device(device, pipeline, ner, threads)
@@ -121,10 +124,16 @@ def _share_device(device: Device, pipeline: Pipeline, ner: NerConfig, threads: i
     return workers, share
 
 
-def plan_blocks(windows: Path, block_chars: int = BLOCK_CHARS) -> list[Block]:
-    """Cut a shard into blocks of consecutive windows of at most `block_chars` characters, or one window."""
+def plan_blocks(windows: Path, workers: int = 1, block_chars: int = BLOCK_CHARS) -> list[Block]:
+    """Cut a shard into blocks of consecutive windows of at most `block_chars` characters, or one window.
+
+    For several workers blocks are smaller, where the shard is too small to keep all of them busy.
+    """
     sizes = pl.scan_parquet(windows).select(pl.col("text").str.len_chars()).collect().to_series().to_numpy()
     before = np.cumsum(sizes, dtype=np.int64)
+    if workers > 1 and sizes.size:
+        share = int(before[-1]) // (workers * BLOCKS_A_WORKER)
+        block_chars = min(block_chars, max(share, LEAST_BLOCK_CHARS))
     blocks: list[Block] = []
     first = 0
     while first < sizes.size:

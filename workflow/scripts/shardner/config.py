@@ -81,6 +81,7 @@ class ModelConfig:
     name: str
     components: str | tuple[str, ...]
     prepare: PrepareChoice
+    mixed_precision: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,7 @@ def parse_config(settings: Mapping[str, Any]) -> Config:
             name=model["name"],
             components=components if isinstance(components, str) else tuple(components),
             prepare=PrepareChoice(model["prepare"]),
+            mixed_precision=model["mixed_precision"],
         ),
         shards=values["shards"]["count"],
         max_chars=values["windows"]["max_chars"],

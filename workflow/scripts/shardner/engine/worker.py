@@ -5,11 +5,12 @@ A worker reads its blocks from the shard itself and hands back tables, so texts 
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -82,6 +83,10 @@ class _Ready:
 
 _ready: _Ready | None = None
 
+#: Words that a vocabulary meets before the pipeline is loaded again. A memory zone frees the words, but spaCy's index
+#: of them keeps a place for each that ever was in it; loading costs as much as annotating some 20,000 tokens.
+WORDS_A_LOAD = 500_000
+
 
 def annotate_block(task: Task, block: Block) -> Result:
     """Annotate a block of a shard, in a worker process, which loads the pipeline for its first block.
@@ -93,6 +98,10 @@ def annotate_block(task: Task, block: Block) -> Result:
     watch = Stopwatch()
     if _ready is None:
         _ready = _get_ready(task, watch)
+    elif len(_ready.nlp.vocab) > WORDS_A_LOAD:
+        ready_at_s, _ready = _ready.ready_at_s, None
+        gc.collect()  # the old pipeline goes before the new one comes
+        _ready = replace(_load(task, watch), ready_at_s=ready_at_s)
     reused_before = _ready.engine.reused
     with watch.phase(Phase.READ):
         windows = pl.scan_parquet(task.windows).slice(block.first, block.rows).collect()
@@ -141,6 +150,10 @@ def _get_ready(task: Task, watch: Stopwatch) -> _Ready:
     import spacy  # noqa: F401  - counted as start-up, not as loading
 
     watch.seconds[Phase.START_UP.value] += time.time() - task.started_at_s
+    return _load(task, watch)
+
+
+def _load(task: Task, watch: Stopwatch) -> _Ready:
     with watch.phase(Phase.LOAD):
         nlp, selected = load_engine(task.pipeline, task.engine, task.batch_tokens, task.share)
     return _Ready(nlp, selected, Reuse(selected.engine), ready_at_s=time.time())

@@ -7,9 +7,10 @@ import importlib
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from shardner.errors import ModelError
@@ -50,9 +51,17 @@ class Pipeline:
     left_out: tuple[str, ...]
     labels: tuple[str, ...]
     notes: tuple[str, ...]
+    mixed_precision: bool = False  # transformers compute in half precision on a GPU
 
 
-def prepare_pipeline(source: Source, demo: Path | None, unpacked: Path, components: str | Sequence[str]) -> Pipeline:
+def prepare_pipeline(
+    source: Source,
+    demo: Path | None,
+    unpacked: Path,
+    components: str | Sequence[str],
+    *,
+    mixed_precision: bool = False,
+) -> Pipeline:
     """Find (fetch, unpack) a pipeline, load it once, and choose its components.
 
     Args:
@@ -60,9 +69,11 @@ def prepare_pipeline(source: Source, demo: Path | None, unpacked: Path, componen
         demo: the directory of the demo's trained pipeline, where it is meant.
         unpacked: where a wheel's content goes.
         components: ``"auto"``, ``"all"``, or names.
+        mixed_precision: whether transformers are to compute in half precision on a GPU.
 
     Raises:
-        ModelError: the pipeline cannot be found or loaded, or writes no entities.
+        ModelError: the pipeline cannot be found or loaded, writes no entities, or has nothing to compute in half
+            precision.
     """
     unpacked.mkdir(parents=True, exist_ok=True)
     location, sys_path = _locate(source, demo, unpacked)
@@ -70,6 +81,11 @@ def prepare_pipeline(source: Source, demo: Path | None, unpacked: Path, componen
     selection = select_components(nlp, components)
     for note in selection.notes:
         log.info(note)
+    if mixed_precision and not find_precision(nlp, selection.kept):
+        raise ModelError(
+            "model.mixed_precision: no component of this pipeline is a transformer that can compute in half precision; "
+            "write:   model: {mixed_precision: false}"
+        )
     log.info("components kept: %s; left out: %s", ", ".join(selection.kept), ", ".join(selection.left_out) or "none")
     root, files = _files(location, sys_path)
     return Pipeline(
@@ -84,6 +100,7 @@ def prepare_pipeline(source: Source, demo: Path | None, unpacked: Path, componen
         left_out=selection.left_out,
         labels=_labels(nlp, selection.kept),
         notes=selection.notes,
+        mixed_precision=mixed_precision,
     )
 
 
@@ -122,6 +139,9 @@ def load_pipeline(pipeline: Pipeline) -> Language:
         ModelError: the pipeline has gone, or cannot be loaded.
     """
     nlp = _load(pipeline.location, pipeline.sys_path, exclude=pipeline.left_out)
+    if pipeline.mixed_precision:
+        changes = find_precision(nlp, pipeline.components)
+        nlp = _load(pipeline.location, pipeline.sys_path, exclude=pipeline.left_out, changes=changes)
     for name in pipeline.components:
         if name not in nlp.pipe_names:  # named in config, disabled in the pipeline's own
             nlp.enable_pipe(name)
@@ -140,7 +160,24 @@ def load_tokenizer(pipeline: Pipeline) -> Language:
     return nlp
 
 
-def _load(location: str, sys_path: str | None, *, exclude: Sequence[str]) -> Language:
+def find_precision(nlp: Language, names: Sequence[str]) -> dict[str, bool]:
+    """Return, by path in the config, half precision for every part of the components `names` that knows the setting."""
+    found: dict[str, bool] = {}
+
+    def look(part: Any, path: str) -> None:
+        for key, value in part.items() if isinstance(part, dict) else ():
+            if key == "mixed_precision":
+                found[f"{path}.{key}"] = True
+            look(value, f"{path}.{key}")
+
+    for name in names:
+        look(nlp.config["components"][name], f"components.{name}")
+    return found
+
+
+def _load(
+    location: str, sys_path: str | None, *, exclude: Sequence[str], changes: Mapping[str, Any] = MappingProxyType({})
+) -> Language:
     import spacy
 
     if sys_path is not None and sys_path not in sys.path:
@@ -148,8 +185,8 @@ def _load(location: str, sys_path: str | None, *, exclude: Sequence[str]) -> Lan
         importlib.invalidate_caches()
     try:
         if Path(location).is_absolute():
-            return spacy.util.load_model_from_path(Path(location), exclude=list(exclude))
-        return spacy.util.load_model_from_package(location, exclude=list(exclude))
+            return spacy.util.load_model_from_path(Path(location), exclude=list(exclude), config=dict(changes))
+        return spacy.util.load_model_from_package(location, exclude=list(exclude), config=dict(changes))
     except Exception as error:  # spaCy raises whatever a component's own code raises
         raise ModelError(
             f"model.name: the pipeline {location!r} cannot be loaded: {type(error).__name__}: {error}{_advice(error)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -111,12 +112,22 @@ def test_a_device_that_may_not_be_opened_is_not_counted(machine: Path) -> None:
     assert [(gpu.number, gpu.uuid) for gpu in find_gpus().gpus] == [(0, card(1)["uuid"])]
 
 
-def test_another_users_processes_occupy_a_device(machine: Path) -> None:
-    mine = os.getuid()
-    others = [int(path.name) for path in Path("/proc").glob("[0-9]*") if path.stat().st_uid != mine]
+@pytest.fixture
+def others_process() -> Iterator[int]:
+    """The pid of a process of another user: one started as nobody, or else one that is there."""
+    if os.getuid() == 0:
+        with subprocess.Popen(["sleep", "60"], user=65534) as process:
+            yield process.pid
+            process.kill()
+        return
+    others = [int(path.name) for path in Path("/proc").glob("[0-9]*") if path.stat().st_uid != os.getuid()]
     if not others:
         pytest.skip("every process here is this user's")
-    write_machine(machine, [card(0, pids=others[:1]), card(1, pids=[os.getpid()])])
+    yield others[0]
+
+
+def test_another_users_processes_occupy_a_device(machine: Path, others_process: int) -> None:
+    write_machine(machine, [card(0, pids=[others_process]), card(1, pids=[os.getpid()])])
     assert [gpu.occupied for gpu in find_gpus().gpus] == [True, False]
 
 

@@ -15,7 +15,7 @@ from shardner.metrics import Stopwatch
 #: Longer texts are not remembered from block to block.
 LONGEST_CHARS = 1_000
 #: What a worker remembers at most, and what a remembered text takes besides its characters, about.
-MEMORY_BYTES = 32 << 20
+MEMORY_BYTES = 8 << 20
 OVERHEAD_BYTES = 800
 
 

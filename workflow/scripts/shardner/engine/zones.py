@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 BATCH_TOKENS = 8_000
 #: Words that the vocabulary may learn for good. In a memory zone spaCy's tokenizer does not cache what it has not seen
 #: before, and takes 2.5 times as long for it; with the first words of a corpus in its cache, few are left to that.
-LEXEMES = 100_000
+#: A word costs about a kilobyte of memory.
+LEXEMES = 30_000
 #: Runs of characters without a space (words, with the punctuation around them) whose tokens the tokenizer may cache.
 #: Its own limit is 10,000, and each beyond it costs five times as much again whenever it comes.
-CACHED_CHUNKS = 2 * LEXEMES
+CACHED_CHUNKS = 50_000
 #: Characters that a token and the space behind it have, about.
 CHARS_A_TOKEN = 4
 #: Characters after which the strings that the vocabulary gathered are freed.
-ZONE_CHARS = 4 << 20
+ZONE_CHARS = 1 << 19
 
 
 class Tokenization:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from spacy.vocab import Vocab
 
 #: Bytes of the table. Full, it starts again from nothing: rare, and it costs the embeddings of the tokens then met.
-TABLE_BYTES = 56 << 20
+TABLE_BYTES = 48 << 20
 
 #: Layers that compute a token's row from that token's row alone.
 TOKENWISE = (

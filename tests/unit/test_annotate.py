@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -66,12 +68,37 @@ def test_a_worker_that_met_many_words_loads_its_pipeline_again_without_a_differe
     blocks = [Block(number, 10 * number, 10) for number in range(3)]
     expected = [annotate_block(task, block) for block in blocks]
     assert ["load" in result.totals.seconds for result in expected] == [True, False, False]
-    monkeypatch.setattr(worker, "WORDS_A_LOAD", 0)
+    monkeypatch.setattr(worker, "WORDS_A_LOAD", -1)
     again = [annotate_block(task, block) for block in blocks]
     assert all("load" in result.totals.seconds and "start_up" not in result.totals.seconds for result in again)
     assert {result.ready_at_s for result in again} == {expected[0].ready_at_s}
     for before, after in zip(expected, again, strict=True):
         assert before.entities.equals(after.entities) and before.documents.equals(after.documents)
+
+
+def test_words_that_a_pipeline_brings_are_no_reason_to_load_it_again(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nlp = spacy.load(pipeline.location)
+    monkeypatch.setattr(worker, "_ready", None)
+    monkeypatch.setattr(worker, "WORDS_A_LOAD", 1 + len({token.orth for text in TEXTS for token in nlp(text)}))
+    monkeypatch.setattr(worker, "load_engine", with_words(worker.load_engine, 5_000))
+    windows = write_shard(tmp_path / "windows.parquet", TEXTS)
+    task = Task(0, windows, pipeline, EngineChoice.AUTO, None, None, started_at_s=time.time())
+    results = [annotate_block(task, Block(number, 10 * number, 10)) for number in range(3)]
+    assert ["load" in result.totals.seconds for result in results] == [True, False, False]
+
+
+def with_words(load: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """Return `load` for pipelines whose vocabulary has `count` words more."""
+
+    def load_with_words(*given: Any) -> Any:
+        nlp, selected = load(*given)
+        for number in range(count):
+            nlp.vocab[f"word{number}"]
+        return nlp, selected
+
+    return load_with_words
 
 
 def test_an_empty_shard_starts_no_worker(pipeline: Pipeline, tmp_path: Path) -> None:

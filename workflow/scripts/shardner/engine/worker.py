@@ -78,13 +78,15 @@ class _Ready:
     nlp: Language
     selected: Selected
     engine: Reuse
+    words: int  # that the vocabulary came with
     ready_at_s: float
 
 
 _ready: _Ready | None = None
 
-#: Words that a vocabulary meets before the pipeline is loaded again. A memory zone frees the words, but spaCy's index
-#: of them keeps a place for each that ever was in it; loading costs as much as annotating some 20,000 tokens.
+#: Words that a vocabulary meets, besides those that it came with, before the pipeline is loaded again. A memory zone
+#: frees the words, but spaCy's index of them keeps a place for each that ever was in it; loading costs as much as
+#: annotating some 20,000 tokens.
 WORDS_A_LOAD = 500_000
 
 
@@ -98,7 +100,7 @@ def annotate_block(task: Task, block: Block) -> Result:
     watch = Stopwatch()
     if _ready is None:
         _ready = _get_ready(task, watch)
-    elif len(_ready.nlp.vocab) > WORDS_A_LOAD:
+    elif len(_ready.nlp.vocab) - _ready.words > WORDS_A_LOAD:
         ready_at_s, _ready = _ready.ready_at_s, None
         gc.collect()  # the old pipeline goes before the new one comes
         _ready = replace(_load(task, watch), ready_at_s=ready_at_s)
@@ -156,7 +158,7 @@ def _get_ready(task: Task, watch: Stopwatch) -> _Ready:
 def _load(task: Task, watch: Stopwatch) -> _Ready:
     with watch.phase(Phase.LOAD):
         nlp, selected = load_engine(task.pipeline, task.engine, task.batch_tokens, task.share)
-    return _Ready(nlp, selected, Reuse(selected.engine), ready_at_s=time.time())
+    return _Ready(nlp, selected, Reuse(selected.engine), words=len(nlp.vocab), ready_at_s=time.time())
 
 
 def end_with_parent() -> None:

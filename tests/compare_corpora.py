@@ -3,8 +3,8 @@
     python tests/compare_corpora.py --model PIPELINE FILE.jsonl.gz …
 
 Each FILE holds JSON lines with ``id`` and ``text``. It is written again in every format that can carry it, annotated
-from each by a run of its own, and compared entity by entity with what a single process finds. Not part of the suite:
-the corpora are yours.
+from each by a run of its own (one for each length of windows), and compared entity by entity with what a single process
+finds. Not part of the suite: the corpora are yours.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ FORMATS: dict[str, Callable[[Rows, Path], None]] = {
 }
 
 
-def compare(path: Path, model: Path, formats: Sequence[str], directory: Path) -> bool:
-    """Annotate one corpus from each format; print and return whether all agree with the plain loop."""
+def compare(path: Path, model: Path, formats: Sequence[str], sizes: Sequence[int], directory: Path) -> bool:
+    """Annotate one corpus from each format, in windows of each size; print and return whether all agree."""
     rows = read_rows(path)
     expected = annotate_plainly(model, [text for _, text in rows])
     print(f"{path.name}: {len(rows):,} documents, {len(expected):,} entities", flush=True)
@@ -94,13 +94,19 @@ def compare(path: Path, model: Path, formats: Sequence[str], directory: Path) ->
         where = directory / name
         where.mkdir(parents=True)
         FORMATS[name](rows, where / f"corpus.{name}")
-        files = {"files": [f"corpus.{name}"], "id": None if name.startswith("txt") else "id"}
-        run = run_workflow(where, {"corpus": files, "model": {"name": str(model.resolve())}, "shards": {"count": 4}})
-        if run.returncode:
-            print(run.stderr)
-        same = run.returncode == 0 and entity_rows(where / "results/entities.parquet") == expected
-        agree &= same
-        print(f"  {name:<12} {'identical' if same else 'DIFFERENT'}", flush=True)
+        for size in sizes:
+            settings = {
+                "corpus": {"files": [f"corpus.{name}"], "id": None if name.startswith("txt") else "id"},
+                "model": {"name": str(model.resolve())},
+                "shards": {"count": 4},
+                "windows": {"max_chars": size},
+            }
+            run = run_workflow(where, settings, timeout=None)
+            if run.returncode:
+                print(run.stderr)
+            same = run.returncode == 0 and entity_rows(where / "results/entities.parquet") == expected
+            agree &= same
+            print(f"  {name:<12} windows of {size:>9,}: {'identical' if same else 'DIFFERENT'}", flush=True)
     return agree
 
 
@@ -110,11 +116,12 @@ def main() -> None:
     parser.add_argument("corpora", type=Path, nargs="+", metavar="FILE")
     parser.add_argument("--model", type=Path, required=True, metavar="PIPELINE", help="the directory of a pipeline")
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=list(FORMATS))
+    parser.add_argument("--max-chars", nargs="+", type=int, default=[500_000], help="lengths of windows")
     options = parser.parse_args()
     agree = True
     for corpus in options.corpora:
         with tempfile.TemporaryDirectory() as directory:
-            agree &= compare(corpus, options.model, options.formats, Path(directory))
+            agree &= compare(corpus, options.model, options.formats, options.max_chars, Path(directory))
     sys.exit(0 if agree else "some entities differ")
 
 

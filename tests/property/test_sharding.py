@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_process import HereExecutor, run
 from making import WORDS, annotate_plainly, entity_rows, make_pipeline, write_jsonl
 from shardner import annotate
-from shardner.annotate import annotate_shard
 from shardner.config import parse_config
-from shardner.manifest import Manifest
-from shardner.merge import CorpusFiles, merge_shards
 from shardner.model.pipeline import Pipeline, prepare_pipeline
 from shardner.model.source import classify
-from shardner.records import ShardFiles
 from shardner.split import split_corpus
 
 texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join), max_size=40).flatmap(
@@ -31,24 +26,6 @@ texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join), ma
 )
 
 
-class HereExecutor:
-    """Runs what a pool of workers would run in this process: what is tried here is not the processes."""
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(function(*arguments))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-    def shutdown(self, **_: Any) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     directory = make_pipeline(tmp_path_factory.mktemp("model") / "pipeline")
@@ -56,22 +33,6 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
         patch.setattr(annotate, "ProcessPoolExecutor", HereExecutor)
         patch.setattr("shardner.engine.worker._ready", None)
         yield prepare_pipeline(classify(str(directory)), None, directory.parent / "unpacked", "auto")
-
-
-def run(directory: Path, corpus: Path, pipeline: Pipeline, count: int) -> tuple[Manifest, CorpusFiles]:
-    config = parse_config({"corpus": {"files": [str(corpus)]}})
-    shards = [directory / f"{shard}.parquet" for shard in range(count)]
-    rejected, manifest_path = directory / "rejected.parquet", directory / "manifest.json"
-    manifest = split_corpus([corpus], config.corpus, shards, rejected, manifest_path)
-    files = [
-        ShardFiles(*(directory / f"{shard}.{kind}" for kind in ("entities", "documents", "refused", "job")))
-        for shard in range(count)
-    ]
-    for shard, results in enumerate(files):
-        annotate_shard(shard, shards[shard], pipeline, config.ner, threads=1, results=results)
-    results = CorpusFiles(*(directory / name for name in ("entities", "documents", "all-rejected")))
-    merge_shards(manifest, files, rejected, pipeline.labels, "a run", results)
-    return manifest, results
 
 
 @settings(max_examples=12)
@@ -88,7 +49,7 @@ def test_any_number_of_shards_gives_what_one_process_gives(
         for count in (1, 2, 7, 50):
             directory = Path(name) / str(count)
             directory.mkdir()
-            manifest, results = run(directory, corpus, pipeline, count)
+            manifest, results, *_ = run(directory, corpus, pipeline, count)
             assert entity_rows(results.entities) == expected
             table = pl.read_parquet(results.documents)
             assert table["doc"].to_list() == list(range(len(texts)))

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from shardner.config import CorpusConfig, OnBadRecord, Unit
 from shardner.corpus import batch as bounds
-from shardner.corpus import delimited, read_corpus, streams
+from shardner.corpus import delimited, read_corpus, streams, text
 from shardner.errors import CorpusError
 from shardner.records import RECORDS, REJECTED
 
@@ -245,9 +245,10 @@ def test_txt_a_whole_file_is_a_document(tmp_path: Path) -> None:
 def test_txt_a_whole_file_may_be_bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = read(tmp_path, "a.txt", b"\xff", id=None, unit=Unit.FILE)
     assert found.reasons == [(0, 0, "invalid UTF-8 at byte 0 of the record")]
-    monkeypatch.setattr(streams, "MAX_RECORD_BYTES", 10)
+    monkeypatch.setattr(text, "MAX_CHARS", 10)
+    monkeypatch.setattr(text, "WHOLE_BYTES", 100)
     found = read(tmp_path, "a.txt", b"x" * 1000, id=None, unit=Unit.FILE)
-    assert found.reasons == [(0, 0, "the record has 1000 bytes, more than the 10 that can be read")]
+    assert found.reasons == [(0, 0, "the document has 1000 characters, more than the 10 that fit offsets")]
 
 
 def test_txt_has_no_columns_to_keep(tmp_path: Path) -> None:

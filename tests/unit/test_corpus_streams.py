@@ -174,7 +174,7 @@ def test_nothing_has_no_lines(data: bytes) -> None:
 def test_a_long_line_is_cut_and_counted(monkeypatch: pytest.MonkeyPatch, mark: bytes, length: int) -> None:
     monkeypatch.setattr(streams, "MAX_RECORD_BYTES", 10)
     monkeypatch.setattr(streams, "RAW_BYTES", 4)
-    monkeypatch.setattr(streams, "_BUFFER", 3)
+    monkeypatch.setattr(streams, "BUFFER_BYTES", 3)
     long, at = b"x" * (length - 1) + b"\n", len(mark)
     expected = Line(at, long if length <= 10 else b"xxxx", length)
     assert lines(mark + long + b"b\n") == [expected, Line(at + length, b"b\n", 2)]

@@ -9,7 +9,7 @@ from shardner.errors import MergeError
 from shardner.manifest import InputFile, Manifest, ShardInfo, read_manifest, write_manifest
 from shardner.merge import CorpusFiles, merge_shards
 from shardner.metrics import Job, Totals, read_job, write_job
-from shardner.records import DOCUMENTS, ENTITIES, REJECTED, ShardFiles
+from shardner.records import REJECTED, SHARD_DOCUMENTS, SHARD_ENTITIES, SHARD_REJECTED, ShardFiles
 
 
 def shard(directory: Path, number: int, docs: list[int]) -> ShardFiles:
@@ -19,17 +19,18 @@ def shard(directory: Path, number: int, docs: list[int]) -> ShardFiles:
     found = docs[1:]
     pl.DataFrame(
         {"doc": found, "id": [f"d{doc}" for doc in found], "start": [0] * len(found), "end": [3] * len(found),
-         "text": ["Ada"] * len(found), "label": ["PERSON"] * len(found)},
-        schema=ENTITIES,
+         "text": ["Ada"] * len(found), "label": ["PERSON"] * len(found), "window": [0] * len(found)},
+        schema=SHARD_ENTITIES,
     ).write_parquet(files.entities)  # fmt: skip
     pl.DataFrame(
         {"doc": docs, "id": [f"d{doc}" for doc in docs], "file": ["c"] * len(docs), "row": docs,
          "chars": [3] * len(docs), "tokens": [1] * len(docs), "entities": [int(doc in found) for doc in docs],
-         "windows": [1] * len(docs), "shard": [number] * len(docs)},
-        schema=DOCUMENTS,
+         "windows": [1] * len(docs), "shard": [number] * len(docs), "window": [0] * len(docs),
+         "start": [0] * len(docs), "candidates": [False] * len(docs)},
+        schema=SHARD_DOCUMENTS,
     ).write_parquet(files.documents)  # fmt: skip
-    pl.DataFrame(schema={"doc": pl.UInt64, **REJECTED}).write_parquet(files.rejected)
-    totals = Totals(documents=len(docs), entities=len(found), labels={"PERSON": len(found)})
+    pl.DataFrame(schema=SHARD_REJECTED).write_parquet(files.rejected)
+    totals = Totals(documents=len(docs), windows=len(docs), entities=len(found), labels={"PERSON": len(found)})
     write_job(files.job, Job("annotate_shard", number, "h", "cpu", None, None, 1, "spacy", "", 0, 1, totals))
     return files
 
@@ -138,12 +139,12 @@ def test_a_document_may_be_rejected_instead(files: list[ShardFiles]) -> None:
     documents = pl.read_parquet(files[0].documents)
     rewrite(files[0].documents, documents.filter(pl.col("doc") != 0))
     refused = documents.head(1).select(
-        "doc", "file", "row", pl.lit(None, pl.UInt64).alias("byte_offset"),
+        "doc", "window", "windows", "file", "row", pl.lit(None, pl.UInt64).alias("byte_offset"),
         pl.lit("the pipeline failed").alias("reason"), pl.lit("x").alias("raw"),
     )  # fmt: skip
     rewrite(files[0].rejected, refused)
     job = read_job(files[0].job)
-    write_job(files[0].job, replace(job, totals=replace(job.totals, documents=2, rejected=1)))
+    write_job(files[0].job, replace(job, totals=replace(job.totals, windows=2, rejected=1)))
     results = merge(files)
     assert pl.read_parquet(results.rejected)["reason"].to_list() == ["the pipeline failed"]
     assert pl.read_parquet(results.documents)["doc"].to_list() == [1, 2, 3, 4]

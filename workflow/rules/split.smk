@@ -44,6 +44,7 @@ rule split_corpus:
     params:
         code=fingerprint("shardner.split"),
         corpus=SETTINGS["corpus"],
+        windows=SETTINGS["windows"],
         shards=COUNT,
     message:
         "Splitting the corpus into {params.shards} shards"

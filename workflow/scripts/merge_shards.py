@@ -12,10 +12,10 @@ with job_log(snakemake.log[0]):
     from shardner.records import ShardFiles
 
     given, results = snakemake.input, snakemake.output
-    with measured_job(Path(results.job), snakemake.rule):
+    with measured_job(Path(results.job), snakemake.rule) as notes:
         manifest, pipeline = read_manifest(Path(given.manifest)), read_pipeline(Path(given.pipeline))
         files = zip(given.entities, given.documents, given.rejected, given.jobs, strict=True)
-        merge_shards(
+        notes.joins = merge_shards(
             manifest, [ShardFiles(*map(Path, each)) for each in files], Path(given.split_rejected),
             pipeline.labels, name_run(manifest, pipeline),
             CorpusFiles(Path(results.entities), Path(results.documents), Path(results.rejected)),

@@ -10,11 +10,13 @@ with job_log(snakemake.log[0]):
     from shardner.records import shard_path
     from shardner.split import split_corpus
 
+    config = parse_config({"corpus": snakemake.params.corpus, "windows": snakemake.params.windows})
     with measured_job(Path(snakemake.output.job), snakemake.rule):
         split_corpus(
             [Path(path) for path in snakemake.input.files],
-            parse_config({"corpus": snakemake.params.corpus}).corpus,
+            config.corpus,
             [shard_path(Path(snakemake.output.shards), shard) for shard in range(snakemake.params.shards)],
             Path(snakemake.output.rejected),
             Path(snakemake.output.manifest),
+            config.max_chars,
         )

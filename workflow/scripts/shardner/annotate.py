@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 
 from shardner.config import NerConfig
-from shardner.engine.audit import find_limit
+from shardner.engine.audit import find_limit, sample_keys
 from shardner.engine.worker import Block, Result, Task, annotate_block, end_with_parent
 from shardner.errors import AnnotateError
 from shardner.files import atomic_path, scratch_directory
@@ -31,10 +31,21 @@ from shardner.gpu.device import Device, lease_device
 from shardner.gpu.memory import Share, share_out
 from shardner.gpu.sampling import sampled
 from shardner.gpu.scheduler import find_scheduler
-from shardner.metrics import GpuUse, Job, Phase, Stopwatch, Totals, Worker, add_up, peak_rss_bytes, write_job
+from shardner.metrics import (
+    GpuUse,
+    Job,
+    Phase,
+    Stopwatch,
+    Totals,
+    Worker,
+    add_up,
+    peak_rss_bytes,
+    unsure_joins,
+    write_job,
+)
 from shardner.model.pipeline import Pipeline, pipeline_bytes
 from shardner.progress import Progress
-from shardner.records import DOCUMENTS, ENTITIES, REJECTED, WINDOWS, ShardFiles
+from shardner.records import SHARD_DOCUMENTS, SHARD_ENTITIES, SHARD_REJECTED, WINDOWS, ShardFiles
 
 log = logging.getLogger(__name__)
 
@@ -82,10 +93,9 @@ def annotate_shard(
             "shard %05d: %d blocks, %d workers on %s (%s)", shard, len(blocks), threads, device.name, device.reason
         )
         batch_tokens = None if ner.batch_tokens == "auto" else ner.batch_tokens
-        docs = pl.read_parquet(windows, columns=["doc"])["doc"].to_numpy()
-        task = Task(
-            shard, windows, pipeline, ner.engine, batch_tokens, find_limit(docs, ner.audit), time.time(), share
-        )  # fmt: skip
+        numbers = pl.read_parquet(windows, columns=["doc", "window"])
+        limit = find_limit(sample_keys(numbers["doc"].to_numpy(), numbers["window"].to_numpy()), ner.audit)
+        task = Task(shard, windows, pipeline, ner.engine, batch_tokens, limit, time.time(), share)
         watch = Stopwatch()
         tables = _Tables(scratch, _schemas(windows))
         finished: list[Result] = []
@@ -191,9 +201,9 @@ def _schemas(windows: Path) -> dict[str, dict[str, pl.DataType]]:
     shard = pl.read_parquet_schema(windows)
     keep = {column: dtype for column, dtype in shard.items() if column not in WINDOWS}
     return {
-        "entities": dict(ENTITIES),
-        "documents": {**DOCUMENTS, **keep},
-        "rejected": {"doc": pl.UInt64(), **REJECTED},
+        "entities": dict(SHARD_ENTITIES),
+        "documents": {**SHARD_DOCUMENTS, **keep},
+        "rejected": dict(SHARD_REJECTED),
     }
 
 
@@ -227,10 +237,7 @@ class _Tables:
 
 def _without_tables(result: Result) -> Result:
     nothing = pl.DataFrame()
-    return Result(
-        result.block, nothing, nothing, nothing, result.totals,
-        result.engine, result.engine_reason, result.pid, result.ready_at_s, result.ended_at_s,
-    )  # fmt: skip
+    return replace(result, entities=nothing, documents=nothing, rejected=nothing)
 
 
 def _job_record(
@@ -260,6 +267,7 @@ def _job_record(
         workers=workers,
         scheduler=scheduled.scheduler if scheduled else None,
         job_id=scheduled.job if scheduled else None,
+        joins=unsure_joins(place for result in results for place in result.unsure),
     )
 
 

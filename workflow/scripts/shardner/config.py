@@ -177,9 +177,9 @@ def parse_config(settings: Mapping[str, Any]) -> Config:
 
 
 def _refuse_contradictions(corpus: CorpusConfig) -> None:
-    from shardner.records import DOCUMENTS, WINDOWS
+    from shardner.records import SHARD_DOCUMENTS, WINDOWS
 
-    reserved = {*DOCUMENTS, *WINDOWS}
+    reserved = {*SHARD_DOCUMENTS, *WINDOWS}
     for column in corpus.keep:
         if column in reserved:
             raise ConfigError(

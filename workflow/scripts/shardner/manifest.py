@@ -31,6 +31,8 @@ class ShardInfo:
     windows: int
     chars: int
     first_doc: int | None  # of its first window; null for an empty shard
+    first_window: int = 0  # that window's number in its document
+    long_windows: int = 0  # of documents that have more than one
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The merge: results of shards become three tables in corpus order, and nothing may be missing.
 
-Shards are taken in the manifest's order, streamed, and checked one by one: each must account for exactly the
-documents that the split gave it.
+Shards are taken in the manifest's order, streamed, and checked one by one: each must account for exactly the windows
+that the split gave it. Long documents are made whole on the way.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import polars as pl
 from shardner import __version__
 from shardner.corpus import keep_expr, parse_dtype
 from shardner.errors import MergeError
-from shardner.files import atomic_path
+from shardner.files import atomic_path, scratch_directory
 from shardner.manifest import Manifest, ShardInfo
-from shardner.metrics import Job, add_up, read_job
+from shardner.metrics import Job, Joins, read_job, unsure_joins
 from shardner.model.pipeline import Pipeline
-from shardner.records import REJECTED, ShardFiles
+from shardner.records import ENTITIES, REJECTED, ShardFiles
+from shardner.stitch import stitch_shards
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,8 @@ def merge_shards(
     labels: Sequence[str],
     run: str,
     results: CorpusFiles,
-) -> None:
-    """Merge the results of all shards.
+) -> Joins:
+    """Merge the results of all shards; return how the windows of long documents were put together.
 
     Args:
         manifest: what the split gave to each shard.
@@ -60,21 +61,82 @@ def merge_shards(
     if len(shards) != len(manifest.shards):
         raise MergeError(f"the manifest knows {len(manifest.shards)} shards, but there are results of {len(shards)}")
     jobs = [_check_shard(info, files) for info, files in zip(manifest.shards, shards, strict=True)]
-    totals = add_up(job.totals for job in jobs)
-    if totals.documents + totals.rejected != manifest.documents:
-        raise MergeError(
-            f"{totals.documents} annotated and {totals.rejected} rejected documents do not add up to "
-            f"the {manifest.documents} of the corpus"
-        )
+    documents = sum(info.documents for info in manifest.shards)
+    if documents != manifest.documents:
+        raise MergeError(f"the shards' {documents} documents do not add up to the {manifest.documents} of the corpus")
+    long = [info.shard for info in manifest.shards if info.long_windows]
+    refused = _find_refused(shards, long)
     metadata = {"shardner.run": run}
-    label = pl.Enum(sorted({*labels, *totals.labels}))
-    entities = pl.scan_parquet([files.entities for files in shards]).with_columns(pl.col("label").cast(label))
-    _sink(entities, results.entities, metadata)
-    documents = pl.scan_parquet([files.documents for files in shards])
-    _sink(documents.with_columns(_kept_columns(manifest)), results.documents, metadata)
-    refused = [pl.scan_parquet(files.rejected).select(*REJECTED) for files in shards]
-    _sink(pl.concat([pl.scan_parquet(split_rejected), *refused]), results.rejected, metadata)
-    log.info("%d documents, %d entities, %d rejected", totals.documents, totals.entities, manifest.rejected)
+    with scratch_directory(results.entities) as scratch:
+        stitched = stitch_shards(shards, long, refused, scratch)
+        label = pl.Enum(sorted({*labels, *(each for job in jobs for each in job.totals.labels)}))
+        # tables of shards without long documents are taken as they are, with a column more
+        tables = pl.scan_parquet(stitched.entities, extra_columns="ignore", schema=pl.Schema(ENTITIES))
+        entities = tables.with_columns(pl.col("label").cast(label))
+        _sink(entities, results.entities, metadata)
+    table = pl.scan_parquet([files.documents for files in shards])
+    if long:
+        table = _make_whole(table, stitched.documents)
+    _sink(
+        table.drop("window", "start", "candidates").with_columns(_kept_columns(manifest)),
+        results.documents,
+        metadata,
+    )
+    rejected = [_rejected_documents(shard, files, refused) for shard, files in enumerate(shards)]
+    _sink(pl.concat([pl.scan_parquet(split_rejected), *rejected]), results.rejected, metadata)
+    _check_results(manifest, results)
+    unsure = [*stitched.unsure, *(place for job in jobs for place in job.joins.shown)]
+    return unsure_joins(
+        [place for place in unsure if place[0] not in refused], stitched.documents.height, stitched.joins
+    )
+
+
+def _find_refused(shards: Sequence[ShardFiles], long: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Return the long documents of which a window failed, and shard and number of the first that did.
+
+    Such a document is rejected whole.
+    """
+    first: dict[int, tuple[int, int]] = {}
+    for shard in long:
+        failed = pl.scan_parquet(shards[shard].rejected).filter(pl.col("windows") > 1).select("doc", "window")
+        for doc, window in failed.collect().iter_rows():
+            first.setdefault(doc, (shard, window))
+    return first
+
+
+def _rejected_documents(shard: int, files: ShardFiles, refused: dict[int, tuple[int, int]]) -> pl.LazyFrame:
+    """Return a shard's rejected documents; a long one where its first window failed."""
+    first = {doc: window for doc, (where, window) in refused.items() if where == shard}
+    table = pl.scan_parquet(files.rejected)
+    chosen = pl.col("windows") == 1
+    if first:
+        window = pl.col("doc").replace_strict(first, default=None, return_dtype=pl.UInt32)
+        chosen |= pl.col("window").eq(window).fill_null(False)
+    return table.filter(chosen).select(*REJECTED)
+
+
+def _make_whole(documents: pl.LazyFrame, long: pl.DataFrame) -> pl.LazyFrame:
+    """Make one row of a long document's windows: the first one's, with the sums over all in `long`."""
+    whole = documents.filter(pl.col("window") == 0).join(
+        long.lazy(), on="doc", how="left", maintain_order="left", suffix="_of_all"
+    )
+    sums = [pl.coalesce(f"{column}_of_all", column).alias(column) for column in ("tokens", "entities")]
+    is_whole = (pl.col("windows") == 1) | pl.col("tokens_of_all").is_not_null()
+    return whole.filter(is_whole).with_columns(sums).drop("tokens_of_all", "entities_of_all")
+
+
+def _check_results(manifest: Manifest, results: CorpusFiles) -> None:
+    """Raise `MergeError` unless each document of the corpus is among the results once."""
+    counts = {
+        path: pl.scan_parquet(path).select(pl.len()).collect().item() for path in (results.documents, results.rejected)
+    }
+    documents, rejected = counts.values()
+    if documents + rejected != manifest.documents + manifest.rejected:
+        raise MergeError(
+            f"{documents} annotated documents and {rejected} rejected records do not add up to "
+            f"the {manifest.documents + manifest.rejected} records of the corpus"
+        )
+    log.info("%d documents, %d rejected", documents, rejected)
 
 
 def name_run(manifest: Manifest, pipeline: Pipeline) -> str:
@@ -97,43 +159,56 @@ def _check_shard(info: ShardInfo, files: ShardFiles) -> Job:
     """Raise `MergeError` unless a shard's tables hold what the split gave it and its metrics say."""
     try:
         job = read_job(files.job)
-        documents = pl.scan_parquet(files.documents).select("doc", "entities").collect()
-        rejected = pl.scan_parquet(files.rejected).select("doc").collect()["doc"]
-        entities = pl.scan_parquet(files.entities).select("doc", "start").collect()
+        documents = pl.scan_parquet(files.documents).select(*_NUMBERS, "entities").collect()
+        rejected = pl.scan_parquet(files.rejected).select(*_NUMBERS).collect()
+        entities = pl.scan_parquet(files.entities).select("doc", "window", "start").collect()
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         raise _refusal(info, f"its results cannot be read: {error}") from error
-    _check_documents(info, documents["doc"], rejected)
+    _check_windows(info, documents.select(*_NUMBERS), rejected)
     _check_entities(info, documents, entities)
-    counted = (documents.height, rejected.len(), entities.height)
-    measured = (job.totals.documents, job.totals.rejected, job.totals.entities)
+    counted = (documents.height, rejected.height, entities.height)
+    measured = (job.totals.windows, job.totals.rejected, job.totals.entities)
     if counted != measured:
-        raise _refusal(info, f"it holds {counted} (documents, rejected, entities), but its job counted {measured}")
+        raise _refusal(info, f"it holds {counted} (windows, rejected, entities), but its job counted {measured}")
     return job
 
 
-def _check_documents(info: ShardInfo, documents: pl.Series, rejected: pl.Series) -> None:
-    if not documents.is_sorted():
+_NUMBERS = ("doc", "window", "windows")
+
+
+def _check_windows(info: ShardInfo, documents: pl.DataFrame, rejected: pl.DataFrame) -> None:
+    """Raise unless the windows annotated and rejected are those that the split gave the shard."""
+    if not documents.equals(documents.sort("doc", "window")):
         raise _refusal(info, "its documents are not in corpus order")
-    found = pl.concat([documents, rejected]).sort().to_numpy()
-    first = info.first_doc or 0
-    wanted = np.arange(first, first + info.documents, dtype=np.uint64)
-    if np.array_equal(found, wanted):
+    found = pl.concat([documents, rejected]).sort("doc", "window")
+    doc, window, windows = (found[column].to_numpy().astype(np.int64) for column in _NUMBERS)
+    ends = window + 1 == windows  # behind it comes the next document
+    follows = (np.diff(doc) == ends[:-1]) & (window[1:] == np.where(ends[:-1], 0, window[:-1] + 1))
+    begins = found.height == 0 or (doc[0], window[0]) == (info.first_doc, info.first_window)
+    if found.height == info.windows and begins and follows.all():
         return
-    missing = np.setdiff1d(wanted, found)
+    if info.long_windows:
+        raise _refusal(info, f"{found.height} windows are not the {info.windows} that it was given")
+    first = info.first_doc or 0
+    missing = np.setdiff1d(np.arange(first, first + info.documents), doc)
     if missing.size:
         raise _refusal(info, f"{missing.size} of its {info.documents} documents are missing, the first {missing[0]}")
-    raise _refusal(info, f"it holds {found.size} documents instead of {info.documents}: some twice, or another shard's")
+    raise _refusal(
+        info, f"it holds {found.height} documents instead of {info.documents}: some twice, or another shard's"
+    )
 
 
 def _check_entities(info: ShardInfo, documents: pl.DataFrame, entities: pl.DataFrame) -> None:
-    doc, start = (entities[column].to_numpy().astype(np.int64) for column in ("doc", "start"))
-    if ((np.diff(doc) < 0) | ((np.diff(doc) == 0) & (np.diff(start) < 0))).any():
+    doc, window, start = (entities[column].to_numpy().astype(np.int64) for column in ("doc", "window", "start"))
+    same = np.diff(doc) == 0
+    same_window = same & (np.diff(window) == 0)
+    if ((np.diff(doc) < 0) | (same & (np.diff(window) < 0)) | (same_window & (np.diff(start) < 0))).any():
         raise _refusal(info, "its entities are not in corpus order")
-    counts = entities.group_by("doc").len("found")
+    counts = entities.group_by("doc", "window").len("found")
     differing = (
-        documents.join(counts, on="doc", how="full", coalesce=True)
+        documents.join(counts, on=["doc", "window"], how="full", coalesce=True)
         .filter(pl.col("entities").fill_null(0) != pl.col("found").fill_null(0))
-        .sort("doc")
+        .sort("doc", "window")
     )
     if differing.height:
         number, said, found = differing.select("doc", "entities", "found").row(0)

@@ -108,6 +108,26 @@ class GpuUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Joins:
+    """How the windows of long documents were put together: what the merge adds to its record."""
+
+    documents: int = 0  # that had more than one window
+    joins: int = 0  # places at which two windows met
+    unsure: int = 0  # places near which entities may differ from those of the uncut document
+    shown: tuple[tuple[int, int], ...] = ()  # the first of them: document and character
+
+
+#: Places that a record shows.
+SHOWN_PLACES = 1_000
+
+
+def unsure_joins(places: Iterable[tuple[int, int]], documents: int = 0, joins: int = 0) -> Joins:
+    """Return the record of places where windows could not be put together for sure."""
+    distinct = sorted(set(places))
+    return Joins(documents, joins, len(distinct), tuple(distinct[:SHOWN_PLACES]))
+
+
+@dataclass(frozen=True, slots=True)
 class Worker:
     """One process of an annotate job: when it lived, and what it did."""
 
@@ -144,6 +164,7 @@ class Job:
     scheduler: str | None = None  # slurm, lsf, pbs or kubernetes
     job_id: str | None = None  # the scheduler's, of the attempt that succeeded
     gpu_use: GpuUse | None = None
+    joins: Joins = field(default_factory=Joins)  # of an annotate job, only what was unsure in its windows
 
     @property
     def elapsed_s(self) -> float:
@@ -168,10 +189,20 @@ def read_job(path: Path) -> Job:
     """Read what `write_job` wrote."""
     data = json.loads(path.read_text("utf-8"))
     workers = tuple(Worker(**{**each, "totals": Totals(**each["totals"])}) for each in data.pop("workers"))
-    use = data.pop("gpu_use", None)
+    use, joins = data.pop("gpu_use", None), data.pop("joins", None)
     return Job(
-        **{**data, "totals": Totals(**data["totals"]), "workers": workers, "gpu_use": GpuUse(**use) if use else None}
+        **{
+            **data,
+            "totals": Totals(**data["totals"]),
+            "workers": workers,
+            "gpu_use": GpuUse(**use) if use else None,
+            "joins": _read_joins(joins) if joins else Joins(),
+        }
     )
+
+
+def _read_joins(data: Mapping[str, Any]) -> Joins:
+    return Joins(**{**data, "shown": tuple((doc, place) for doc, place in data["shown"])})
 
 
 class Stopwatch:
@@ -201,11 +232,19 @@ def peak_rss_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+@dataclass
+class Notes:
+    """What a job adds to its record."""
+
+    joins: Joins = field(default_factory=Joins)
+
+
 @contextmanager
-def measured_job(path: Path, rule: str, *, threads: int = 1) -> Iterator[None]:
+def measured_job(path: Path, rule: str, *, threads: int = 1) -> Iterator[Notes]:
     """Record a job that is one plain process (everything but ``annotate_shard``)."""
     started_at_s = time.time()
-    yield
+    notes = Notes()
+    yield notes
     scheduled = find_scheduler(os.environ)
     job = Job(
         rule=rule,
@@ -222,5 +261,6 @@ def measured_job(path: Path, rule: str, *, threads: int = 1) -> Iterator[None]:
         totals=Totals(peak_rss_bytes=peak_rss_bytes()),
         scheduler=scheduled.scheduler if scheduled else None,
         job_id=scheduled.job if scheduled else None,
+        joins=notes.joins,
     )
     write_job(path, job)

@@ -61,6 +61,24 @@ DOCUMENTS: dict[str, pl.DataType] = {
 }
 
 
+#: What a shard's tables have besides. A long document has a row a window among the documents, and what was found in
+#: its windows is not yet stitched: candidates, of which the merge takes some (an end of 0 is not known), or the
+#: entities of windows and their margins.
+SHARD_ENTITIES: dict[str, pl.DataType] = {**ENTITIES, "window": pl.UInt32()}
+SHARD_DOCUMENTS: dict[str, pl.DataType] = {
+    **DOCUMENTS,
+    "window": pl.UInt32(),
+    "start": pl.UInt32(),  # of the window in the document
+    "candidates": pl.Boolean(),
+}
+SHARD_REJECTED: dict[str, pl.DataType] = {
+    "doc": pl.UInt64(),
+    "window": pl.UInt32(),
+    "windows": pl.UInt32(),
+    **REJECTED,
+}
+
+
 def shard_path(directory: Path, shard: int) -> Path:
     """Return where the windows of a shard lie."""
     return directory / f"{shard:05d}.parquet"

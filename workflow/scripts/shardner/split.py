@@ -1,8 +1,8 @@
 """The split: the corpus, read once, becomes shards of about equal size in corpus order.
 
-How long the corpus is, is known only at its end. So the pass over the input numbers the documents and writes them to
-a spool of small files; then each shard is cut from the spool. A window belongs to shard ``⌊before · n / total⌋``,
-where *before* is the size of all windows before it: a function of the corpus alone.
+How long the corpus is, is known only at its end. So the pass over the input numbers the documents, cuts long ones into
+windows, and writes these to a spool of small files; then each shard is cut from the spool. A window belongs to shard
+``⌊before · n / total⌋``, where *before* is the size of all windows before it: a function of the corpus alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import numpy as np
 import polars as pl
 
 from shardner.config import CorpusConfig
-from shardner.corpus import Batch, dtype_name, keep_dtypes, read_corpus, show_path
+from shardner.corpus import WINDOW_CHARS, Batch, dtype_name, keep_dtypes, read_corpus, show_path
+from shardner.cuts import cut_windows
 from shardner.files import atomic_path, scratch_directory
 from shardner.manifest import InputFile, Manifest, ShardInfo, write_manifest
 from shardner.records import REJECTED, WINDOWS
@@ -53,16 +54,22 @@ class _Found:
     rejected_parts: list[Path] = field(default_factory=list)
 
     def add(self, batch: Batch) -> None:
-        self.documents += batch.records.height
+        documents = batch.records.height if batch.slice is None or batch.slice.window == 0 else 0
+        self.documents += documents
         self.rejected += batch.rejected.height
-        self.documents_by_file[batch.file] = self.documents_by_file.get(batch.file, 0) + batch.records.height
+        self.documents_by_file[batch.file] = self.documents_by_file.get(batch.file, 0) + documents
         self.rejected_by_file[batch.file] = self.rejected_by_file.get(batch.file, 0) + batch.rejected.height
         for column, kinds in batch.kinds.items():
             self.kinds[column] = self.kinds.get(column, frozenset()) | kinds
 
 
 def split_corpus(
-    files: Sequence[Path], corpus: CorpusConfig, shards: Sequence[Path], rejected: Path, manifest: Path
+    files: Sequence[Path],
+    corpus: CorpusConfig,
+    shards: Sequence[Path],
+    rejected: Path,
+    manifest: Path,
+    max_chars: int = WINDOW_CHARS,
 ) -> Manifest:
     """Read the corpus and write shards, rejected records and, last, the manifest.
 
@@ -72,6 +79,7 @@ def split_corpus(
         shards: where the shards go, by number; a small corpus may leave some empty.
         rejected: where the table of rejected records goes.
         manifest: where the manifest goes.
+        max_chars: a document of more characters is cut into windows.
 
     Raises:
         CorpusError: a file is damaged; or, under ``on_bad_record: fail``, a record is bad.
@@ -79,8 +87,8 @@ def split_corpus(
     found = _Found()
     with scratch_directory(manifest) as scratch, ThreadPoolExecutor(1) as hasher:
         checksums = {path: hasher.submit(_sha256, path) for path in files}
-        batches = read_corpus(files, corpus, scratch=scratch)
-        parts = list(_spool(batches, found, scratch))
+        batches = read_corpus(files, corpus, scratch=scratch, max_chars=max_chars)
+        parts = list(_spool(batches, found, scratch, max_chars))
         infos = tuple(_write_shards(parts, shards))
         _write_rejected(found.rejected_parts, rejected)
         result = Manifest(
@@ -104,19 +112,20 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _spool(batches: Iterable[Batch], found: _Found, scratch: Path) -> Iterator[Part]:
-    """Number the documents and write them out in parts of bounded size."""
+def _spool(batches: Iterable[Batch], found: _Found, scratch: Path, max_chars: int) -> Iterator[Part]:
+    """Number the documents, cut long ones, and write the windows out in parts of bounded size."""
     waiting: list[pl.DataFrame] = []
     size = number = 0
     for batch in batches:
         if batch.rejected.height:
             found.rejected_parts.append(scratch / f"rejected-{len(found.rejected_parts):07d}.parquet")
             batch.rejected.write_parquet(found.rejected_parts[-1])
-        windows = _windows(batch.records, found.documents)
+        windows = _windows(batch, found.documents, max_chars)
         found.add(batch)
-        found.chars += int(windows["chars"].sum())
+        chars = int(windows["size"].cast(pl.UInt64).sum())
+        found.chars += chars
         waiting.append(windows)
-        size += int(windows["chars"].sum()) + windows.height
+        size += chars + windows.height
         if size >= SPOOL_CHARS:
             yield _write_part(scratch / f"spool-{number:07d}.parquet", waiting, size)
             waiting, size, number = [], 0, number + 1
@@ -124,20 +133,41 @@ def _spool(batches: Iterable[Batch], found: _Found, scratch: Path) -> Iterator[P
         yield _write_part(scratch / f"spool-{number:07d}.parquet", waiting, size)
 
 
-def _windows(records: pl.DataFrame, first_doc: int) -> pl.DataFrame:
-    """Number documents from `first_doc` on; each is one window."""
-    keep = [column for column in records.columns if column not in WINDOWS]
-    return records.select(
+def _windows(batch: Batch, first_doc: int, max_chars: int) -> pl.DataFrame:
+    """Return the windows of a batch, its documents numbered from `first_doc` on; ``size`` is a window's length."""
+    records, part = batch.records, batch.slice
+    if part is not None and part.window > 0:
+        first_doc -= 1  # its document was counted with its first window
+    numbered = records.with_columns(
         pl.int_range(first_doc, first_doc + pl.len(), dtype=pl.UInt64).alias("doc"),
-        pl.lit(0, pl.UInt32).alias("window"),
-        pl.lit(1, pl.UInt32).alias("windows"),
-        pl.lit(0, pl.UInt32).alias("start"),
         pl.col("text").str.len_chars().cast(pl.UInt32).alias("chars"),
-        "id",
-        "file",
-        "row",
-        "text",
-        *keep,
+    )
+    if part is None:
+        windows = _cut(numbered, max_chars)
+    else:
+        windows = numbered.with_columns(
+            pl.lit(getattr(part, name), pl.UInt32).alias(name) for name in ("window", "windows", "start", "chars")
+        )
+    keep = [column for column in records.columns if column not in WINDOWS]
+    return windows.select(*WINDOWS, pl.col("text").str.len_chars().cast(pl.UInt32).alias("size"), *keep)
+
+
+def _cut(documents: pl.DataFrame, max_chars: int) -> pl.DataFrame:
+    """Return a row a window; a document of at most `max_chars` characters is one."""
+    if not (documents["chars"] > max_chars).any():
+        return documents.with_columns(
+            pl.lit(number, pl.UInt32).alias(name) for name, number in (("window", 0), ("windows", 1), ("start", 0))
+        )
+    texts = [[text] if len(text) <= max_chars else list(cut_windows([text], max_chars)) for text in documents["text"]]
+    size = pl.col("text").str.len_chars().cast(pl.UInt32)
+    return (
+        documents.with_columns(pl.Series("text", texts, dtype=pl.List(pl.String)))
+        .explode("text")
+        .with_columns(
+            pl.int_range(pl.len(), dtype=pl.UInt32).over("doc").alias("window"),
+            pl.len().cast(pl.UInt32).over("doc").alias("windows"),
+            (size.cum_sum().over("doc") - size).alias("start"),
+        )
     )
 
 
@@ -155,13 +185,14 @@ def _write_shards(parts: Sequence[Part], shards: Sequence[Path]) -> Iterator[Sha
     limits = np.array([-(-shard * total // len(shards)) for shard in range(len(shards) + 1)], dtype=np.int64)
     before = 0
     for part in parts:
-        sizes = pl.read_parquet(part.path, columns=["chars"])["chars"].cast(pl.Int64).to_numpy() + 1
+        sizes = pl.read_parquet(part.path, columns=["size"])["size"].cast(pl.Int64).to_numpy() + 1
         starts = before + np.cumsum(sizes) - sizes
         edges = np.searchsorted(starts, limits)
         for shard in np.flatnonzero(np.diff(edges)):
             slices[shard].append((part, int(edges[shard]), int(edges[shard + 1])))
         before += part.size
-    schema = pl.read_parquet_schema(parts[0].path) if parts else WINDOWS
+    schema = pl.Schema(pl.read_parquet_schema(parts[0].path) if parts else WINDOWS)
+    schema.pop("size", None)
     for number, target in enumerate(shards):
         yield _write_shard(number, target, slices[number], schema)
         for part, _, stop in slices[number]:
@@ -169,25 +200,25 @@ def _write_shards(parts: Sequence[Part], shards: Sequence[Path]) -> Iterator[Sha
                 part.path.unlink()
 
 
-def _write_shard(
-    shard: int, target: Path, slices: list[tuple[Part, int, int]], schema: pl.Schema | dict[str, pl.DataType]
-) -> ShardInfo:
+def _write_shard(shard: int, target: Path, slices: list[tuple[Part, int, int]], schema: pl.Schema) -> ShardInfo:
     if not slices:
         with atomic_path(target) as temporary:
             pl.DataFrame(schema=schema).write_parquet(temporary, compression="zstd")
         return ShardInfo(shard, documents=0, windows=0, chars=0, first_doc=None)
     windows = pl.concat([pl.scan_parquet(part.path).slice(start, stop - start) for part, start, stop in slices])
-    heads = windows.select("doc", "window", "chars").collect()
+    heads = windows.select("doc", "window", "windows", "size").collect()
     with atomic_path(target) as temporary:
-        windows.sink_parquet(
-            temporary, compression="zstd", row_group_size=_rows_a_group(heads["chars"]), maintain_order=True
+        windows.drop("size").sink_parquet(
+            temporary, compression="zstd", row_group_size=_rows_a_group(heads["size"]), maintain_order=True
         )
     return ShardInfo(
         shard=shard,
         documents=int((heads["window"] == 0).sum()),
         windows=heads.height,
-        chars=int(heads["chars"].sum()),
+        chars=int(heads["size"].cast(pl.UInt64).sum()),
         first_doc=int(heads["doc"][0]),
+        first_window=int(heads["window"][0]),
+        long_windows=int((heads["windows"] > 1).sum()),
     )
 
 

@@ -20,6 +20,16 @@ class BadRecord(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Slice:
+    """Which window of a document a text is, where the document is too long to be read at once."""
+
+    window: int
+    windows: int
+    start: int  # in the document, in code points
+    chars: int  # of the document
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Some consecutive records of one file.
 
@@ -28,12 +38,14 @@ class Batch:
         records: those that can become documents: `records.RECORDS` and the ``keep`` columns.
         rejected: the others: `records.REJECTED`, by ``row``.
         kinds: which kinds of values each ``keep`` column has here (see `keep`).
+        slice: the batch is one record, with a window of its text; the next batch has the next window.
     """
 
     file: str
     records: pl.DataFrame
     rejected: pl.DataFrame
     kinds: Mapping[str, frozenset[str]]
+    slice: Slice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +126,14 @@ class Builder:
         """Whether nothing has been taken since the last batch."""
         return not self._rows and not self._rejected
 
-    def take(self) -> Draft:
-        """Return what was collected, and start anew."""
+    def take(self, part: Slice | None = None) -> Draft:
+        """Return what was collected, and start anew; `part` says which window a single record is."""
         batch = Batch(
             file=self._file,
             records=self._frame(),
             rejected=pl.DataFrame(self._rejected, schema=REJECTED, orient="row"),
             kinds=MappingProxyType({c: frozenset(k) for c, k in zip(self._keep, self._kinds, strict=True)}),
+            slice=part,
         )
         draft = Draft(batch, self._offsets, self._raws)
         self.taken += 1

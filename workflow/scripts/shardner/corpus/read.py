@@ -13,7 +13,7 @@ import polars as pl
 
 from shardner.config import CorpusConfig, OnBadRecord, Unit
 from shardner.corpus import delimited, jsonl, parquet, text
-from shardner.corpus.batch import Batch, Builder, Draft
+from shardner.corpus.batch import Batch, Builder, Draft, Slice
 from shardner.corpus.check import refuse_columns_of_text
 from shardner.corpus.columns import corpus_line
 from shardner.corpus.files import Layout, detect_format, show_path
@@ -22,11 +22,16 @@ from shardner.corpus.streams import open_stream, read_lines
 from shardner.errors import CorpusError
 from shardner.records import REJECTED, escape_raw
 
+#: A window's length where none is given.
+WINDOW_CHARS = 500_000
+
 _EXCERPT = 120
 _ID_SHOWN = 80
 
 
-def read_corpus(files: Sequence[Path], corpus: CorpusConfig, *, scratch: Path) -> Iterator[Batch]:
+def read_corpus(
+    files: Sequence[Path], corpus: CorpusConfig, *, scratch: Path, max_chars: int = WINDOW_CHARS
+) -> Iterator[Batch]:
     """Yield the records of all files in corpus order, in batches of bounded rows and bytes.
 
     Every file yields at least one batch, and every record is a row of a batch's ``records`` or of its ``rejected``.
@@ -35,6 +40,7 @@ def read_corpus(files: Sequence[Path], corpus: CorpusConfig, *, scratch: Path) -
         files: the input files, from `expand_files`.
         corpus: columns and what becomes of bad records.
         scratch: a directory for the set of ids, about 32 bytes an id at its largest.
+        max_chars: of a window, where a text file is one document and too long to be held (see `Batch.slice`).
 
     Raises:
         CorpusError: a file is missing or damaged (what stands before the damage has been yielded by then), lacks a
@@ -46,7 +52,7 @@ def read_corpus(files: Sequence[Path], corpus: CorpusConfig, *, scratch: Path) -
     names = _names(files)
     native = _is_native(files, corpus.keep)
     for path in files:
-        for draft in _read_file(path, corpus, names[path] if path in nameless else None, native):
+        for draft in _read_file(path, corpus, names[path] if path in nameless else None, native, max_chars):
             batch = draft.batch if seen is None else _without_duplicates(draft, seen)
             if corpus.on_bad_record is OnBadRecord.FAIL and batch.rejected.height:
                 raise _first_bad(batch.rejected)
@@ -68,7 +74,7 @@ def _is_native(files: Sequence[Path], keep: Sequence[str]) -> bool:
     return all(schema.get(column) == schemas[0].get(column) for schema in schemas for column in keep)
 
 
-def _read_file(path: Path, corpus: CorpusConfig, name: str | None, native: bool) -> Iterator[Draft]:
+def _read_file(path: Path, corpus: CorpusConfig, name: str | None, native: bool, max_chars: int) -> Iterator[Draft]:
     form = detect_format(path)
     if form.layout is Layout.PARQUET:
         yield from parquet.read(path, corpus, name=name, native=native)
@@ -76,8 +82,8 @@ def _read_file(path: Path, corpus: CorpusConfig, name: str | None, native: bool)
     builder = Builder(show_path(path), name, corpus.keep)
     damage = None
     try:
-        for _ in _fill(path, builder, corpus):
-            yield builder.take()
+        for part in _fill(path, builder, corpus, max_chars):
+            yield builder.take(part)
     except CorpusError as error:
         damage = error
     if builder.taken == 0 or not builder.empty:
@@ -86,19 +92,20 @@ def _read_file(path: Path, corpus: CorpusConfig, name: str | None, native: bool)
         raise damage
 
 
-def _fill(path: Path, builder: Builder, corpus: CorpusConfig) -> Iterator[None]:
-    """Read a file into `builder`; yield whenever it is full."""
+def _fill(path: Path, builder: Builder, corpus: CorpusConfig, max_chars: int) -> Iterator[Slice | None]:
+    """Read a file into `builder`; yield whenever it is full, and what it is full with if that is a window."""
     form = detect_format(path)
+    if form.layout is Layout.TXT:
+        refuse_columns_of_text(path, corpus)
+        if corpus.unit is Unit.FILE:
+            yield from text.fill_whole(lambda: open_stream(path, form.compression), builder, max_chars)
+            return
     with open_stream(path, form.compression) as stream:
         match form.layout:
             case Layout.JSONL:
                 yield from jsonl.fill(read_lines(stream), builder, corpus)
             case Layout.TXT:
-                refuse_columns_of_text(path, corpus)
-                if corpus.unit is Unit.FILE:
-                    yield from text.fill_whole(stream, builder)
-                else:
-                    yield from text.fill_lines(read_lines(stream), builder)
+                yield from text.fill_lines(read_lines(stream), builder)
             case _:
                 records = delimited.read_records(read_lines(stream), form.layout, path)
                 header = delimited.read_header(records, path, corpus)
@@ -108,6 +115,8 @@ def _fill(path: Path, builder: Builder, corpus: CorpusConfig) -> Iterator[None]:
 def _without_duplicates(draft: Draft, seen: SeenIds) -> Batch:
     """Move the records whose ids came before to the rejected ones."""
     batch = draft.batch
+    if batch.slice is not None and batch.slice.window > 0:
+        return batch  # its id came with its first window
     new = seen.add(batch.records["id"])
     if new.all():
         return batch

@@ -22,8 +22,10 @@ from shardner.records import RAW_BYTES
 #: A longer record is rejected; it is read past in pieces.
 MAX_RECORD_BYTES = 512 << 20
 
-_BOM = b"\xef\xbb\xbf"
-_BUFFER = 1 << 20
+#: The byte-order mark that may stand at the start of UTF-8.
+BOM = b"\xef\xbb\xbf"
+#: Bytes that are read at once.
+BUFFER_BYTES = 1 << 20
 _GZIP_INPUT = 1 << 16
 # decompressobj cannot bound its output, and 4 bytes can stand for 128 KiB: 8 KiB at once are 256 MiB at the very worst
 _ZSTD_INPUT = 1 << 13
@@ -86,12 +88,12 @@ def open_stream(path: Path, compression: Compression) -> Iterator[BinaryIO]:
             says. What stands before the damage has been read by then.
     """
     try:
-        with path.open("rb", buffering=_BUFFER) as file:
+        with path.open("rb", buffering=BUFFER_BYTES) as file:
             if compression is Compression.NONE:
                 yield file
             else:
                 decompress = _gunzip if compression is Compression.GZIP else _unzstd
-                with io.BufferedReader(_Pieces(decompress(file, show_path(path))), _BUFFER) as stream:
+                with io.BufferedReader(_Pieces(decompress(file, show_path(path))), BUFFER_BYTES) as stream:
                     yield stream
     except OSError as error:
         raise CorpusError(f"{show_path(path)}: cannot be read: {error.strerror or error}") from error
@@ -103,8 +105,8 @@ def read_lines(stream: Readable) -> Iterator[Line]:
     readline = stream.readline
     raw = readline(limit + 1)
     offset = 0
-    if raw.startswith(_BOM):
-        offset, raw = len(_BOM), raw[len(_BOM) :]
+    if raw.startswith(BOM):
+        offset, raw = len(BOM), raw[len(BOM) :]
         if raw and not raw.endswith(b"\n") and len(raw) <= limit:
             raw += readline(limit + 1 - len(raw))
         raw = raw or readline(limit + 1)
@@ -122,26 +124,11 @@ def read_lines(stream: Readable) -> Iterator[Line]:
 def _pass_over_line(readline: Callable[[int], bytes]) -> int:
     """Read on to the end of the line and return how many bytes that were."""
     length = 0
-    while piece := readline(_BUFFER):
+    while piece := readline(BUFFER_BYTES):
         length += len(piece)
         if piece.endswith(b"\n"):
             break
     return length
-
-
-def read_whole(stream: BinaryIO) -> Line:
-    """Read a stream as one record, without a byte-order mark at the start; `Line.raw` is cut as for a long line."""
-    raw = stream.read(MAX_RECORD_BYTES + 1)
-    offset = len(_BOM) if raw.startswith(_BOM) else 0
-    raw = raw[offset:]
-    piece = stream.read(_BUFFER)
-    length = len(raw) + len(piece)
-    if length > MAX_RECORD_BYTES:
-        raw = raw[:RAW_BYTES]
-    while piece:  # damage further on must be found too
-        piece = stream.read(_BUFFER)
-        length += len(piece)
-    return Line(offset, raw, length)
 
 
 def _gunzip(file: BinaryIO, name: str) -> Iterator[bytes]:
@@ -151,7 +138,7 @@ def _gunzip(file: BinaryIO, name: str) -> Iterator[bytes]:
     while data:
         before = member.copy()
         try:
-            yield member.decompress(data, _BUFFER)
+            yield member.decompress(data, BUFFER_BYTES)
         except zlib.error as error:
             yield from _gunzip_bytewise(before, data)
             raise _damaged(name, "gzip", str(error)) from error

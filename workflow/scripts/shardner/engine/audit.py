@@ -1,8 +1,9 @@
 """The audit: a sample of the documents is annotated again by stock spaCy, in the same job, and compared.
 
 The sample follows from the numbers of the documents, so it is the same for any sharding, but for one document a shard
-that is always in it. A difference is tolerated only where two actions of the recogniser score so nearly alike that the
-last bits of a sum decide between them.
+that is always in it. Of long documents it is windows that are drawn, and the beginning of each is compared. A
+difference is tolerated only where two actions of the recogniser score so nearly alike that the last bits of a sum
+decide between them.
 """
 
 from __future__ import annotations
@@ -41,21 +42,27 @@ class Findings:
     near_ties: int = 0
 
 
-def find_limit(docs: UInt64s, share: float) -> int | None:
-    """Return the largest hash of documents that are audited: a `share` of all, and one of `docs` at least.
+def sample_keys(docs: UInt64s, windows: npt.NDArray[np.integer]) -> UInt64s:
+    """Return a number (N,) for each window of documents `docs`, to draw by: for the first one, the document's."""
+    with np.errstate(over="ignore"):
+        return docs + windows.astype(np.uint64) * np.uint64(0xD1B54A32D192ED03)  # small multiples of it lie far apart
 
-    None for a share of 0, and without documents.
+
+def find_limit(keys: UInt64s, share: float) -> int | None:
+    """Return the largest hash of windows that are audited: a `share` of all, and one of `keys` at least.
+
+    None for a share of 0, and without windows.
     """
-    if share == 0 or docs.size == 0:
+    if share == 0 or keys.size == 0:
         return None
-    return max(math.ceil(share * 2**64) - 1, int(_hash(docs).min()))
+    return max(math.ceil(share * 2**64) - 1, int(_hash(keys).min()))
 
 
-def draw(docs: UInt64s, limit: int | None) -> Bools:
-    """Tell which of `docs` (N,) are audited."""
+def draw(keys: UInt64s, limit: int | None) -> Bools:
+    """Tell which windows of `keys` (N,) are audited."""
     if limit is None:
-        return np.zeros(docs.shape, dtype=np.bool_)
-    return _hash(docs) <= np.uint64(min(limit, 2**64 - 1))
+        return np.zeros(keys.shape, dtype=np.bool_)
+    return _hash(keys) <= np.uint64(min(limit, 2**64 - 1))
 
 
 def _hash(docs: UInt64s) -> UInt64s:

@@ -9,26 +9,27 @@ import gc
 import os
 import threading
 import time
-from collections import Counter
 from dataclasses import dataclass, replace
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from shardner.config import EngineChoice
-from shardner.engine.annotations import Annotations
-from shardner.engine.audit import Findings, audit, draw
+from shardner.engine.annotations import Int64s
+from shardner.engine.audit import Findings, audit, draw, sample_keys
 from shardner.engine.place import load_engine
 from shardner.engine.reuse import Reuse
 from shardner.engine.select import Selected
+from shardner.engine.surroundings import Surroundings
+from shardner.engine.tables import Tables, in_order, make_tables, texts_of_entities
+from shardner.engine.windows import annotate_windows
 from shardner.gpu.memory import Share
 from shardner.metrics import Phase, Stopwatch, Totals, peak_rss_bytes
 from shardner.model.pipeline import Pipeline
-from shardner.records import ENTITIES, REJECTED, WINDOWS, escape_raw
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -59,13 +60,14 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a block. `rejected` has the columns of `REJECTED` behind ``doc``."""
+    """What came of a block."""
 
     block: Block
     entities: pl.DataFrame
     documents: pl.DataFrame
     rejected: pl.DataFrame
     totals: Totals
+    unsure: list[tuple[int, int]]  # documents, and where in them two windows could not be joined for sure
     engine: str
     engine_reason: str
     pid: int
@@ -84,6 +86,8 @@ class _Ready:
 
 _ready: _Ready | None = None
 
+#: Of a long document's windows so many characters are audited.
+EXCERPT_CHARS = 20_000
 #: Words that a vocabulary meets, besides those that it came with, before the pipeline is loaded again. A memory zone
 #: frees the words, but spaCy's index of them keeps a place for each that ever was in it; loading costs as much as
 #: annotating some 20,000 tokens.
@@ -107,45 +111,88 @@ def annotate_block(task: Task, block: Block) -> Result:
     reused_before = _ready.engine.reused
     with watch.phase(Phase.READ):
         windows = pl.scan_parquet(task.windows).slice(block.first, block.rows).collect()
-        texts = windows["text"].to_list()
-    annotations = _ready.engine.annotate(texts, watch)
-    with watch.phase(Phase.AUDIT):
-        findings = _audit_sample(_ready, task.audit_limit, windows, texts, annotations)
+    parts = [_annotate_whole(_ready, task, windows.filter(pl.col("windows") == 1), watch)]
+    parts += [_annotate_run(_ready, task, block.first + row, run, watch) for row, run in _runs(windows)]
     with watch.phase(Phase.WRITE):
-        entities = entities_table(windows, texts, annotations)
-        documents = documents_table(windows, annotations, task.shard)
-        rejected = rejected_table(windows, texts, annotations)
+        entities, documents, rejected = in_order([part.tables for part in parts])
+    findings = [part.findings for part in parts]
     totals = Totals(
-        documents=documents.height,
-        windows=windows.height,
-        chars=sum(map(len, texts)),
-        tokens=int(annotations.tokens.sum()),
+        documents=documents.filter(pl.col("window") == 0).height,
+        windows=documents.height,
+        chars=int(windows["text"].str.len_chars().sum()),
+        tokens=int(documents["tokens"].sum()),
         entities=entities.height,
         rejected=rejected.height,
         reused=_ready.engine.reused - reused_before,
-        audited=findings.audited,
-        identical=findings.identical,
-        near_ties=findings.near_ties,
-        labels=dict(Counter(annotations.labels)),
+        audited=sum(each.audited for each in findings),
+        identical=sum(each.identical for each in findings),
+        near_ties=sum(each.near_ties for each in findings),
+        labels=dict(entities["label"].value_counts().iter_rows()),
         seconds=dict(watch.seconds),
         peak_rss_bytes=peak_rss_bytes(),
     )
     return Result(
         block, entities, documents, rejected, totals,
+        unsure=[place for part in parts for place in part.unsure],
         engine=_ready.selected.name, engine_reason=_ready.selected.reason, pid=os.getpid(),
         ready_at_s=_ready.ready_at_s, ended_at_s=time.time(),
     )  # fmt: skip
 
 
-def _audit_sample(
-    ready: _Ready, limit: int | None, windows: pl.DataFrame, texts: list[str], annotations: Annotations
-) -> Findings:
-    """Audit the documents of the sample; the stock engine has nothing to be compared with."""
+class _Part(NamedTuple):
+    """What came of some windows of a block."""
+
+    tables: Tables
+    findings: Findings
+    unsure: list[tuple[int, int]]  # document, and where in it two windows could not be joined for sure
+
+
+def _annotate_whole(ready: _Ready, task: Task, windows: pl.DataFrame, watch: Stopwatch) -> _Part:
+    """Annotate documents of one window each."""
+    texts = windows["text"].to_list()
+    annotations = ready.engine.annotate(texts, watch)
+    with watch.phase(Phase.AUDIT):
+        rows = _draw(ready, task, windows)
+        findings = audit(
+            ready.nlp, windows["id"].gather(rows).to_list(), [texts[row] for row in rows], annotations.take(rows)
+        )
+    with watch.phase(Phase.WRITE):
+        tables = make_tables(windows, annotations, texts_of_entities(texts, annotations), task.shard)
+    return _Part(tables, findings, [])
+
+
+def _annotate_run(ready: _Ready, task: Task, first_row: int, windows: pl.DataFrame, watch: Stopwatch) -> _Part:
+    """Annotate consecutive windows of one long document, which stand in the shard from `first_row` on."""
+    surroundings = Surroundings(task.windows.parent, task.shard, first_row, windows)
+    result = annotate_windows(ready.nlp, ready.selected.engine, windows, surroundings, watch)
+    with watch.phase(Phase.AUDIT):
+        findings = _audit_excerpts(ready, task, windows)
+    with watch.phase(Phase.WRITE):
+        tables = make_tables(windows, result.found, result.texts, task.shard, candidates=result.candidates)
+    return _Part(tables, findings, [(int(windows["doc"][0]), place) for place in result.unsure])
+
+
+def _runs(windows: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:
+    """Return the windows of each long document, with the row of the first."""
+    docs, long = windows["doc"].to_numpy(), (windows["windows"] > 1).to_numpy()
+    starts = np.flatnonzero(np.diff(docs, prepend=docs[:1] - 1).astype(bool) & long)
+    ends = np.searchsorted(docs, docs[starts], side="right")
+    return [(int(start), windows[int(start) : int(end)]) for start, end in zip(starts, ends, strict=True)]
+
+
+def _draw(ready: _Ready, task: Task, windows: pl.DataFrame) -> Int64s:
+    """Return the rows whose windows are audited; the stock engine has nothing to be compared with."""
     if ready.selected.name is EngineChoice.SPACY:
-        return Findings()
-    rows = np.flatnonzero(draw(windows["doc"].to_numpy(), limit))
-    ids = windows["id"].gather(rows).to_list()
-    return audit(ready.nlp, ids, [texts[row] for row in rows], annotations.take(rows))
+        return np.empty(0, dtype=np.int64)
+    keys = sample_keys(windows["doc"].to_numpy(), windows["window"].to_numpy())
+    return np.flatnonzero(draw(keys, task.audit_limit))
+
+
+def _audit_excerpts(ready: _Ready, task: Task, windows: pl.DataFrame) -> Findings:
+    """Audit the beginnings of windows, each as a document by itself."""
+    drawn = windows[_draw(ready, task, windows)]
+    texts = drawn["text"].str.slice(0, EXCERPT_CHARS).to_list()
+    return audit(ready.nlp, drawn["id"].to_list(), texts, ready.selected.engine.annotate(texts, Stopwatch()))
 
 
 def _get_ready(task: Task, watch: Stopwatch) -> _Ready:
@@ -176,53 +223,3 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch_parent, name="end-with-parent", daemon=True).start()
-
-
-def entities_table(windows: pl.DataFrame, texts: list[str], annotations: Annotations) -> pl.DataFrame:
-    """Return entities in the columns of `ENTITIES`, with offsets into the document."""
-    rows = np.repeat(np.arange(len(texts)), np.diff(annotations.offsets))
-    spans = zip(rows.tolist(), annotations.starts.tolist(), annotations.ends.tolist(), strict=True)
-    shift = windows["start"].to_numpy()[rows]
-    return pl.DataFrame(
-        {
-            "doc": windows["doc"].gather(rows),
-            "id": windows["id"].gather(rows),
-            "start": annotations.starts + shift,
-            "end": annotations.ends + shift,
-            "text": [texts[row][start:end] for row, start, end in spans],
-            "label": list(annotations.labels),
-        },
-        schema=ENTITIES,
-    )
-
-
-def documents_table(windows: pl.DataFrame, annotations: Annotations, shard: int) -> pl.DataFrame:
-    """Return the documents that were annotated, in the columns of `DOCUMENTS` and the kept ones."""
-    keep = [column for column in windows.columns if column not in WINDOWS]
-    table = windows.select(
-        "doc", "id", "file", "row", "chars",
-        pl.Series("tokens", annotations.tokens, dtype=pl.UInt32),
-        pl.Series("entities", np.diff(annotations.offsets), dtype=pl.UInt32),
-        "windows",
-        pl.lit(shard, pl.UInt32).alias("shard"),
-        *keep,
-    )  # fmt: skip
-    return table.filter(_failed(windows, annotations).not_()) if annotations.failed else table
-
-
-def rejected_table(windows: pl.DataFrame, texts: list[str], annotations: Annotations) -> pl.DataFrame:
-    """Return the documents on which the pipeline failed, as rejected records behind their ``doc``."""
-    failed = sorted(annotations.failed)
-    reasons = [annotations.failed[row] for row in failed]
-    return windows.filter(_failed(windows, annotations)).select(
-        "doc", "file", "row",
-        pl.lit(None, pl.UInt64).alias("byte_offset"),
-        pl.Series("reason", [f"the pipeline failed: {reason}" for reason in reasons], dtype=pl.String),
-        pl.Series("raw", [escape_raw(texts[row][:500].encode()) for row in failed], dtype=pl.String),
-    ).cast(pl.Schema({"doc": pl.UInt64(), **REJECTED}))  # fmt: skip
-
-
-def _failed(windows: pl.DataFrame, annotations: Annotations) -> pl.Series:
-    mask = np.zeros(windows.height, dtype=bool)
-    mask[list(annotations.failed)] = True
-    return pl.Series(mask)

@@ -80,6 +80,18 @@ def find_candidates(scorer: Scorer, reduced: Array, barriers: Barriers) -> Spans
     return Spans(to_host(starts), to_host(ends), to_host(labels), scored)
 
 
+def finish_open(
+    scorer: Scorer, reduced: Array, barriers: Barriers, starts: HostInts, ends: HostInts, labels: HostInts, limit: int
+) -> None:
+    """Write the ends of candidates that were left open into `ends`, until about `limit` states have been scored."""
+    scored = 0
+    for number in np.flatnonzero(ends == _OPEN).tolist():
+        if scored >= limit:
+            break
+        ends[number], more = _extend_one(scorer, reduced, barriers, int(starts[number]), int(labels[number]))
+        scored += more
+
+
 def walk(candidates: Spans, finish: Callable[[int], int]) -> tuple[HostInts, HostInts]:
     """Take the candidates that the greedy parse reaches: from the left, each that begins in none taken before.
 

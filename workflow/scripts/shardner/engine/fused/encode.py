@@ -118,7 +118,7 @@ class Encoder:
     def __init__(self, layers: EncoderLayers, vocab: Vocab, xp: Module) -> None:
         self._xp = xp
         self._convolutions = [_Convolution(layer, xp) for layer in layers.convolutions]
-        self._seen = sum(layer.window for layer in self._convolutions)
+        self.seen = sum(layer.window for layer in self._convolutions)  # tokens to each side
         self._block_rows = CPU_BLOCK_ROWS if xp is np else GPU_BLOCK_ROWS
         first = self._convolutions[0]
         # The sums of the first convolution are of products, each of one row: kept beside that row's embedding.
@@ -135,8 +135,8 @@ class Encoder:
         """Return the vectors (N, width) float32 of N tokens."""
         lengths = tokens.lengths[tokens.lengths > 0]
         # the padding before a token: one run of rows for each document up to its own
-        places = np.arange(len(tokens)) + self._seen * np.repeat(np.arange(1, len(lengths) + 1), lengths)
-        rows = np.zeros(len(tokens) + self._seen * (len(lengths) + 1), dtype=np.int64)
+        places = np.arange(len(tokens)) + self.seen * np.repeat(np.arange(1, len(lengths) + 1), lengths)
+        rows = np.zeros(len(tokens) + self.seen * (len(lengths) + 1), dtype=np.int64)
         rows[places] = self._embedding.look_up(tokens)
         return self._encode_rows(to_device(self._xp, rows), _distances(places, len(rows)), len(tokens))
 
@@ -150,9 +150,9 @@ class Encoder:
         """
         vectors = self._xp.empty((tokens, self._convolutions[-1].width), dtype="f")
         done = 0
-        for begin in range(self._seen, len(rows) - self._seen, self._block_rows):
-            end = min(begin + self._block_rows, len(rows) - self._seen)
-            block = slice(begin - self._seen, end + self._seen)
+        for begin in range(self.seen, len(rows) - self.seen, self._block_rows):
+            end = min(begin + self._block_rows, len(rows) - self.seen)
+            block = slice(begin - self.seen, end + self.seen)
             encoded = self._encode_block(rows[block], distances[block])
             vectors[done : done + len(encoded)] = encoded
             done += len(encoded)
@@ -163,7 +163,7 @@ class Encoder:
         first, *others = self._convolutions
         values = self._convolve_first(rows)
         distances = distances[first.window : len(distances) - first.window]
-        reach = self._seen - first.window
+        reach = self.seen - first.window
         for layer in others:
             distances = distances[layer.window : len(distances) - layer.window]
             reach -= layer.window

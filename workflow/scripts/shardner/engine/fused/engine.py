@@ -14,11 +14,12 @@ import numpy.typing as npt
 from shardner.engine.annotations import Annotations, UInt32s
 from shardner.engine.fused.arrays import Array, HostInts, Module, to_device
 from shardner.engine.fused.blas import FasterProducts
-from shardner.engine.fused.decode import Barriers, Spans, decode
+from shardner.engine.fused.decode import Barriers, Spans, decode, find_candidates
 from shardner.engine.fused.encode import Encoder
 from shardner.engine.fused.layers import unchain
+from shardner.engine.fused.piece import Candidates, Piece, known_tokens, no_candidates, select_core
 from shardner.engine.fused.scorer import Scorer
-from shardner.engine.fused.sentences import must_close, sentence_starts, terminal_keys
+from shardner.engine.fused.sentences import must_close, plain_tokens, sentence_starts, terminal_keys
 from shardner.engine.fused.support import make_plan
 from shardner.engine.fused.tokens import Tokens, compute_only, read_tokens
 from shardner.engine.stock import Columns, annotate_singly, columns_of, describe, run_pipes
@@ -89,6 +90,33 @@ class FusedEngine:
             labels=list(chain.from_iterable(part.labels for part in parts)),
             failed=failed,
         )
+
+    @property
+    def finds_candidates(self) -> bool:
+        """Whether `find_candidates` may be used: of spaCy, nothing but the tokenizer has a part in the entities."""
+        return self._plan.tokenizer_only
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The labels, by the numbers that candidates have."""
+        return self._plan.moves.labels
+
+    def find_candidates(self, piece: Piece, watch: Stopwatch) -> Candidates:
+        """Return what begins in the core of a piece; raises what the tokenizer does."""
+        [(_, made)] = next(self._tokenization.batches([piece.text], watch))
+        if isinstance(made, Exception):
+            raise made
+        with watch.phase(Phase.ENCODE), self._products.lent():
+            tokens = read_tokens([made], self._attributes)
+            vectors = self._encode([made], tokens) if len(tokens) else None
+        if self._encoder is None or vectors is None:
+            return no_candidates(tokens, piece)
+        with watch.phase(Phase.DECODE):
+            barriers, reduced = self._barriers(tokens), self._scorer.reduce(vectors)
+            found = find_candidates(self._scorer, reduced, barriers)
+            plain = plain_tokens(tokens, self._terminals) if self._plan.sentencizer is not None else None
+            known = known_tokens(tokens, piece, self._encoder.seen, plain)
+            return select_core(self._scorer, reduced, barriers, found, tokens, piece, known)
 
     def _annotate_batch(
         self, texts: Sequence[str], batch: Batch, failed: dict[int, str], watch: Stopwatch

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from shardner.engine.fused.arrays import Keys
+from shardner.engine.fused.arrays import HostInts, Keys
 from shardner.engine.fused.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def sentence_starts(tokens: Tokens, terminals: Keys) -> Bools:
         terminals: ORTH of the tokens that end a sentence.
     """
     ends_one = np.isin(tokens["ORTH"], terminals)
-    plain = np.flatnonzero(~ends_one & (tokens["IS_PUNCT"] == 0))
+    plain = plain_tokens(tokens, terminals)
     # a plain token starts a sentence if one was ended since the plain token before it, in the same document
     ended = np.cumsum(ends_one)
     first = np.cumsum(tokens.lengths) - tokens.lengths
@@ -43,6 +43,14 @@ def sentence_starts(tokens: Tokens, terminals: Keys) -> Bools:
     starts = np.zeros(len(tokens), dtype=bool)
     starts[plain] = ended[plain] > np.where(before < 0, 0, ended[before])
     return starts
+
+
+def plain_tokens(tokens: Tokens, terminals: Keys) -> HostInts:
+    """Return the numbers of the tokens that neither end a sentence nor are punctuation.
+
+    Whether a later token starts a sentence depends on none before the last of these.
+    """
+    return np.flatnonzero(~np.isin(tokens["ORTH"], terminals) & (tokens["IS_PUNCT"] == 0))
 
 
 def must_close(tokens: Tokens, starts: Bools) -> Bools:

@@ -45,7 +45,7 @@ class Run(NamedTuple):
     shards: Sequence[ShardFiles]
 
 
-def run(directory: Path, corpus: Path, pipeline: Pipeline, count: int, **settings: Any) -> Run:
+def run(directory: Path, corpus: Path, pipeline: Pipeline, count: int, /, **settings: Any) -> Run:
     """Annotate a corpus in `count` shards; with `settings` as in config.yaml. Workers must be a `HereExecutor`."""
     config = parse_config({"corpus": {"files": [str(corpus)], **settings.pop("corpus", {})}, **settings})
     shards = [shard_path(directory, shard) for shard in range(count)]

@@ -30,7 +30,7 @@ def shard(directory: Path, number: int, docs: list[int]) -> ShardFiles:
         schema=SHARD_DOCUMENTS,
     ).write_parquet(files.documents)  # fmt: skip
     pl.DataFrame(schema=SHARD_REJECTED).write_parquet(files.rejected)
-    totals = Totals(documents=len(docs), windows=len(docs), entities=len(found), labels={"PERSON": len(found)})
+    totals = Totals(documents=len(docs), windows=len(docs), rows=len(found), labels={"PERSON": len(found)})
     write_job(files.job, Job("annotate_shard", number, "h", "cpu", None, None, 1, "spacy", "", 0, 1, totals))
     return files
 
@@ -125,7 +125,7 @@ def test_merge_refuses_entities_that_a_document_does_not_count(files: list[Shard
 
 def test_merge_refuses_counts_that_the_metrics_do_not_confirm(files: list[ShardFiles]) -> None:
     job = read_job(files[2].job)
-    write_job(files[2].job, replace(job, totals=replace(job.totals, entities=7)))
+    write_job(files[2].job, replace(job, totals=replace(job.totals, rows=7)))
     with pytest.raises(MergeError, match=r"shard 00002: it holds .* but its job counted .*7"):
         merge(files)
 

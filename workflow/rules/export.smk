@@ -52,9 +52,8 @@ rule export_docbin:
     input:
         shards=rules.split_corpus.output.shards,
         pipeline=rules.prepare_model.output.pipeline,
-        entities=rules.annotate_shard.output.entities,
-        documents=rules.annotate_shard.output.documents,
-        merged=rules.merge_shards.output.documents,
+        entities=rules.merge_shards.output.entities,
+        documents=rules.merge_shards.output.documents,
     output:
         docbin=OUT / "documents.spacy" / "{shard}.spacy",
     log:

@@ -7,10 +7,9 @@ from adapter import job_log
 with job_log(snakemake.log[0]):
     from shardner.export import export_shard_docbin
     from shardner.model.pipeline import read_pipeline
-    from shardner.records import shard_path
 
     given = snakemake.input
     export_shard_docbin(
-        shard_path(Path(given.shards), int(snakemake.wildcards.shard)), Path(given.documents), Path(given.entities),
+        int(snakemake.wildcards.shard), Path(given.shards), Path(given.documents), Path(given.entities),
         read_pipeline(Path(given.pipeline)), Path(snakemake.output.docbin),
     )  # fmt: skip

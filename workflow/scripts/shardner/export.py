@@ -1,4 +1,4 @@
-"""Results in formats for other tools: JSON lines, CSV, and spaCy's DocBin. All from the merged tables or the shards."""
+"""Results in formats for other tools: JSON lines, CSV, and spaCy's DocBin. Texts come from the shards."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import polars as pl
 
 from shardner.files import atomic_path
 from shardner.model.pipeline import Pipeline, load_tokenizer
+from shardner.records import shard_path
 
 #: Documents written at once.
 BATCH_ROWS = 20_000
@@ -43,26 +44,55 @@ def _with_entities(documents: Path, entities: Path) -> Iterator[pl.DataFrame]:
         )
 
 
-def export_shard_docbin(windows: Path, documents: Path, entities: Path, pipeline: Pipeline, target: Path) -> None:
+def export_shard_docbin(
+    shard: int, shards: Path, documents: Path, entities: Path, pipeline: Pipeline, target: Path
+) -> None:
     """Write a shard's documents with their entities as a DocBin, loadable with the pipeline's vocab.
 
     Each `Doc` carries its document's number and id in ``user_data``. Texts are tokenized again; the tokens are the
-    recogniser's, so every entity falls on token borders.
+    recogniser's, so every entity falls on token borders. A long document is with the shard of its first window, whole.
+
+    Args:
+        shard: its number.
+        shards: the directory of the shards' windows.
+        documents: of the whole corpus.
+        entities: of the whole corpus.
+        pipeline: whose tokenizer made the tokens.
+        target: where the DocBin goes.
     """
     from spacy.tokens import DocBin
 
     nlp = load_tokenizer(pipeline)
-    keep = pl.scan_parquet(documents).select("doc")
-    by_document = pl.read_parquet(entities).partition_by("doc", as_dict=True)
+    table = pl.scan_parquet(documents).filter(pl.col("shard") == shard).select("doc", "id", "windows").collect()
+    numbers = table["doc"]
+    own = pl.col("doc").is_between(numbers.min(), numbers.max()) if len(numbers) else pl.lit(False)
+    found = pl.scan_parquet(entities).filter(own).select("doc", "start", "end", pl.col("label").cast(pl.String))
+    by_document = found.collect().partition_by("doc", as_dict=True, include_key=False)
     docbin = DocBin(attrs=["ENT_IOB", "ENT_TYPE"], store_user_data=True)
-    texts = pl.scan_parquet(windows).select("doc", "id", "text").join(keep, on="doc", how="semi", maintain_order="left")
-    for number, name, text in texts.collect().iter_rows():
+    names = dict(zip(numbers, table["id"], strict=True))
+    for number, text in _read_texts(shards, shard, dict(zip(numbers, table["windows"], strict=True))):
         doc = nlp.make_doc(text)
-        table = by_document.get((number,))
-        rows = table.select("start", "end", "label").iter_rows() if table is not None else ()
+        rows = by_document[number,].iter_rows() if (number,) in by_document else ()
         spans = (doc.char_span(start, end, label=label, alignment_mode="expand") for start, end, label in rows)
         doc.set_ents([span for span in spans if span is not None])
-        doc.user_data["doc"], doc.user_data["id"] = number, name
+        doc.user_data["doc"], doc.user_data["id"] = number, names[number]
         docbin.add(doc)
     with atomic_path(target) as temporary:
         docbin.to_disk(temporary)
+
+
+def _read_texts(shards: Path, shard: int, windows: dict[int, int]) -> Iterator[tuple[int, str]]:
+    """Yield number and text of the documents that begin in a shard, as far as `windows` has their number."""
+    waiting: list[str] = []
+    while True:
+        rows = pl.scan_parquet(shard_path(shards, shard)).select("doc", "window", "text").collect()
+        for number, window, text in rows.iter_rows():
+            if number not in windows or (not waiting and window > 0):
+                continue  # rejected, or begun in another shard
+            waiting.append(text)
+            if len(waiting) == windows[number]:
+                yield number, "".join(waiting)
+                waiting = []
+        if not waiting:
+            return
+        shard += 1  # the last document goes on there

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -86,9 +86,8 @@ def merge_shards(
     _sink(pl.concat([pl.scan_parquet(split_rejected), *rejected]), results.rejected, metadata)
     _check_results(manifest, results)
     unsure = [*stitched.unsure, *(place for job in jobs for place in job.joins.shown)]
-    return unsure_joins(
-        [place for place in unsure if place[0] not in refused], stitched.documents.height, stitched.joins
-    )
+    joins = unsure_joins(place for place in unsure if place[0] not in refused)
+    return replace(joins, documents=stitched.documents.height, joins=stitched.joins, by_margins=stitched.by_margins)
 
 
 def _find_refused(shards: Sequence[ShardFiles], long: Sequence[int]) -> dict[int, tuple[int, int]]:
@@ -167,7 +166,7 @@ def _check_shard(info: ShardInfo, files: ShardFiles) -> Job:
     _check_windows(info, documents.select(*_NUMBERS), rejected)
     _check_entities(info, documents, entities)
     counted = (documents.height, rejected.height, entities.height)
-    measured = (job.totals.windows, job.totals.rejected, job.totals.entities)
+    measured = (job.totals.windows, job.totals.rejected, job.totals.rows)
     if counted != measured:
         raise _refusal(info, f"it holds {counted} (windows, rejected, entities), but its job counted {measured}")
     return job

@@ -49,7 +49,8 @@ class Totals:
     windows: int = 0
     chars: int = 0
     tokens: int = 0
-    entities: int = 0
+    entities: int = 0  # of a long document about: which of its candidates are entities is known to the merge
+    rows: int = 0  # of the table of entities: those and candidates
     rejected: int = 0
     audited: int = 0  # documents annotated again with stock spaCy
     identical: int = 0  # of those, with the same entities
@@ -68,6 +69,7 @@ class Totals:
             chars=self.chars + other.chars,
             tokens=self.tokens + other.tokens,
             entities=self.entities + other.entities,
+            rows=self.rows + other.rows,
             rejected=self.rejected + other.rejected,
             audited=self.audited + other.audited,
             identical=self.identical + other.identical,
@@ -112,7 +114,8 @@ class Joins:
     """How the windows of long documents were put together: what the merge adds to its record."""
 
     documents: int = 0  # that had more than one window
-    joins: int = 0  # places at which two windows met
+    joins: int = 0  # cuts at which two windows met
+    by_margins: int = 0  # of those, where entities of both sides were compared, for want of candidates
     unsure: int = 0  # places near which entities may differ from those of the uncut document
     shown: tuple[tuple[int, int], ...] = ()  # the first of them: document and character
 
@@ -121,10 +124,10 @@ class Joins:
 SHOWN_PLACES = 1_000
 
 
-def unsure_joins(places: Iterable[tuple[int, int]], documents: int = 0, joins: int = 0) -> Joins:
-    """Return the record of places where windows could not be put together for sure."""
+def unsure_joins(places: Iterable[tuple[int, int]]) -> Joins:
+    """Return a record of nothing but places where windows could not be put together for sure."""
     distinct = sorted(set(places))
-    return Joins(documents, joins, len(distinct), tuple(distinct[:SHOWN_PLACES]))
+    return Joins(unsure=len(distinct), shown=tuple(distinct[:SHOWN_PLACES]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,8 @@ class Stitched:
 
     entities: list[Path]  # tables, in corpus order
     documents: pl.DataFrame  # long documents: doc, and their tokens and entities
-    joins: int  # places at which two windows met
+    joins: int  # cuts at which two windows met
+    by_margins: int  # of those, where entities of both sides were compared
     unsure: list[tuple[int, int]]  # document and character of those of which neither side was sure
 
 
@@ -70,20 +71,22 @@ def stitch_shards(
     paths: dict[int, list[Path]] = {}
     counts: dict[int, int] = {}
     unsure: list[tuple[int, int]] = []
-    joined = 0
+    joins = by_margins = 0
     masks = _Masks(shards, scratch, paths)
-    last = None
+    last: Window | None = None
     for window, taken in stitch(_read_windows(shards, long), unsure):
         if window.doc in refused:
             masks.keep(window, np.zeros_like(taken))
             continue
-        joined += last == window.doc
-        last = window.doc
+        if last is not None and last.doc == window.doc:
+            joins += 1
+            by_margins += not (last.candidates and window.candidates)
+        last = window
         counts[window.doc] = counts.get(window.doc, 0) + int(taken.sum())
         masks.keep(window, taken)
     masks.finish()
     entities = [path for number, files in enumerate(shards) for path in paths.get(number, [files.entities])]
-    return Stitched(entities, _sum_documents(shards, long, counts), joined, unsure)
+    return Stitched(entities, _sum_documents(shards, long, counts), joins, by_margins, unsure)
 
 
 def stitch(windows: Iterable[Window], unsure: list[tuple[int, int]]) -> Iterator[tuple[Window, Bools]]:

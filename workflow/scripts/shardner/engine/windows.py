@@ -9,7 +9,7 @@ side has an entity open, and goes over from one to the other there.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -50,6 +50,7 @@ class WindowAnnotations:
     found: Annotations  # by window; its tokens are those that start in the window
     texts: Sequence[str]  # of the entities
     candidates: bool  # what was found are candidates, not entities
+    entities: int  # how many there are, as far as can be told without the windows before
     unsure: Sequence[int] = field(default=())  # where text around a cut was too long to be looked at whole
 
 
@@ -88,7 +89,7 @@ def _find_candidates(
         if is_out_of_memory(error):
             raise
         log.warning("windows at %d-%d of a document failed", borders[0], borders[-1], exc_info=True)
-        return WindowAnnotations(_all_failed(len(borders) - 1, error), (), candidates=True)
+        return WindowAnnotations(_all_failed(len(borders) - 1, error), (), candidates=True, entities=0)
     tokens = np.concatenate([piece.tokens for piece in pieces])
     rows = [row for piece in pieces for row in piece.rows]
     starts = [row[0] for row in rows]
@@ -99,7 +100,17 @@ def _find_candidates(
         ends=np.array([row[1] for row in rows], dtype=np.uint32),
         labels=[engine.labels[row[2]] for row in rows],
     )
-    return WindowAnnotations(found, [row[3] for row in rows], candidates=True, unsure=unsure)
+    entities = _count_reached((row[0], row[1]) for row in rows)
+    return WindowAnnotations(found, [row[3] for row in rows], candidates=True, entities=entities, unsure=unsure)
+
+
+def _count_reached(spans: Iterable[tuple[int, int]]) -> int:
+    """Return how many candidates a walk from the first one takes."""
+    count = free = 0
+    for start, end in spans:
+        if start >= free and end:
+            count, free = count + 1, end
+    return count
 
 
 def _find_by_piece(
@@ -204,9 +215,10 @@ def _annotate_with_margins(
         labels=found.labels,
         failed=found.failed,
     )
-    return WindowAnnotations(
-        in_document, [texts[number][start:end] for number, start, end in spans], candidates=False, unsure=unsure
-    )
+    own = np.repeat([[begin, end] for _, begin, end in places], counts, axis=0)
+    entities = int(((in_document.starts >= own[:, 0]) & (in_document.starts < own[:, 1])).sum())
+    found_texts = [texts[number][start:end] for number, start, end in spans]
+    return WindowAnnotations(in_document, found_texts, candidates=False, entities=entities, unsure=unsure)
 
 
 def _count_tokens(nlp: Language, text: str, begin: int, end: int) -> int:

@@ -121,7 +121,8 @@ def annotate_block(task: Task, block: Block) -> Result:
         windows=documents.height,
         chars=int(windows["text"].str.len_chars().sum()),
         tokens=int(documents["tokens"].sum()),
-        entities=entities.height,
+        entities=sum(part.entities for part in parts),
+        rows=entities.height,
         rejected=rejected.height,
         reused=_ready.engine.reused - reused_before,
         audited=sum(each.audited for each in findings),
@@ -144,6 +145,7 @@ class _Part(NamedTuple):
 
     tables: Tables
     findings: Findings
+    entities: int  # about, of long documents
     unsure: list[tuple[int, int]]  # document, and where in it two windows could not be joined for sure
 
 
@@ -158,7 +160,7 @@ def _annotate_whole(ready: _Ready, task: Task, windows: pl.DataFrame, watch: Sto
         )
     with watch.phase(Phase.WRITE):
         tables = make_tables(windows, annotations, texts_of_entities(texts, annotations), task.shard)
-    return _Part(tables, findings, [])
+    return _Part(tables, findings, tables.entities.height, [])
 
 
 def _annotate_run(ready: _Ready, task: Task, first_row: int, windows: pl.DataFrame, watch: Stopwatch) -> _Part:
@@ -169,7 +171,7 @@ def _annotate_run(ready: _Ready, task: Task, first_row: int, windows: pl.DataFra
         findings = _audit_excerpts(ready, task, windows)
     with watch.phase(Phase.WRITE):
         tables = make_tables(windows, result.found, result.texts, task.shard, candidates=result.candidates)
-    return _Part(tables, findings, [(int(windows["doc"][0]), place) for place in result.unsure])
+    return _Part(tables, findings, result.entities, [(int(windows["doc"][0]), place) for place in result.unsure])
 
 
 def _runs(windows: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:

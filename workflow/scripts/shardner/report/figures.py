@@ -47,6 +47,25 @@ class Headline:
 
 
 @dataclass(frozen=True, slots=True)
+class UnsureJoin:
+    """A place near which entities may differ from those of the uncut document."""
+
+    doc: int
+    char: int
+
+
+@dataclass(frozen=True, slots=True)
+class LongDocuments:
+    """Documents that were cut into windows, and how these were put together."""
+
+    documents: int
+    windows: int
+    joins_by_margins: int  # cuts at which entities of both sides were compared: the engine has no candidates
+    unsure_joins: int
+    unsure: tuple[UnsureJoin, ...]  # the first of them
+
+
+@dataclass(frozen=True, slots=True)
 class PhaseFigure:
     """Where the annotate jobs' workers spent their time."""
 
@@ -237,6 +256,7 @@ class Performance:
     """Every figure that the report shows."""
 
     headline: Headline
+    long_documents: LongDocuments
     advice: tuple[Advice, ...]
     phases: tuple[PhaseFigure, ...]
     rules: tuple[RuleFigure, ...]

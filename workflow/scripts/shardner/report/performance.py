@@ -9,23 +9,28 @@ from pathlib import Path
 from typing import Any
 
 from shardner.manifest import Manifest
-from shardner.metrics import Job, Phase, Totals, add_up
+from shardner.metrics import Job, Joins, Phase, Totals, add_up
 from shardner.report.advice import advise
 from shardner.report.clock import PAUSE_S, Clock
 from shardner.report.figures import (
     Balance,
     EngineFigure,
     Headline,
+    LongDocuments,
     Lost,
     Performance,
     PhaseFigure,
     RuleFigure,
     ScoreFigure,
     ShardFigure,
+    UnsureJoin,
 )
 from shardner.report.hardware import find_hardware
 from shardner.report.tables import ResultFigures, read_results
 from shardner.report.timeline import Place, Slots, build_timeline, describe_devices, find_slots, place_of, sum_use
+
+#: Places that the report lists; the merge's record has more.
+UNSURE_SHOWN = 100
 
 
 def measure(
@@ -57,6 +62,7 @@ def measure(
     shards = _measure_shards(slots.jobs)
     performance = Performance(
         headline=_measure_headline(tables, manifest, totals, clock, annotating, slots.jobs),
+        long_documents=_measure_long(jobs),
         advice=(),
         phases=phases,
         rules=_measure_rules(jobs),
@@ -109,6 +115,17 @@ def _measure_headline(
         end_to_end_documents_per_s=_ratio(tables.documents, wall_s),
         end_to_end_tokens_per_s=_ratio(tables.tokens, wall_s),
         joules_per_million_tokens=_measure_energy(jobs),
+    )
+
+
+def _measure_long(jobs: Sequence[Job]) -> LongDocuments:
+    joins = next((job.joins for job in jobs if job.rule == "merge_shards"), Joins())
+    return LongDocuments(
+        documents=joins.documents,
+        windows=joins.documents + joins.joins,
+        joins_by_margins=joins.by_margins,
+        unsure_joins=joins.unsure,
+        unsure=tuple(UnsureJoin(doc, char) for doc, char in joins.shown[:UNSURE_SHOWN]),
     )
 
 

@@ -54,6 +54,7 @@ def _rows(performance: Performance) -> list[tuple[str, Text]]:
         ),
         ("engine", Text("; ".join(_engines(performance)) or "none")),
         *([("audit", _audit(performance))] if headline.audited else []),
+        *([("windows", _windows(performance))] if performance.long_documents.documents else []),
         ("labels", _labels(performance)),
         ("rejected", _rejected(performance)),
         (
@@ -77,6 +78,14 @@ def _audit(performance: Performance) -> Text:
     headline = performance.headline
     text = f"{plural(headline.audited, 'document')} against stock spaCy, {count(headline.identical)} identical"
     return Text(text + (f", {plural(headline.near_ties, 'near-tie')}" if headline.near_ties else ""))
+
+
+def _windows(performance: Performance) -> Text:
+    long = performance.long_documents
+    text = f"{plural(long.documents, 'long document')} in {count(long.windows)} windows"
+    if long.unsure_joins:
+        return Text(f"{text}, {plural(long.unsure_joins, 'place')} not sure", style="yellow")
+    return Text(text + (", joined between entities" if long.joins_by_margins else ", joined exactly"))
 
 
 def _engines(performance: Performance) -> list[str]:

@@ -72,7 +72,7 @@ def bounded(rows: int, size: int, buffer: int) -> Iterator[Path]:
         patch.object(bounds, "BATCH_ROWS", rows),
         patch.object(bounds, "BATCH_BYTES", size),
         patch.object(parquet, "FIRST_ROWS", buffer),
-        patch.object(streams, "_BUFFER", buffer),
+        patch.object(streams, "BUFFER_BYTES", buffer),
         patch.object(streams, "_GZIP_INPUT", buffer * 5),
         patch.object(streams, "_ZSTD_INPUT", buffer * 5),
     ):

@@ -34,9 +34,9 @@ from shardner.config import EngineChoice
 from shardner.engine.annotations import Annotations, Engine
 from shardner.engine.reuse import Reuse
 from shardner.engine.select import select_engine
-from shardner.engine.worker import entities_table
+from shardner.engine.tables import make_tables, texts_of_entities
 from shardner.metrics import Stopwatch, peak_rss_bytes
-from shardner.records import ENTITIES
+from shardner.records import ENTITIES, WINDOWS
 
 ONTONOTES = (
     "CARDINAL", "DATE", "EVENT", "FAC", "GPE", "LANGUAGE", "LAW", "LOC", "MONEY", "NORP", "ORDINAL", "ORG",
@@ -116,11 +116,10 @@ def blocks(texts: list[str]) -> Iterator[list[str]]:
 
 
 def windows_of(texts: list[str]) -> pl.DataFrame:
-    """Return what a worker needs to know of texts besides them."""
-    numbers = pl.int_range(len(texts), dtype=pl.UInt64, eager=True)
-    return pl.DataFrame(
-        {"doc": numbers, "id": numbers.cast(pl.String), "start": pl.zeros(len(texts), pl.UInt32, eager=True)}
-    )
+    """Return the texts as rows of a shard, each a document of one window."""
+    columns = {"doc": range(len(texts)), "window": 0, "windows": 1, "start": 0, "chars": [len(text) for text in texts]}
+    table = pl.DataFrame(columns).with_columns(id=pl.col("doc").cast(pl.String), file=pl.lit("x"), row="doc")
+    return table.with_columns(text=pl.Series(texts)).select(*WINDOWS).cast(pl.Schema(WINDOWS))
 
 
 _engines: dict[Any, Engine] = {}
@@ -134,7 +133,8 @@ def run_fused(nlp: Any, texts: list[str], option: int) -> dict[str, Any]:
     watch, tokens, entities = Stopwatch(), 0, 0
     for block in blocks(texts):
         found: Annotations = engine.annotate(block, watch)
-        entities += entities_table(windows_of(block), block, found).height
+        tables = make_tables(windows_of(block), found, texts_of_entities(block, found), shard=0)
+        entities += tables.entities.height
         tokens += int(found.tokens.sum())
     return {"tokens": tokens, "entities": entities, "phases": dict(watch.seconds)}
 

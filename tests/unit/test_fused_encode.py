@@ -62,25 +62,41 @@ def test_padding_that_no_token_sees_is_left_out_without_a_difference(
     np.testing.assert_allclose(encoder.encode(tokens), stock_vectors(nlp, docs), rtol=1e-4, atol=1e-4)
 
 
-def test_a_full_table_starts_again(nlp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vectors_stay_right_where_the_table_is_full(nlp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embed, "TABLE_BYTES", 4 * 32 * 7 * 20)  # 20 rows of width 32 and three of 2 * 32
     encoder = encoder_of(nlp)
-    for text in ("Ada works at Analytical Engines", *TEXTS[3:], "London"):
+    long = " ".join(f"w{number}" for number in range(50))  # more than fit the table
+    for text in ("Ada works at Analytical Engines", *TEXTS[3:], "London", long, *TEXTS[3:]):
         docs, tokens = tokens_of(nlp, encoder, [text])
         np.testing.assert_allclose(encoder.encode(tokens), stock_vectors(nlp, docs), rtol=1e-4, atol=1e-4)
-    assert len(encoder._embedding) < 40
+    assert len(encoder._embedding) < len(encoder._embedding.embedded) <= 20
+
+
+def test_a_full_table_forgets_what_was_not_wanted_for_longest(nlp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embed, "TABLE_BYTES", 4 * 32 * 7 * 9)  # eight tokens, and the padding
+    encoder = encoder_of(nlp)
+    computed = count_embedded(encoder, monkeypatch)
+    for text in ("a b c d", "e f g h", "a b", "e f", "i", "a b e f", "g"):
+        encoder.encode(tokens_of(nlp, encoder, [text])[1])
+    assert computed == [4, 4, 1, 1]  # when the ninth came, half of the table stayed
 
 
 def test_each_distinct_token_is_embedded_once(nlp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = encoder_of(nlp)
+    computed = count_embedded(encoder, monkeypatch)
+    for text in ("a b a b c", "c b a", "d a"):
+        encoder.encode(tokens_of(nlp, encoder, [text])[1])
+    assert computed == [3, 1] and len(encoder._embedding) == 4
+
+
+def count_embedded(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that takes how many tokens are embedded at each time."""
     computed: list[int] = []
     plain = encoder._embedding._embed
     monkeypatch.setattr(
         encoder._embedding, "_embed", lambda lexemes: (computed.append(len(lexemes)), plain(lexemes))[1]
     )
-    for text in ("a b a b c", "c b a", "d a"):
-        encoder.encode(tokens_of(nlp, encoder, [text])[1])
-    assert computed == [3, 1] and len(encoder._embedding) == 4
+    return computed
 
 
 def test_a_norm_of_the_token_itself_counts(nlp: Any) -> None:

@@ -24,7 +24,7 @@ class Reuse:
 
     def __init__(self, engine: Engine, memory_bytes: int = MEMORY_BYTES) -> None:
         self._engine = engine
-        self._memory: dict[str, Annotations] = {}
+        self._memory: dict[str, tuple[Annotations, int]] = {}  # text to where its annotations stand, oldest first
         self._bytes = 0
         self._memory_bytes = memory_bytes
         self.reused = 0  # texts whose entities were not computed again
@@ -37,37 +37,33 @@ class Reuse:
         new = [text for text in slots if text not in self._memory]
         self.reused += len(texts) - len(new)
         fresh = self._engine.annotate(new, watch)
-        parts = [fresh, *(self._memory[text] for text in known)]
-        self._remember(new, fresh, known)
+        parts = [fresh, *map(self._recall, known)]
+        self._remember(new, fresh)
         if not known and len(new) == len(texts):
             return fresh
         place = {text: i for i, text in enumerate([*new, *known])}
         order = np.array([place[text] for text in slots], dtype=np.int64)
         return _concatenate(parts).take(order[rows])
 
-    def _remember(self, new: Sequence[str], fresh: Annotations, known: Sequence[str]) -> None:
-        for text in known:  # a text that came again moves to the young end
-            self._memory[text] = self._memory.pop(text)
-        for row, text in enumerate(new):
-            if len(text) <= LONGEST_CHARS:
-                self._memory[text] = _one(fresh, row)
-                self._bytes += len(text) + OVERHEAD_BYTES
+    def _recall(self, text: str) -> Annotations:
+        """Return what is remembered of a text, and move it to the young end."""
+        annotations, row = self._memory.pop(text)
+        if annotations.tokens.size > 1:  # so that a text that comes again and again keeps none of its neighbours
+            annotations, row = annotations.take(np.array([row])), 0
+        self._memory[text] = annotations, row
+        return annotations
+
+    def _remember(self, texts: Sequence[str], annotations: Annotations) -> None:
+        short = np.array([row for row, text in enumerate(texts) if len(text) <= LONGEST_CHARS], dtype=np.int64)
+        if len(short) < len(texts):
+            annotations = annotations.take(short)  # without the entities of those that are not remembered
+        for row, number in enumerate(short.tolist()):
+            self._memory[texts[number]] = annotations, row
+            self._bytes += len(texts[number]) + OVERHEAD_BYTES
         while self._bytes > self._memory_bytes:
             oldest = next(iter(self._memory))
             del self._memory[oldest]
             self._bytes -= len(oldest) + OVERHEAD_BYTES
-
-
-def _one(annotations: Annotations, row: int) -> Annotations:
-    begin, end = annotations.offsets[row], annotations.offsets[row + 1]
-    return Annotations(
-        tokens=annotations.tokens[row : row + 1].copy(),
-        offsets=np.array([0, end - begin], dtype=np.int64),
-        starts=annotations.starts[begin:end].copy(),
-        ends=annotations.ends[begin:end].copy(),
-        labels=annotations.labels[begin:end],
-        failed={0: annotations.failed[row]} if row in annotations.failed else {},
-    )
 
 
 def _concatenate(parts: Sequence[Annotations]) -> Annotations:

@@ -18,7 +18,7 @@ from shardner.engine.fused.tokens import Tokens, attribute_name
 if TYPE_CHECKING:
     from spacy.vocab import Vocab
 
-#: Bytes of the table. Full, it starts again from nothing: rare, and it costs the embeddings of the tokens then met.
+#: Bytes of the table. Full, it keeps the tokens that came last, half of it at most.
 TABLE_BYTES = 48 << 20
 
 #: Layers that compute a token's row from that token's row alone.
@@ -66,23 +66,24 @@ class Embedding:
         self.attributes = embedded_attributes(layers, vocab)
         self._width = len(projections[0][0])
         self._limit = TABLE_BYTES // (4 * (self._width + sum(len(bias) for _, bias in projections)))
-        self._clear()
+        self._start(self._limit)
 
-    def _clear(self, rows: int = 0) -> None:
-        """Start again, with room for the usual number of rows or for `rows`."""
-        capacity = max(self._limit, rows + 1)
+    def _start(self, capacity: int) -> None:
+        """Start again with nothing but the padding."""
         # NumPy's zeros take no memory before they are written to
         self.embedded = self._xp.zeros((capacity, self._width), dtype="f")
         self.projected = [self._xp.zeros((capacity, len(bias)), dtype="f") for _, bias in self._projections]
         for table, (_, bias) in zip(self.projected, self._projections, strict=True):
             table[0] = bias
-        self._size = 1  # rows in use
         self._keys = np.array([np.iinfo(np.uint64).max], dtype=np.uint64)  # sorted; the last one stands behind all
         self._rows = np.zeros(1, dtype=np.int64)  # by place in the keys
+        self._free = np.arange(capacity - 1, 0, -1)  # rows, to be taken from the end
+        self._wanted = np.zeros(capacity, dtype=np.int64)  # by row: the last look-up that wanted it
+        self._look_ups = 0
 
     def __len__(self) -> int:
         """Return the number of distinct tokens in the table."""
-        return self._size - 1
+        return len(self._keys) - 1
 
     def look_up(self, tokens: Tokens) -> HostInts:
         """Return the row number (N,) of each token, after computing the rows of those not met before."""
@@ -92,24 +93,38 @@ class Embedding:
         new = np.flatnonzero(self._keys[places] != keys)
         if len(new):
             distinct, first, which = np.unique(keys[new], return_index=True, return_inverse=True)
-            if self._size + len(distinct) > len(self.embedded):
-                self._clear(len(np.unique(keys)))
+            if len(distinct) > len(self._free):
+                self._make_room(np.unique(keys))
                 return self.look_up(tokens)
-            rows[new] = self._size + which
-            self._add(distinct, tokens, new[first])
+            rows[new] = self._add(distinct, tokens, new[first])[which]
+        self._look_ups += 1
+        self._wanted[rows] = self._look_ups
         return rows
 
-    def _add(self, keys: Keys, tokens: Tokens, examples: HostInts) -> None:
-        """Append rows for `keys`, sorted and not in the table, computed from a token of each."""
+    def _make_room(self, wanted: Keys) -> None:
+        """Forget the tokens that were not wanted for longest, so that `wanted`, sorted, fit in."""
+        capacity = max(self._limit, len(wanted) + 1)
+        if capacity != len(self.embedded):  # more than usual, or no longer
+            self._start(capacity)
+            return
+        by_age = np.argsort(-self._wanted[self._rows[:-1]], kind="stable")
+        kept = min(capacity // 2, capacity - 1 - len(wanted))
+        self._free = np.append(self._free, self._rows[by_age[kept:]])
+        stay = np.append(np.sort(by_age[:kept]), len(self))  # and what stands behind all
+        self._keys, self._rows = self._keys[stay], self._rows[stay]
+
+    def _add(self, keys: Keys, tokens: Tokens, examples: HostInts) -> HostInts:
+        """Compute rows for `keys`, sorted and not in the table, from a token of each; return their numbers."""
         embedded = to_device(self._xp, self._embed(_Lexemes(self._vocab, tokens, examples)), "f")
-        begin, self._size = self._size, self._size + len(keys)
-        self.embedded[begin : self._size] = embedded
+        self._free, rows = np.split(self._free, [len(self._free) - len(keys)])
+        there = to_device(self._xp, rows)
+        self.embedded[there] = embedded
         for table, (weights, bias) in zip(self.projected, self._projections, strict=True):
-            rows = self._xp.matmul(embedded, weights, out=table[begin : self._size])
-            rows += bias
+            table[there] = embedded @ weights + bias
         places = np.searchsorted(self._keys, keys)
         self._keys = np.insert(self._keys, places, keys)
-        self._rows = np.insert(self._rows, places, np.arange(begin, self._size))
+        self._rows = np.insert(self._rows, places, rows)
+        return rows
 
     def _embed(self, lexemes: _Lexemes) -> Array:
         values: Any = [lexemes]

@@ -85,23 +85,26 @@ class _Convolution:
         return int(layers[0].attrs["window_size"])
 
     def apply(self, rows: Array, wanted: Array | None = None) -> Array:
-        """Return the rows (n - 2 * window, width) that this layer makes of rows (n, width), or the `wanted` of them."""
-        count, width = len(rows) - 2 * self.window, self.width
-        expanded = self._xp.empty((count if wanted is None else len(wanted), len(self.weights)), dtype="f")
-        for offset in range(2 * self.window + 1):
-            seen = rows[offset : offset + count] if wanted is None else rows[wanted + offset]
-            expanded[:, offset * width : (offset + 1) * width] = seen
-        middle = expanded[:, self.window * width : (self.window + 1) * width]
+        """Return the rows (n - 2 * window, width) that this layer makes of rows (n, width), or the `wanted` of them.
+
+        `rows` must be contiguous.
+        """
+        # a row's neighbours lie beside it in memory: what it sees is one run, and taken in one go
+        count, inputs = len(rows) - 2 * self.window, len(self.weights)
+        seen = self._xp.lib.stride_tricks.as_strided(rows, (count, inputs), rows.strides)
+        expanded = self._xp.ascontiguousarray(seen) if wanted is None else seen[wanted]
+        middle = expanded[:, self.window * self.width : (self.window + 1) * self.width]
         summed = expanded @ self.weights
         summed += self.bias
         return self.finish(middle, summed)
 
     def finish(self, rows: Array, summed: Array) -> Array:
         """Return what the layer makes of rows (n, width), from the weighted sums (n, pieces * width) with the bias."""
-        best = summed[:, : self.width]
-        for piece in range(1, self.pieces):
-            best = self._xp.maximum(best, summed[:, piece * self.width : (piece + 1) * self.width])
-        best = best - (best @ self._mean)[:, None]
+        pieces = [summed[:, piece * self.width : (piece + 1) * self.width] for piece in range(self.pieces)]
+        best = self._xp.maximum(pieces[0], pieces[-1])
+        for piece in pieces[1:-1]:
+            self._xp.maximum(best, piece, out=best)
+        best -= (best @ self._mean)[:, None]
         scale = self._xp.einsum("ij,ij->i", best, best)
         scale /= self.width
         scale += EPSILON

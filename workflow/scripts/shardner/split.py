@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 ROW_GROUP_CHARS = 1 << 19
 #: A spool file holds about this many characters.
 SPOOL_CHARS = 1 << 23
+#: Windows of a long document that are strings of Python at once.
+_WINDOWS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,17 +161,21 @@ def _cut(documents: pl.DataFrame, max_chars: int) -> pl.DataFrame:
         return documents.with_columns(
             pl.lit(number, pl.UInt32).alias(name) for name, number in (("window", 0), ("windows", 1), ("start", 0))
         )
-    texts = [[text] if len(text) <= max_chars else list(cut_windows([text], max_chars)) for text in documents["text"]]
+    texts = [_cut_text(text, max_chars) for text in documents["text"]]
+    counts = np.array([each.len() for each in texts])
     size = pl.col("text").str.len_chars().cast(pl.UInt32)
-    return (
-        documents.with_columns(pl.Series("text", texts, dtype=pl.List(pl.String)))
-        .explode("text")
-        .with_columns(
-            pl.int_range(pl.len(), dtype=pl.UInt32).over("doc").alias("window"),
-            pl.len().cast(pl.UInt32).over("doc").alias("windows"),
-            (size.cum_sum().over("doc") - size).alias("start"),
-        )
-    )
+    rows = documents.drop("text")[np.repeat(np.arange(documents.height), counts)]
+    return rows.with_columns(
+        pl.concat(texts).alias("text"),
+        pl.Series("window", np.arange(rows.height) - np.repeat(np.cumsum(counts) - counts, counts), pl.UInt32),
+        pl.Series("windows", np.repeat(counts, counts), pl.UInt32),
+    ).with_columns((size.cum_sum().over("doc") - size).alias("start"))
+
+
+def _cut_text(text: str, max_chars: int) -> pl.Series:
+    """Return the windows of a document, few at a time as strings of Python: those take up to four bytes a character."""
+    windows = cut_windows([text], max_chars)
+    return pl.concat([pl.Series(few, dtype=pl.String) for few in iter(lambda: list(islice(windows, _WINDOWS)), [])])
 
 
 def _write_part(path: Path, frames: list[pl.DataFrame], size: int) -> Part:

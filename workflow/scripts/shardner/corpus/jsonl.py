@@ -18,29 +18,32 @@ _TYPES = {str: "a string", bool: "a boolean", int: "a number", float: "a number"
 
 def fill(lines: Iterator[Line], builder: Builder, corpus: CorpusConfig) -> Iterator[None]:
     """Read records into `builder`; yield whenever it is full."""
-    limit = streams.MAX_RECORD_BYTES
-    text_column, id_column, keep = corpus.text, corpus.id, corpus.keep
-    for row, (offset, raw, length) in enumerate(lines):
-        try:
-            if length > limit:
-                raise too_long(length, limit)
-            line = _decode(raw)
-            if not line:
-                continue
-            record = parse_object(line)
-            text = _text(record, text_column)
-            identifier = None if id_column is None else _id(record, id_column)
-            kept = [json_value(record.get(column)) for column in keep]
-            if "\\u" in line:
-                _refuse_surrogates([identifier, text, *(value for value, _ in kept)])
-        except BadRecord as reason:
-            builder.reject(row, offset, raw, reason)
-        else:
-            builder.add(row, offset, raw, identifier, text)
-            if keep:
-                builder.keep([value for value, _ in kept], [kind for _, kind in kept])
+    for row, line in enumerate(lines):
+        _add(row, line, builder, corpus)  # which holds on to nothing: a record may have hundreds of megabytes
         if builder.full:
             yield
+
+
+def _add(row: int, line: Line, builder: Builder, corpus: CorpusConfig) -> None:
+    offset, raw, length = line
+    try:
+        if length > streams.MAX_RECORD_BYTES:
+            raise too_long(length, streams.MAX_RECORD_BYTES)
+        decoded = _decode(raw)
+        if not decoded:
+            return
+        record = parse_object(decoded)
+        text = _text(record, corpus.text)
+        identifier = None if corpus.id is None else _id(record, corpus.id)
+        kept = [json_value(record.get(column)) for column in corpus.keep]
+        if "\\u" in decoded:
+            _refuse_surrogates([identifier, text, *(value for value, _ in kept)])
+    except BadRecord as reason:
+        builder.reject(row, offset, raw, reason)
+        return
+    builder.add(row, offset, raw, identifier, text)
+    if kept:
+        builder.keep([value for value, _ in kept], [kind for _, kind in kept])
 
 
 def read_objects(lines: Iterator[Line]) -> Iterator[dict[str, Any]]:

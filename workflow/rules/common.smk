@@ -108,6 +108,11 @@ def get_jobs(wildcards):
     return [JOBS / "annotate_shard" / f"{shard}.json" for shard in SHARDS]
 
 
+def get_findings(wildcards):
+    """Return what the verification found, by shard."""
+    return [WORK / "verify" / f"{shard}.json" for shard in SHARDS]
+
+
 def get_demo_pipeline(wildcards):
     """Return the demo's pipeline where the run needs it."""
     return [DEMO / "pipeline"] if SOURCE.kind is SourceKind.DEMO else []

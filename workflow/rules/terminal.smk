@@ -1,0 +1,36 @@
+# What the terminal shows besides Snakemake's own messages: how far the run is, and what came of it.
+
+from snakemake.settings.enums import Quietness
+
+from shardner.overall import Watch
+
+WATCH = Watch(
+    WORK / "split" / "manifest.json",
+    JOBS / "annotate_shard",
+    lambda line: logger.info(line, extra={"quietness": Quietness.PROGRESS}),
+)
+
+
+onstart:
+    if workflow.is_main_process and not workflow.touch:
+        WATCH.start(
+            int(job.wildcards.shard) for job in workflow.dag.needrun_jobs() if job.rule.name == "annotate_shard"
+        )
+
+
+onsuccess:
+    WATCH.stop()
+    done = {job.rule.name for job in workflow.dag.jobs}
+    if "report_performance" in done:
+        from rich.console import Console
+        from shardner.report import load_performance, print_summary
+
+        print_summary(load_performance(OUT / "performance.json"), Console(stderr=True), get_results(None)[:5])
+    if "add_up_findings" in done:
+        from shardner.verify import describe_findings, read_findings
+
+        logger.info(describe_findings(read_findings(OUT / "verify.json")))
+
+
+onerror:
+    WATCH.stop()

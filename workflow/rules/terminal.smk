@@ -2,7 +2,12 @@
 
 from snakemake.settings.enums import Quietness
 
+from shardner.outlook import Places, describe_outlook
 from shardner.overall import Watch
+
+if workflow.is_main_process and workflow.output_settings.dryrun:
+    places = Places(GPUS > 0, get_worker_count(None), get_jobs_at_once())
+    logger.info(describe_outlook(CONFIG, SOURCE, get_sizes(), COUNT, places))
 
 WATCH = Watch(
     WORK / "split" / "manifest.json",
@@ -30,6 +35,10 @@ onsuccess:
         from shardner.verify import describe_findings, read_findings
 
         logger.info(describe_findings(read_findings(OUT / "verify.json")))
+    if "predict_run" in done:
+        from shardner.estimate import describe_estimate, read_estimate
+
+        logger.info(describe_estimate(read_estimate(OUT / "estimate.json")))
 
 
 onerror:

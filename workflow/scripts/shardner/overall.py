@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -63,9 +64,9 @@ class Overall:
     def __init__(self, manifest: Path, records: Path, shards: Iterable[int]) -> None:
         self._manifest, self._records = manifest, records
         self._todo = frozenset(shards)
-        # what stands there for a shard that is to be annotated is old, or of a job that was killed
-        self._old = {path: _modified_ns(path) for _, path in self._list()}
         self._finished: dict[int, Done] = {}
+        # what is there already for a shard that is to be annotated is old, or of a job that was killed
+        self._old = {path: _modified_ns(path) for _, path in self._list()}
         self._samples: deque[_Sample] = deque()
 
     @property
@@ -159,30 +160,33 @@ class Watch:
     def __init__(self, manifest: Path, records: Path, say: Callable[[str], None]) -> None:
         self._manifest, self._records, self._say = manifest, records, say
         self._end = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def start(self, shards: Iterable[int]) -> None:
         """Begin, in a run that will annotate `shards`."""
         overall = Overall(self._manifest, self._records, shards)
-        if not overall.ended:
-            threading.Thread(target=self._follow, args=(overall,), name="overall-progress", daemon=True).start()
+        self._thread = threading.Thread(target=self._follow, args=(overall,), name="overall-progress", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
-        """End."""
+        """Say how far it came, and end."""
         self._end.set()
+        if self._thread is not None:
+            self._thread.join(LOOK_S)
 
     def _follow(self, overall: Overall) -> None:
         started_s = said_s = time.monotonic()
-        said = None
-        while not overall.ended and not self._end.wait(LOOK_S):
+        said, over = 0, False
+        while not overall.ended and not over:
+            over = self._end.wait(LOOK_S)
             now_s = time.monotonic()
-            try:
+            # a file that is just being replaced is there at the next look
+            with suppress(OSError, ValueError, KeyError, TypeError):
                 state = overall.look(now_s)
-            except (OSError, ValueError, KeyError, TypeError):  # a file that is just being replaced
-                continue
-            due = now_s - said_s >= next_interval_s(now_s - started_s) or overall.ended
-            if state is not None and due and state.done_chars != said:
-                said_s, said = now_s, state.done_chars
-                self._say(describe_state(state))
+                due = over or overall.ended or now_s - said_s >= next_interval_s(now_s - started_s)
+                if state is not None and due and state.done_chars != said:
+                    said_s, said = now_s, state.done_chars
+                    self._say(describe_state(state))
 
 
 def next_interval_s(elapsed_s: float) -> float:

@@ -1,4 +1,4 @@
-"""How far a job is: a bar in its log now and then, with rate and time left, and a small file for who watches the run."""
+"""How far a job is: a bar in its log, with rate and time left, and a small file for who watches the whole run."""
 
 from __future__ import annotations
 

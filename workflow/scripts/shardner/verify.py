@@ -1,9 +1,9 @@
-"""The verification of a finished run: stock spaCy annotates some documents again, whole, and must find what stands there.
+"""The verification of a finished run: stock spaCy annotates some documents again, whole, and must find what is there.
 
-The audit compares within an annotate job, windows by themselves. This compares the tables that the merge wrote, with
-the text that the split wrote: what lies between is checked with it. The draw is the audit's. A document is verified
-with the shard that holds its first window, in one piece, whatever windows it was cut into; of all other documents of the
-shard it is only checked that as many entities stand there as documents.parquet says.
+The audit compares within an annotate job, windows by themselves. This compares the tables that the merge wrote with
+the text that the split wrote, so that what lies between is checked with it. The draw is the audit's. A document is
+verified with the shard that holds its first window, in one piece, whatever windows it was cut into. Of the shard's
+other documents it is checked that as many entities are there as documents.parquet says.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Answer(NamedTuple):
     id: str
     chars: int
     tokens: int
-    count: int  # of entities, as documents.parquet says
+    number: int  # of entities, as documents.parquet says
     entities: list[tuple[str, int, int, str, str]]  # id, start, end, text, label, in the order of the table
 
 
@@ -163,7 +163,7 @@ def read_answers(documents: Path, entities: Path, docs: pl.Series) -> dict[int, 
     for doc, *entity in rows.iter_rows():
         found.setdefault(doc, []).append((entity[0], entity[1], entity[2], entity[3], entity[4]))
     table = _only(pl.scan_parquet(documents), docs, "id", "chars", "tokens", "entities")
-    return {doc: Answer(*columns, found.get(doc, [])) for doc, *columns in table.iter_rows()}
+    return {doc: Answer(*facts, found.get(doc, [])) for doc, *facts in table.iter_rows()}  # type: ignore[call-arg]
 
 
 def compare(nlp: Language, document: Document, answer: Answer | None, expected: Expected | None) -> Findings:
@@ -172,7 +172,7 @@ def compare(nlp: Language, document: Document, answer: Answer | None, expected: 
     `expected` is None where a component raised on the text, as it must for a document that was rejected.
     """
     if answer is None or expected is None:
-        faults = [] if answer is expected else [_one_failed(answer)]
+        faults = [] if answer is None and expected is None else [_one_failed(answer)]
         return _finding(document, faults, near_tie=False)
     facts = _facts(document, answer)
     faults = [f"{what}: {said!r}, should be {fact!r}" for what, said, fact in facts if said != fact]
@@ -263,7 +263,7 @@ def _facts(document: Document, answer: Answer) -> Iterator[tuple[str, object, ob
     """Yield what the results say, of what, and what is so."""
     yield "id", answer.id, document.id
     yield "characters", answer.chars, len(document.text)
-    yield "entities in documents.parquet", answer.count, len(answer.entities)
+    yield "entities in documents.parquet", answer.number, len(answer.entities)
     for name, start, end, text, _ in answer.entities:
         yield f"id of entity {start}-{end}", name, document.id
         yield f"text of entity {start}-{end}", text, document.text[start:end]

@@ -2,6 +2,7 @@
 
 from snakemake.settings.enums import Quietness
 
+from shardner.live import live_line
 from shardner.outlook import Places, describe_outlook
 from shardner.overall import Watch
 
@@ -18,24 +19,25 @@ WATCH = Watch(
 
 onstart:
     if workflow.is_main_process and not workflow.touch:
-        WATCH.start(
-            int(job.wildcards.shard) for job in workflow.dag.needrun_jobs() if job.rule.name == "annotate_shard"
-        )
+        shards = [job.wildcards.shard for job in workflow.dag.needrun_jobs() if job.rule.name == "annotate_shard"]
+        quiet = workflow.output_settings.quiet or set()
+        shows = not {Quietness.PROGRESS, Quietness.ALL} & set(quiet)
+        WATCH.start(map(int, shards), live_line(logger.handlers) if shows and shards else None)
 
 
 onsuccess:
     WATCH.stop()
-    done = {job.rule.name for job in workflow.dag.jobs}
-    if "report_performance" in done:
+    ran = {job.rule.name for job in workflow.dag.jobs}
+    if "report_performance" in ran and (OUT / "performance.json").is_file():
         from rich.console import Console
         from shardner.report import load_performance, print_summary
 
         print_summary(load_performance(OUT / "performance.json"), Console(stderr=True), get_results(None)[:5])
-    if "add_up_findings" in done:
+    if "add_up_findings" in ran and (OUT / "verify.json").is_file():
         from shardner.verify import describe_findings, read_findings
 
         logger.info(describe_findings(read_findings(OUT / "verify.json")))
-    if "predict_run" in done:
+    if "predict_run" in ran and (OUT / "estimate.json").is_file():
         from shardner.estimate import describe_estimate, read_estimate
 
         logger.info(describe_estimate(read_estimate(OUT / "estimate.json")))

@@ -19,6 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from shardner.live import LiveLine
 from shardner.manifest import read_manifest
 from shardner.metrics import read_job
 from shardner.progress import Done, bar, clock, read_done
@@ -162,10 +163,10 @@ class Watch:
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, shards: Iterable[int]) -> None:
-        """Begin, in a run that will annotate `shards`."""
+    def start(self, shards: Iterable[int], live: LiveLine | None = None) -> None:
+        """Begin, in a run that will annotate `shards`; with `live`, lines stay there until the last one is said."""
         overall = Overall(self._manifest, self._records, shards)
-        self._thread = threading.Thread(target=self._follow, args=(overall,), name="overall-progress", daemon=True)
+        self._thread = threading.Thread(target=self._follow, args=(overall, live), name="overall-progress", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -174,7 +175,7 @@ class Watch:
         if self._thread is not None:
             self._thread.join(LOOK_S)
 
-    def _follow(self, overall: Overall) -> None:
+    def _follow(self, overall: Overall, live: LiveLine | None) -> None:
         started_s = said_s = time.monotonic()
         said, over = 0, False
         while not overall.ended and not over:
@@ -183,10 +184,15 @@ class Watch:
             # a file that is just being replaced is there at the next look
             with suppress(OSError, ValueError, KeyError, TypeError):
                 state = overall.look(now_s)
-                due = over or overall.ended or now_s - said_s >= next_interval_s(now_s - started_s)
+                last = over or overall.ended
+                due = last or (live is None and now_s - said_s >= next_interval_s(now_s - started_s))
                 if state is not None and due and state.done_chars != said:
                     said_s, said = now_s, state.done_chars
                     self._say(describe_state(state))
+                elif state is not None and not due and live is not None:
+                    live.show(describe_state(state))
+        if live is not None:
+            live.close()
 
 
 def next_interval_s(elapsed_s: float) -> float:

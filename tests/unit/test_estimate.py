@@ -45,7 +45,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_starting_up_is_counted_for_every_round_of_jobs() -> None:
-    found = predict(MEASURED, shards=40, jobs_at_once=2, workers_a_job=1)
+    found = predict(MEASURED, shards=40, jobs_at_once=2, workers=1)
     assert found.annotate_s == pytest.approx(20 * (5 + 50))
     assert found.tokens_per_s == 200_000 and found.tokens == 200_000_000
     assert found.split_s == 100 and found.total_s > found.split_s + found.annotate_s + found.merge_s
@@ -58,6 +58,7 @@ def test_workers_of_a_job_share_its_shard_and_a_scheduler_may_run_all_jobs_at_on
     assert predict(MEASURED, 40, 2, 4).annotate_s == pytest.approx(20 * (5 + 12.5))
     assert predict(MEASURED, 40, None, 1).annotate_s == pytest.approx(55)
     assert predict(MEASURED, 1, 8, 1).jobs_at_once == 1
+    assert predict(MEASURED, 40, 2, None).workers_a_job == MEASURED.workers
 
 
 def test_an_estimate_can_be_read_again_and_shown(tmp_path: Path) -> None:

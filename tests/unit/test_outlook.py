@@ -32,8 +32,12 @@ def test_names_are_aligned(tmp_path: Path) -> None:
 
 
 def test_what_has_not_been_fetched_has_no_size(tmp_path: Path) -> None:
-    text = shown(tmp_path, None, Places(gpu=False, workers=1, jobs=None))
-    assert "1 URL, not fetched yet" in text and "disk" not in text and "as many at once as the scheduler allows" in text
+    text = shown(tmp_path, None, Places(gpu=False, workers=None, jobs=None))
+    assert (
+        "1 URL, not fetched yet" in text
+        and "disk" not in text
+        and "as many at once as the scheduler allows, on the cluster" in text
+    )
 
 
 def test_a_disk_that_is_too_small_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

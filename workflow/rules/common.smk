@@ -154,6 +154,11 @@ def get_jobs_at_once():
     return jobs if limit is None or limit.value is None else min(jobs, limit.value)
 
 
+def get_local_workers():
+    """Return the workers of an annotate job that runs here; None on a cluster, where the profile sets its threads."""
+    return get_worker_count(None) if workflow.nodes is None else None
+
+
 def get_memory_mb(wildcards, threads, attempt):
     """Return the memory that an annotate job asks a cluster for; more at each further attempt."""
     return (1_000 + 1_500 * threads) * attempt

@@ -57,7 +57,7 @@ rule predict_run:
         code=fingerprint("shardner.estimate"),
         shards=COUNT,
         jobs=lambda wildcards: get_jobs_at_once(),
-        workers=get_worker_count,
+        workers=lambda wildcards: get_local_workers(),
     message:
         "Writing {output.estimate}"
     script:

@@ -7,7 +7,7 @@ from shardner.outlook import Places, describe_outlook
 from shardner.overall import Watch
 
 if workflow.is_main_process and workflow.output_settings.dryrun:
-    places = Places(GPUS > 0, get_worker_count(None), get_jobs_at_once())
+    places = Places(GPUS > 0, get_local_workers(), get_jobs_at_once())
     logger.info(describe_outlook(CONFIG, SOURCE, get_sizes(), COUNT, places))
 
 WATCH = Watch(

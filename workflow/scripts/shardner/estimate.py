@@ -163,15 +163,16 @@ def read_measured(path: Path) -> Measured:
     return Measured(**json.loads(path.read_text("utf-8")))
 
 
-def predict(measured: Measured, shards: int, jobs_at_once: int | None, workers_a_job: int) -> Estimate:
+def predict(measured: Measured, shards: int, jobs_at_once: int | None, workers: int | None) -> Estimate:
     """Predict what a run takes.
 
     Args:
         measured: what the sample showed.
         shards: of the run.
         jobs_at_once: annotate jobs; None: all of them.
-        workers_a_job: of each.
+        workers: of each; None: as many as the sample's job had.
     """
+    workers_a_job = workers or measured.workers
     jobs = max(min(jobs_at_once or shards, shards), 1)
     entities = measured.chars * measured.entities_per_char
     shard_s = measured.start_up_s + measured.chars / shards / (measured.chars_per_s * workers_a_job)

@@ -27,8 +27,8 @@ class Places:
     """Where the annotate jobs run."""
 
     gpu: bool
-    workers: int  # of a job
-    jobs: int | None  # at once; None where a scheduler decides
+    workers: int | None  # of a job; None on a cluster, where the profile says so, and of the devices too
+    jobs: int | None  # at once; None where only a scheduler decides
 
 
 def describe_outlook(
@@ -80,8 +80,10 @@ def _pipeline(config: Config, source: Source) -> str:
 
 
 def _jobs(places: Places) -> str:
-    device = "a GPU each" if places.gpu else "on the CPU"
     at_once = "as many at once as the scheduler allows" if places.jobs is None else f"{count(places.jobs)} at once"
+    if places.workers is None:
+        return f"{at_once}, on the cluster, each as the profile says for annotate_shard"
+    device = "a GPU each" if places.gpu else "on the CPU"
     return f"{at_once}, {device}, {plural(places.workers, 'worker')} a job"
 
 

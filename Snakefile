@@ -20,6 +20,9 @@ include: "workflow/rules/annotate.smk"
 include: "workflow/rules/merge.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/verify.smk"
+include: "workflow/rules/estimate.smk"
+include: "workflow/rules/terminal.smk"
 
 
 report: "workflow/report/workflow.rst"

@@ -17,7 +17,7 @@ from shardner.errors import AnnotateError, DeviceError, ModelError
 from shardner.metrics import Job, read_job
 from shardner.model.pipeline import Pipeline, prepare_pipeline
 from shardner.model.source import classify
-from shardner.progress import Progress
+from shardner.progress import Progress, progress_of, progress_path, read_done
 from shardner.records import ShardFiles
 
 TEXTS = [*make_texts(30, seed=9), ""]
@@ -161,7 +161,26 @@ def test_a_small_shard_has_blocks_for_all_workers(tmp_path: Path) -> None:
 
 
 def test_progress_shows_share_rate_and_time_left() -> None:
-    progress = Progress(400, "documents")
-    progress.advance(100, tokens=6_000)
+    progress = Progress(400, "documents", Path("none"))
+    progress.advance(100, chars=30_000, tokens=6_000)
     line = progress.line(elapsed_s=30)
     assert "25%" in line and "100/400 documents" in line and "200 tokens/s" in line and "0:01:30 left" in line
+
+
+def test_a_file_says_how_far_a_job_is_until_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shardner.progress.FILE_INTERVAL_S", 0.0)
+    record = tmp_path / "00004.json"
+    with pytest.raises(RuntimeError), progress_of(9, "documents", record) as progress:
+        for number in (1, 2):
+            progress.advance(1, chars=500, tokens=100)
+            done = read_done(progress_path(record))
+            assert done is not None and (done.chars, done.tokens) == (500 * number, 100 * number)
+        raise RuntimeError
+    assert not list(tmp_path.iterdir()) and read_done(progress_path(record)) is None
+
+
+def test_a_job_goes_on_where_the_file_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shardner.progress.FILE_INTERVAL_S", 0.0)
+    (tmp_path / "file").touch()
+    with progress_of(9, "documents", tmp_path / "file" / "00004.json") as progress:
+        progress.advance(1, chars=500, tokens=100)

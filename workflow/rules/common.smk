@@ -63,6 +63,7 @@ WORK = OUT / ".work"
 LOGS = WORK / "logs"
 BENCHMARKS = WORK / "benchmarks"
 JOBS = WORK / "jobs"
+IS_LOCAL = not any(map(is_remote, CONFIG.corpus.files))
 IS_DEMO = FILES == [str(DEMO / "corpus.jsonl")]
 CPU_ENV = "../../envs/cpu.yaml"
 GPU_ENV = "../../envs/gpu.yaml"
@@ -74,6 +75,13 @@ wildcard_constraints:
 
 # With --software-deployment-method apptainer: what containers/shardner.def builds, in the run's directory.
 container: "shardner.sif"
+
+
+def get_sizes():
+    """Return the input files with their bytes; None where they have not been fetched, or made."""
+    if IS_DEMO:
+        return [(DEMO / "corpus.jsonl", DEMO_CORPUS_BYTES)]
+    return [(Path(path), Path(path).stat().st_size) for path in FILES] if IS_LOCAL else None
 
 
 def get_results(wildcards):
@@ -108,6 +116,16 @@ def get_jobs(wildcards):
     return [JOBS / "annotate_shard" / f"{shard}.json" for shard in SHARDS]
 
 
+def get_findings(wildcards):
+    """Return what the verification found, by shard."""
+    return [WORK / "verify" / f"{shard}.json" for shard in SHARDS]
+
+
+def get_sample_workers(wildcards):
+    """Return the workers that annotate the estimate's sample: as many as will compute at once on a device."""
+    return get_worker_count(wildcards) * (1 if GPUS or workflow.nodes is not None else get_jobs_at_once())
+
+
 def get_demo_pipeline(wildcards):
     """Return the demo's pipeline where the run needs it."""
     return [DEMO / "pipeline"] if SOURCE.kind is SourceKind.DEMO else []
@@ -125,6 +143,20 @@ def get_worker_count(wildcards):
     limit = workflow.global_resources.get("gpu")
     gpus = limit.value if limit is not None and limit.value is not None else 1
     return max(workflow.cores // gpus, 1) if GPUS and gpus else 1
+
+
+def get_jobs_at_once():
+    """Return how many annotate jobs run at once, None where a job scheduler decides."""
+    if workflow.nodes is not None:
+        return None if workflow.nodes == sys.maxsize else workflow.nodes
+    limit = workflow.global_resources.get("gpu") if GPUS else None
+    jobs = max(workflow.cores // get_worker_count(None), 1)
+    return jobs if limit is None or limit.value is None else min(jobs, limit.value)
+
+
+def get_local_workers():
+    """Return the workers of an annotate job that runs here; None on a cluster, where the profile sets its threads."""
+    return get_worker_count(None) if workflow.nodes is None else None
 
 
 def get_memory_mb(wildcards, threads, attempt):

@@ -65,11 +65,3 @@ rule report_performance:
         "Writing {output.html}"
     script:
         "../scripts/report_performance.py"
-
-
-onsuccess:
-    if (OUT / "performance.json").is_file():
-        from rich.console import Console
-        from shardner.report import load_performance, print_summary
-
-        print_summary(load_performance(OUT / "performance.json"), Console(stderr=True), get_results(None)[:5])

@@ -44,7 +44,7 @@ from shardner.metrics import (
     write_job,
 )
 from shardner.model.pipeline import Pipeline, pipeline_bytes
-from shardner.progress import Progress
+from shardner.progress import Progress, progress_of
 from shardner.records import SHARD_DOCUMENTS, SHARD_ENTITIES, SHARD_REJECTED, WINDOWS, ShardFiles
 
 log = logging.getLogger(__name__)
@@ -99,8 +99,9 @@ def annotate_shard(
         watch = Stopwatch()
         tables = _Tables(scratch, _schemas(windows))
         finished: list[Result] = []
-        with sampled(device) as measured:
-            for result in _annotate_blocks(task, blocks, threads, device):
+        count = sum(block.rows for block in blocks)
+        with sampled(device) as measured, progress_of(count, "documents", results.job) as progress:
+            for result in _annotate_blocks(task, blocks, threads, device, progress):
                 with watch.phase(Phase.WRITE):
                     tables.add(result)
                 finished.append(_without_tables(result))
@@ -154,12 +155,13 @@ def plan_blocks(windows: Path, workers: int = 1, block_chars: int = BLOCK_CHARS)
     return blocks
 
 
-def _annotate_blocks(task: Task, blocks: Sequence[Block], threads: int, device: Device) -> Iterator[Result]:
+def _annotate_blocks(
+    task: Task, blocks: Sequence[Block], threads: int, device: Device, progress: Progress
+) -> Iterator[Result]:
     """Yield the results of blocks in order, while the workers go on with later ones."""
     if not blocks:
         return
     workers = min(threads, len(blocks))
-    progress = Progress(sum(block.rows for block in blocks), "documents")
     with _environment({**ONE_THREAD, **device.environment}):
         pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent)
         waiting: deque[Future[Result]] = deque()
@@ -171,7 +173,7 @@ def _annotate_blocks(task: Task, blocks: Sequence[Block], threads: int, device: 
                 if not waiting:
                     return
                 result = waiting.popleft().result()
-                progress.advance(result.block.rows, tokens=result.totals.tokens)
+                progress.advance(result.block.rows, chars=result.totals.chars, tokens=result.totals.tokens)
                 yield result
         except BrokenProcessPool as error:
             raise AnnotateError(

@@ -105,7 +105,10 @@ class OutputConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All settings. `shards` is the number of shards, `max_chars` the longest window in code points."""
+    """All settings. `shards` is the number of shards, `max_chars` the longest window in code points.
+
+    `verify_share` is the share of documents that `snakemake verify` compares.
+    """
 
     corpus: CorpusConfig
     model: ModelConfig
@@ -113,6 +116,7 @@ class Config:
     max_chars: int
     ner: NerConfig
     output: OutputConfig
+    verify_share: float
 
 
 def load_schema() -> dict[str, Any]:
@@ -171,6 +175,7 @@ def parse_config(settings: Mapping[str, Any]) -> Config:
             audit=float(ner["audit"]),
         ),
         output=OutputConfig(Path(output["dir"]), tuple(output["formats"])),
+        verify_share=float(values["verify"]["share"]),
     )
     _refuse_contradictions(config.corpus)
     return config
@@ -271,6 +276,8 @@ def _allowed(setting: Mapping[str, Any]) -> str:
         text += " of " + ", ".join(setting["items"]["enum"])
     if "contains" in setting:
         text += f", {setting['contains']['const']} among them"
+    if "exclusiveMinimum" in setting:
+        text += f" above {setting['exclusiveMinimum']}"
     if "minimum" in setting:
         text += f" of {setting['minimum']} or more"
     if "maximum" in setting:

@@ -6,7 +6,8 @@
     ├── ModelError    a pipeline cannot be found, loaded, or recognises nothing
     ├── DeviceError   a device was asked for that cannot be used
     ├── AnnotateError a worker died or a shard could not be annotated
-    └── MergeError    results are missing or do not add up
+    ├── MergeError    results are missing or do not add up
+    └── VerifyError   results are not what stock spaCy finds
 
 A message says what was found, where (file, row, key), and what to do about it.
 """
@@ -38,3 +39,7 @@ class AnnotateError(ShardnerError):
 
 class MergeError(ShardnerError):
     """Results of shards are missing or do not add up."""
+
+
+class VerifyError(ShardnerError):
+    """Results are not what stock spaCy finds, or not what documents and entities say of each other."""

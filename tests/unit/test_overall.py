@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from shardner import overall
+from shardner.manifest import Manifest, ShardInfo, write_manifest
+from shardner.metrics import Job, Totals, write_job
+from shardner.overall import Overall, State, Watch, describe_state, next_interval_s
+from shardner.progress import Done, progress_path, write_done
+
+CHARS = [1_000, 2_000, 3_000, 4_000]
+
+
+class Run:
+    """The files of a run."""
+
+    def __init__(self, directory: Path) -> None:
+        self.manifest, self.records = directory / "manifest.json", directory / "records"
+        shards = tuple(ShardInfo(number, 1, 1, chars, number) for number, chars in enumerate(CHARS))
+        write_manifest(self.manifest, Manifest((), shards, len(CHARS), 0, sum(CHARS), {}))
+
+    def record(self, shard: int) -> Path:
+        return self.records / f"{shard:05d}.json"
+
+    def finish(self, shard: int, elapsed_s: float) -> None:
+        totals = Totals(chars=CHARS[shard], tokens=CHARS[shard] // 5)
+        job = Job("annotate_shard", shard, "host", "cpu", None, None, 1, "fused", "", 0.0, elapsed_s, totals)
+        write_job(self.record(shard), job)
+        progress_path(self.record(shard)).unlink(missing_ok=True)
+
+    def advance(self, shard: int, chars: int, elapsed_s: float) -> None:
+        write_done(progress_path(self.record(shard)), Done(chars, chars // 5, elapsed_s))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path)
+
+
+def test_shares_are_of_characters_and_the_time_left_follows_from_the_rate(run: Run) -> None:
+    followed = Overall(run.manifest, run.records, range(4))
+    assert followed.look(0.0) is None  # not even the directory is there
+    run.advance(3, 2_000, elapsed_s=10)
+    assert followed.look(100.0) == State(4, 0, 10_000, 2_000, tokens_per_s=40.0, left_s=40.0)
+    run.finish(3, elapsed_s=20)
+    run.advance(2, 1_000, elapsed_s=10)
+    assert followed.look(110.0) == State(4, 1, 10_000, 5_000, tokens_per_s=50.0, left_s=20.0)
+    for shard in range(3):
+        run.finish(shard, elapsed_s=5)
+    state = followed.look(120.0)
+    assert state is not None and (state.done_shards, state.left_s) == (4, 0.0) and followed.ended
+
+
+def test_shards_of_earlier_runs_are_done_but_say_nothing_of_the_rate(run: Run) -> None:
+    run.finish(0, elapsed_s=1)
+    run.finish(3, elapsed_s=1)
+    followed = Overall(run.manifest, run.records, [1, 2])
+    assert followed.look(0.0) is None
+    run.advance(1, 1_000, elapsed_s=10)
+    assert followed.look(10.0) == State(4, 2, 10_000, 6_000, tokens_per_s=20.0, left_s=40.0)
+
+
+def test_what_a_killed_job_or_an_outdated_one_left_is_not_counted(run: Run) -> None:
+    run.advance(1, 1_900, elapsed_s=1)
+    run.finish(2, elapsed_s=1)
+    followed = Overall(run.manifest, run.records, range(4))
+    assert followed.look(0.0) is None
+    run.advance(1, 500, elapsed_s=10)
+    state = followed.look(10.0)
+    assert state is not None and (state.done_shards, state.done_chars) == (0, 500)
+
+
+def test_a_record_is_read_once(run: Run) -> None:
+    followed = Overall(run.manifest, run.records, range(4))
+    run.finish(0, elapsed_s=1)
+    first = followed.look(1.0)
+    run.record(0).write_text("no record")
+    again = followed.look(2.0)
+    assert first is not None and again is not None and again.done_chars == first.done_chars
+
+
+def test_the_rate_is_that_of_the_last_minutes(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overall, "RATE_WINDOW_S", 100.0)
+    followed = Overall(run.manifest, run.records, [3])
+    run.advance(3, 2_000, elapsed_s=10)
+    followed.look(0.0)
+    for at_s in range(10, 1_000, 10):
+        state = followed.look(float(at_s))
+    assert state is not None and state.tokens_per_s == 0 and state.left_s is None
+    assert "left" not in describe_state(state)
+
+
+def test_a_job_that_is_tried_again_makes_no_negative_rate(run: Run) -> None:
+    followed = Overall(run.manifest, run.records, [3])
+    run.advance(3, 2_000, elapsed_s=10)
+    followed.look(0.0)
+    run.advance(3, 10, elapsed_s=1)
+    state = followed.look(600.0)
+    assert state is not None and state.tokens_per_s >= 0
+
+
+def test_a_line_says_share_shards_rate_and_time_left() -> None:
+    line = describe_state(State(42, 12, 1_000, 280, tokens_per_s=350_000, left_s=750))
+    assert line.startswith("[███████·") and " 28%  12/42 shards  350k tokens/s  0:12:30 left" in line
+
+
+def test_an_empty_corpus_has_a_share_too() -> None:
+    assert "100%" in describe_state(State(1, 1, 0, 0, tokens_per_s=0, left_s=None))
+
+
+def test_lines_come_less_often_in_a_long_run() -> None:
+    assert [next_interval_s(seconds) for seconds in (0, 1_800, 86_400)] == [10, 30, 60]
+
+
+def test_a_watch_says_how_far_the_run_came_when_it_stops_and_when_all_is_done(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    watch = Watch(run.manifest, run.records, lines.append)
+    watch.stop()  # a run that began nothing
+    watch = Watch(run.manifest, run.records, lines.append)
+    watch.start([0, 1])
+    run.finish(0, elapsed_s=1)
+    watch.stop()
+    assert len(lines) == 1 and "3/4 shards" in lines[0]
+    monkeypatch.setattr(overall, "LOOK_S", 0.01)
+    watch = Watch(run.manifest, run.records, lines.append)
+    watch.start([1])
+    thread = next(each for each in threading.enumerate() if each.name == "overall-progress")
+    assert thread.daemon
+    run.finish(1, elapsed_s=1)
+    thread.join(60)
+    assert not thread.is_alive() and "4/4 shards" in lines[-1]

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import in_process
+import polars as pl
+import pytest
+from making import make_pipeline, make_texts, write_jsonl
+from shardner import verify
+from shardner.errors import VerifyError
+from shardner.model.pipeline import Pipeline, load_pipeline, prepare_pipeline
+from shardner.model.source import classify
+from shardner.verify import (
+    Answer,
+    Difference,
+    Document,
+    Expected,
+    Findings,
+    add_up_findings,
+    compare,
+    describe_findings,
+    read_findings,
+    verify_shard,
+    write_findings,
+)
+
+LONG = 7
+SHARDS = 3
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    directory = make_pipeline(tmp_path_factory.mktemp("model") / "pipeline")
+    return prepare_pipeline(classify(str(directory)), None, directory.parent / "unpacked", "auto")
+
+
+@pytest.fixture(scope="module")
+def done(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, in_process.Run]:
+    """A finished run, in which one document lies in windows of all shards."""
+    directory = tmp_path_factory.mktemp("run")
+    texts = make_texts(30, seed=2)
+    texts[LONG] = " ".join(make_texts(80, seed=3))
+    corpus = write_jsonl(directory / "corpus.jsonl", texts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shardner.annotate.ProcessPoolExecutor", in_process.HereExecutor)
+        run = in_process.run(directory, corpus, pipeline, SHARDS, windows={"max_chars": 400})
+    holders = pl.scan_parquet(
+        [directory / f"{shard:05d}.parquet" for shard in range(SHARDS)], include_file_paths="shard"
+    )
+    assert holders.filter(pl.col("doc") == LONG).collect()["shard"].n_unique() == SHARDS
+    return directory, run
+
+
+def verified(
+    done: tuple[Path, in_process.Run], pipeline: Pipeline, share: float = 1.0, **tables: Path
+) -> list[Findings]:
+    directory, run = done
+    documents, entities = tables.get("documents", run.results.documents), tables.get("entities", run.results.entities)
+    return [verify_shard(shard, directory, documents, entities, pipeline, share) for shard in range(SHARDS)]
+
+
+def tampered(done: tuple[Path, in_process.Run], target: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> Path:
+    change(pl.read_parquet(done[1].results.entities)).write_parquet(target)
+    return target
+
+
+def test_every_document_of_a_run_is_verified_whole(done: tuple[Path, in_process.Run], pipeline: Pipeline) -> None:
+    found = sum(verified(done, pipeline), Findings())
+    assert found == Findings(documents=30, verified=30, identical=30)
+
+
+def test_a_small_share_verifies_one_document_of_each_shard_that_begins_one(
+    done: tuple[Path, in_process.Run], pipeline: Pipeline
+) -> None:
+    each = verified(done, pipeline, share=1e-9)
+    assert [found.verified for found in each] == [int(found.documents > 0) for found in each]
+    assert sum(found.documents for found in each) == 30
+
+
+def test_an_entity_changed_in_a_long_document_is_found_and_both_answers_shown(
+    done: tuple[Path, in_process.Run], pipeline: Pipeline, tmp_path: Path
+) -> None:
+    last = pl.read_parquet(done[1].results.entities).filter(pl.col("doc") == LONG).height - 1
+    is_it = (pl.col("doc") == LONG) & (pl.int_range(pl.len()).over("doc") == last)
+    entities = tampered(
+        done,
+        tmp_path / "entities",
+        lambda table: table.with_columns(
+            label=pl.when(is_it & (pl.col("label").cast(pl.String) != "ORG"))
+            .then(pl.lit("ORG"))
+            .when(is_it)
+            .then(pl.lit("GPE"))
+            .otherwise(pl.col("label").cast(pl.String))
+        ),
+    )
+    found = sum(verified(done, pipeline, entities=entities), Findings())
+    assert (found.verified, found.identical, found.differing) == (30, 29, 1)
+    difference = found.differences[0]
+    assert (difference.doc, difference.id) == (LONG, f"d{LONG}")
+    assert "only stock spaCy:" in difference.text and "only the results:" in difference.text
+    assert "score gap" in difference.text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda table: table.filter(pl.int_range(pl.len()) != 3), "entities in documents.parquet"),
+        (lambda table: pl.concat([table[:1], table]), "entities in documents.parquet"),
+        (lambda table: pl.concat([table[1:2], table[:1], table[2:]]), "order of the text"),
+        (lambda table: table.with_columns(text=pl.lit("\x1b[31m")), "text of entity"),
+        (lambda table: table.with_columns(id=pl.lit("another")), "id of entity"),
+    ],
+)
+def test_a_table_that_was_changed_is_found(
+    done: tuple[Path, in_process.Run],
+    pipeline: Pipeline,
+    tmp_path: Path,
+    change: Callable[[pl.DataFrame], pl.DataFrame],
+    said: str,
+) -> None:
+    found = sum(verified(done, pipeline, entities=tampered(done, tmp_path / "entities", change)), Findings())
+    assert found.differing > 0 and found.verified == found.identical + found.differing
+    assert said in found.differences[0].text and "\x1b" not in found.differences[0].text
+
+
+def test_a_missing_entity_is_found_in_a_document_that_was_not_drawn(
+    done: tuple[Path, in_process.Run], pipeline: Pipeline, tmp_path: Path
+) -> None:
+    docs = pl.read_parquet(done[1].results.entities)["doc"].unique().to_list()
+    for doc in docs[:3]:  # of these, one at most is drawn
+        first = (pl.col("doc") == doc) & (pl.int_range(pl.len()).over("doc") == 0)
+        entities = tampered(done, tmp_path / "entities", lambda table, first=first: table.filter(~first))
+        found = sum(verified(done, pipeline, share=1e-9, entities=entities), Findings())
+        assert [each.doc for each in found.differences] == [doc]
+
+
+def test_a_document_that_is_missing_is_found(
+    done: tuple[Path, in_process.Run], pipeline: Pipeline, tmp_path: Path
+) -> None:
+    table = pl.read_parquet(done[1].results.documents)
+    table.filter(pl.col("doc") != 4).write_parquet(tmp_path / "documents")
+    found = sum(verified(done, pipeline, documents=tmp_path / "documents"), Findings())
+    assert [each.doc for each in found.differences] == [4]
+    assert "not among the documents, but stock spaCy annotates it" in found.differences[0].text
+
+
+def test_a_near_tie_is_no_difference(
+    done: tuple[Path, in_process.Run], pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "NEAR_TIE", 1e9)  # the last bits of a sum cannot be ordered to differ
+    labels = pl.col("label").cast(pl.String)
+    changed = pl.when(pl.int_range(pl.len()) > 0).then(labels).when(labels == "ORG").then(pl.lit("GPE"))
+    entities = tampered(
+        done, tmp_path / "entities", lambda table: table.with_columns(label=changed.otherwise(pl.lit("ORG")))
+    )
+    found = sum(verified(done, pipeline, entities=entities), Findings())
+    assert (found.identical, found.near_ties, found.differing) == (29, 1, 0)
+
+
+def test_what_is_too_long_is_counted_and_left(
+    done: tuple[Path, in_process.Run], pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "MOST_CHARS", 1_000)
+    found = sum(verified(done, pipeline), Findings())
+    assert (found.verified, found.identical, found.too_long) == (29, 29, 1)
+    assert describe_findings(found).endswith("29 identical, 1 too long to verify whole")
+
+
+def test_many_parts_give_what_one_gives(
+    done: tuple[Path, in_process.Run], pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "PART_CHARS", 100)
+    assert sum(verified(done, pipeline), Findings()).identical == 30
+
+
+def test_a_rejected_document_must_fail_for_stock_spacy_too(pipeline: Pipeline) -> None:
+    nlp, document = load_pipeline(pipeline), Document(3, "d3", "Ada")
+    assert compare(nlp, document, None, None).identical == 1
+    assert compare(nlp, document, None, Expected(1, [])).differing == 1
+    failed = compare(nlp, document, Answer("d3", 3, 1, 0, []), None)
+    assert "stock spaCy fails on it" in failed.differences[0].text
+
+
+def test_a_shard_that_is_gone_says_what_to_do(
+    done: tuple[Path, in_process.Run], pipeline: Pipeline, tmp_path: Path
+) -> None:
+    with pytest.raises(VerifyError, match=r"00000\.parquet is gone; remove .* and run again"):
+        verified((tmp_path, done[1]), pipeline)
+
+
+def test_findings_of_shards_become_a_file_only_where_nothing_differs(
+    done: tuple[Path, in_process.Run], pipeline: Pipeline, tmp_path: Path
+) -> None:
+    paths = [tmp_path / f"{shard}.json" for shard in range(SHARDS)]
+    target, manifest = tmp_path / "verify.json", done[1].manifest
+    for path in paths:
+        write_findings(path, Findings(documents=10, verified=1, identical=1))
+    assert add_up_findings(paths, manifest, pipeline, 0.1, target) == read_findings(target)
+    assert json.loads(target.read_text())["share"] == 0.1
+    assert describe_findings(read_findings(target)).replace("\xa0", " ") == "verified 3 documents (10 %), 3 identical"
+    target.unlink()
+    differences = tuple(Difference(number, f"d{number}\x1b", "only stock spaCy: nothing") for number in range(6))
+    write_findings(paths[0], Findings(documents=10, verified=6, differing=6, differences=differences))
+    with pytest.raises(VerifyError, match=r"(?s)'d0␛' \(doc 0\).*'d4␛' \(doc 4\).*and 1 more"):
+        add_up_findings(paths, manifest, pipeline, 0.1, target)
+    write_findings(paths[0], Findings(documents=9))
+    with pytest.raises(VerifyError, match="hold 29 documents, but the corpus has 30"):
+        add_up_findings(paths, manifest, pipeline, 0.1, target)
+    assert not target.exists()

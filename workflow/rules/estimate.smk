@@ -1,0 +1,64 @@
+# `snakemake estimate`: what the run will take, from a sample that is annotated as the run would do it.
+
+
+rule estimate:
+    input:
+        OUT / "estimate.json",
+    message:
+        "The run is estimated"
+
+
+rule measure_sample:
+    input:
+        files=FILES,
+        pipeline=rules.prepare_model.output.pipeline,
+    output:
+        measured=WORK / "estimate" / "measured.json",
+    log:
+        LOGS / "measure_sample" / "all.log",
+    benchmark:
+        BENCHMARKS / "measure_sample" / "all.tsv"
+    conda:
+        GPU_ENV
+    threads: get_sample_workers
+    resources:
+        gpu=GPUS,
+        mem_mb=get_memory_mb,
+        runtime=growing(60),
+    params:
+        code=fingerprint("shardner.estimate"),
+        corpus=SETTINGS["corpus"],
+        windows=SETTINGS["windows"],
+        ner=SETTINGS["ner"],
+    message:
+        "Annotating a sample with {threads} workers (half a minute; longer with a slow pipeline)"
+    script:
+        "../scripts/measure_sample.py"
+
+
+rule predict_run:
+    input:
+        measured=rules.measure_sample.output.measured,
+    output:
+        estimate=OUT / "estimate.json",
+    log:
+        LOGS / "predict_run" / "all.log",
+    benchmark:
+        BENCHMARKS / "predict_run" / "all.tsv"
+    # only where Snakemake runs is known how many jobs it may run at once
+    localrule: True
+    conda:
+        CPU_ENV
+    threads: 1
+    resources:
+        mem_mb=growing(1_000),
+        runtime=growing(60),
+    params:
+        code=fingerprint("shardner.estimate"),
+        shards=COUNT,
+        jobs=lambda wildcards: get_jobs_at_once(),
+        workers=lambda wildcards: get_local_workers(),
+    message:
+        "Writing {output.estimate}"
+    script:
+        "../scripts/predict_run.py"

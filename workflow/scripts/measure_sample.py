@@ -1,0 +1,25 @@
+"""Adapter of rule measure_sample."""
+
+from pathlib import Path
+
+from adapter import job_log
+
+# workers import this file again, under another name
+if __name__ == "__main__":
+    with job_log(snakemake.log[0]):
+        from shardner.config import parse_config
+        from shardner.estimate import measure_sample
+        from shardner.model.pipeline import read_pipeline
+
+        params = snakemake.params
+        config = parse_config({"corpus": params.corpus, "windows": params.windows, "ner": params.ner})
+        measure_sample(
+            [Path(path) for path in snakemake.input.files],
+            config.corpus,
+            config.max_chars,
+            read_pipeline(Path(snakemake.input.pipeline)),
+            config.ner,
+            workers=snakemake.threads,
+            gpus=snakemake.resources.gpu,
+            measured=Path(snakemake.output.measured),
+        )

@@ -1,0 +1,16 @@
+"""Adapter of rule verify_shard."""
+
+from pathlib import Path
+
+from adapter import job_log
+
+with job_log(snakemake.log[0]):
+    from shardner.model.pipeline import read_pipeline
+    from shardner.verify import verify_shard, write_findings
+
+    given = snakemake.input
+    findings = verify_shard(
+        int(snakemake.wildcards.shard), Path(given.shards), Path(given.documents), Path(given.entities),
+        read_pipeline(Path(given.pipeline)), snakemake.params.share,
+    )  # fmt: skip
+    write_findings(Path(snakemake.output.findings), findings)

@@ -101,6 +101,18 @@ class ShardFigure:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """Five numbers of a figure that every shard has; half of the shards lie between the quartiles."""
+
+    figure: str  # a field of `ShardFigure`, or one by another
+    smallest: float
+    lower_quartile: float
+    median: float
+    upper_quartile: float
+    largest: float
+
+
+@dataclass(frozen=True, slots=True)
 class Balance:
     """How even the shards are; 1.0 is perfectly even. `shards` counts those that hold anything."""
 
@@ -271,6 +283,7 @@ class Performance:
     rules: tuple[RuleFigure, ...]
     lost: Lost
     balance: Balance
+    spread: tuple[Spread, ...]
     devices: tuple[DeviceFigure, ...]
     engines: tuple[EngineFigure, ...]
     hardware: Hardware

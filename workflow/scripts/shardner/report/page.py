@@ -74,6 +74,17 @@ CONTENTS = {
 }
 
 
+#: How the spread of a figure is called, and how its numbers are written.
+SPREADS = {
+    "elapsed_s": ("Time", text.duration),
+    "start_up_s": ("Until ready", text.duration),
+    "chars": ("Characters", text.compact),
+    "tokens_per_s": ("Tokens a second", text.compact),
+    "peak_rss_bytes": ("Memory", text.size),
+    "peak_device_bytes": ("Memory of the device", text.size),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """One lane of the timeline, summed up for its table."""
@@ -109,6 +120,7 @@ def render(performance: Performance, examples: Sequence[Example], provenance: Ma
         shard_rows=_list_shards(performance.shards),
         many_shards=len(performance.shards) > MOST_BARS,
         most_sessions=MOST_SESSIONS,
+        spreads=SPREADS,
         labels=performance.labels[:MOST_LABELS],
         more_labels=max(len(labels) - MOST_LABELS, 0),
         kind={label: index % KINDS for index, label in enumerate(labels)},

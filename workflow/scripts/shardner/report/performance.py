@@ -28,6 +28,7 @@ from shardner.report.hardware import find_hardware
 from shardner.report.rates import forecast
 from shardner.report.scores import read_scores
 from shardner.report.sessions import find_sessions
+from shardner.report.spread import measure_spread
 from shardner.report.tables import ResultFigures, read_results
 from shardner.report.timeline import Place, Slots, build_timeline, describe_devices, find_slots, place_of, sum_use
 
@@ -71,6 +72,7 @@ def measure(
         rules=_measure_rules(jobs),
         lost=lost,
         balance=_measure_balance(shards),
+        spread=measure_spread(shards),
         devices=describe_devices(slots, annotating.total_s),
         engines=_describe_engines(slots.jobs),
         hardware=find_hardware(provenance),

@@ -69,7 +69,7 @@ function makeSave(table) {
   const button = make("button", { type: "button", className: "save", textContent: "Save as CSV" });
   button.addEventListener("click", () => {
     const rows = [...table.rows].filter((row) => !row.hidden);
-    const line = (row) => [...row.cells].filter((cell) => !cell.querySelector(".bar, .hidden"))
+    const line = (row) => [...row.cells].filter((cell) => !cell.querySelector(".bar, .box, .hidden"))
       .map((cell) => quote((cell.dataset.unit ? `${cell.textContent.trim()} (${cell.dataset.unit})` : shown(cell)))).join(",");
     const link = make("a", { download: `${table.dataset.name}.csv` });
     link.href = URL.createObjectURL(new Blob([rows.map(line).join("\n") + "\n"], { type: "text/csv" }));

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from report_fixture import MODEL, PROVENANCE, SCORES, Shape, build_run
+from report_fixture import MODEL, PROVENANCE, SCORES, Shape, build_run, shifted
 from shardner.plan import plan_shards
 from shardner.report import Performance, load_performance, measure, write_report
 from shardner.report.forecast import Rates, choose_slots, extrapolate, model_wall
@@ -89,6 +89,19 @@ def test_a_pause_is_neither_between_shards_nor_fixed(tmp_path: Path) -> None:
     forecast = measured(tmp_path, Shape(pause_after=6)).forecast
     assert forecast is not None
     assert forecast.rates.between_slot_s < 1 and forecast.rates.fixed_s < 2
+
+
+def test_a_wait_too_long_for_a_scheduler_is_left_out(tmp_path: Path) -> None:
+    """The demo trains its pipeline between the split and the rest, in a job that leaves no record."""
+    run = build_run(tmp_path)
+    late = [job if job.rule in ("prepare_model", "split_corpus") else shifted(job, 30) for job in run.jobs]
+    fixed = [
+        measure(jobs=jobs, manifest=run.manifest, model=MODEL, provenance=PROVENANCE, results=run.results).forecast
+        for jobs in (run.jobs, late)
+    ]
+    assert fixed[0] is not None and fixed[1] is not None
+    assert fixed[1].rates.fixed_s == pytest.approx(fixed[0].rates.fixed_s - 0.3)  # the scheduler's wait went with it
+    assert fixed[1].measured_s == pytest.approx(fixed[0].measured_s - 0.3)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from shardner.report.text import duration, percent
 from shardner.report.timeline import ANNOTATE, Place, Slots, on_gpu, place_of
 
 SPLIT, MERGE = "split_corpus", "merge_shards"
+#: A longer gap between jobs is no scheduling: a queue, or a job that leaves no record (the demo trains its pipeline).
+LONGEST_WAIT_S = 10.0
 
 
 def forecast(
@@ -84,7 +86,8 @@ def _bridge(intervals: Sequence[Interval]) -> list[Interval]:
 
 
 def _between_s(clock: Clock) -> float:
-    return sum(gap.pause_s for gap in clock.gaps() if gap.pause_s < PAUSE_S)
+    """Return how long no job ran because the scheduler was about to start one."""
+    return sum(gap.pause_s for gap in clock.gaps() if gap.pause_s < LONGEST_WAIT_S)
 
 
 def _unit(jobs: Sequence[Job]) -> tuple[str, str]:

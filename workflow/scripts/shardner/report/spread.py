@@ -8,7 +8,6 @@ import numpy as np
 
 from shardner.report.figures import ShardFigure, Spread
 
-
 FIGURES: dict[str, Callable[[ShardFigure], float]] = {
     "elapsed_s": lambda shard: shard.elapsed_s,
     "start_up_s": lambda shard: shard.start_up_s,

@@ -49,7 +49,9 @@ MODEL = {
     "notes": ["senter left out; the sentencizer sets sentence starts"],
 }
 PROVENANCE = {
-    "code_version": "0.1.0",
+    "shardner": {"version": "0.1.0", "commit": "0123456789ab"},
+    "command": "snakemake --cores 16 --resources gpu=2",
+    "python": "3.13.5",
     "config": {"corpus": {"files": ["demo"], "id": "id"}, "ner": {"engine": "auto", "threads": "auto"}},
     "packages": {"spacy": "3.8.7", "polars": "2.1.0", "numpy": "2.4.6"},
     "hosts": {
@@ -232,7 +234,8 @@ def _make_manifest(documents: list[dict[str, Any]], shape: Shape) -> Manifest:
 
 def _plain_job(rule: str, start_s: float, seconds: float, rss: int) -> Job:
     totals = Totals(peak_rss_bytes=rss)
-    return Job(rule, None, "node-a", "cpu", None, None, 1, None, None, start_s, start_s + seconds, totals)
+    job = Job(rule, None, "node-a", "cpu", None, None, 1, None, None, start_s, start_s + seconds, totals)
+    return replace(job, memory_bytes=rss, requested_memory_bytes=2_000_000_000)
 
 
 def _make_jobs(
@@ -310,6 +313,8 @@ def _annotate_job(
         ended_at_s=ready_s + work_s + 0.2,
         totals=add_up(worker.totals for worker in workers),
         workers=tuple(workers),
+        memory_bytes=(400 << 20) + sum(worker.totals.peak_rss_bytes for worker in workers),
+        requested_memory_bytes=(1_000 + 1_500 * shape.workers) * 1_000_000,
     )
 
 

@@ -63,6 +63,16 @@ def test_a_plain_job_measures_itself_and_leaves_nothing_when_it_fails(tmp_path: 
     assert not (tmp_path / "bad.json").exists()
 
 
+def test_a_plain_job_tells_its_memory_and_what_was_asked_for(tmp_path: Path) -> None:
+    with measured_job(tmp_path / "asked.json", "split_corpus", mem_mb=2_000):
+        pass
+    job = read_job(tmp_path / "asked.json")
+    assert job.requested_memory_bytes == 2_000_000_000 and job.memory_bytes >= job.totals.peak_rss_bytes
+    with measured_job(tmp_path / "undecided.json", "split_corpus", mem_mb="<TBD>"):
+        pass
+    assert read_job(tmp_path / "undecided.json").requested_memory_bytes is None
+
+
 def test_a_job_of_a_version_that_knew_no_gpus_is_read(tmp_path: Path) -> None:
     with measured_job(tmp_path / "job.json", "split_corpus"):
         pass

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,12 @@ def test_summary_fits_a_screen_and_says_what_matters(tmp_path: Path) -> None:
     for part in ("entities in 240 documents", "tokens/s", "PERSON", "rejected", "start-up", "advice", "against gold"):
         assert part in text
     assert "report.html" in text.replace("\n", "").replace(" ", "")
+
+
+def test_summary_foretells_ten_times_as_much_where_the_run_was_long_enough(tmp_path: Path) -> None:
+    long = printed(tmp_path / "long", shape=Shape(chars_factor=10_000)).replace("\N{NO-BREAK SPACE}", " ")
+    assert re.search(r"ten times  as much: about [\d.]+ \w+ here, [\d.]+ \w+ on 16 GPUs", long)
+    assert "ten times" not in printed(tmp_path / "short", shape=Shape(shards=2, shard_s=2))
 
 
 def test_summary_of_an_empty_corpus(tmp_path: Path) -> None:

@@ -3,7 +3,18 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shardner.report.text import compact, duration, one_line, percent, plural, score, show_controls, size
+from shardner.report.text import (
+    compact,
+    duration,
+    moment,
+    one_line,
+    percent,
+    plural,
+    rough_duration,
+    score,
+    show_controls,
+    size,
+)
 
 
 def plain(text: str) -> str:
@@ -27,6 +38,28 @@ def plain(text: str) -> str:
 )
 def test_duration_is_written_in_two_units(seconds: float, text: str) -> None:
     assert plain(duration(seconds)) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0.4 s"),
+        (22.2, "22 s"),
+        (98, "98 s"),
+        (192, "3.2 min"),
+        (7_000, "117 min"),
+        (7_300, "2.0 h"),
+        (50_000, "14 h"),
+        (500_000, "5.8 d"),
+        (150_000_000, "1,736 d"),
+    ],
+)
+def test_an_estimate_is_written_in_one_unit(seconds: float, text: str) -> None:
+    assert plain(rough_duration(seconds)) == text
+
+
+def test_a_moment_is_written_in_utc() -> None:
+    assert moment(1_760_000_000) == "9 October 2025, 08:53 UTC"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from making import (
     write_config,
     write_jsonl,
 )
+from shardner.report import load_performance
 
 TEXTS = [*make_texts(60), "", "Ada Lovelace in London", "Ada Lovelace in London", "<script>alert(1)</script>"]
 
@@ -105,6 +106,30 @@ def test_further_formats_hold_the_same_entities(done: Path, model: Path) -> None
 def test_the_terminal_ends_with_a_summary(done: Path) -> None:
     last = (done / "terminal.txt").read_text()[-2_000:]
     assert re.search(rf"in\s{len(TEXTS)}\sdocuments", last) and "results/report.html" in last
+
+
+def test_a_run_is_foretold_by_its_own_rates(done: Path) -> None:
+    """The forecast's rates are the sums of the jobs' records, and its first row is the run that they came from."""
+    performance = load_performance(done / "results/performance.json")
+    assert performance.forecast is not None
+    rates, rows = performance.forecast.rates, performance.forecast.rows
+    filled = [shard for shard in performance.shards if shard.chars]
+    assert rates.chars == performance.headline.chars and rates.shards == len(filled) == rows[0].shards
+    assert rates.work_slot_s == pytest.approx(sum(each.elapsed_s - each.start_up_s for each in filled), abs=1e-4)
+    seconds = {rule.rule: rule.total_s for rule in performance.rules}
+    assert (rates.split_s, rates.merge_s) == pytest.approx((seconds["split_corpus"], seconds["merge_shards"]))
+    assert performance.forecast.modelled_s in [pytest.approx(wall.wall_s, abs=1e-4) for wall in rows[0].walls]
+    assert performance.forecast.doubts  # so small a corpus tells nothing
+    assert "Not to be relied on" in (done / "results/report.html").read_text("utf-8")
+
+
+def test_the_report_tells_the_command_and_the_memory_asked_for(done: Path) -> None:
+    command = json.loads((done / "results/provenance.json").read_text("utf-8"))["command"]
+    assert command.startswith("snakemake ") and "--cores" in command
+    rules = {rule.rule: rule for rule in load_performance(done / "results/performance.json").rules}
+    assert rules["annotate_shard"].requested_memory_bytes == (1_000 + 1_500 * 2) * 1_000_000
+    assert rules["merge_shards"].requested_memory_bytes == 2_000_000_000
+    assert all(rule.job_memory_bytes >= rule.peak_rss_bytes > 0 for rule in rules.values())
 
 
 def test_provenance_names_inputs_model_and_settings(done: Path) -> None:

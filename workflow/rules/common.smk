@@ -8,6 +8,7 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(str(workflow.current_basedir), "..", "scripts").resolve()))
 
+from shardner.command import remember_command
 from shardner.config import complete, parse_config
 from shardner.corpus import check_files, check_remote, expand_files, is_remote
 from shardner.demo.corpus import DEMO_CORPUS_BYTES
@@ -53,6 +54,9 @@ def limit_gpus():
             workflow.register_resource("gpu", there)
     return wanted
 
+
+if workflow.is_main_process:
+    remember_command(sys.argv)
 
 CONFIG, SOURCE, FILES, COUNT = get_plan()
 GPUS = limit_gpus()

@@ -21,4 +21,5 @@ if __name__ == "__main__":
             threads=snakemake.threads,
             gpus=snakemake.resources.gpu,
             results=ShardFiles(*map(Path, snakemake.output)),
+            mem_mb=snakemake.resources.get("mem_mb"),
         )

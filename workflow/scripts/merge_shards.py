@@ -12,7 +12,7 @@ with job_log(snakemake.log[0]):
     from shardner.records import ShardFiles
 
     given, results = snakemake.input, snakemake.output
-    with measured_job(Path(results.job), snakemake.rule) as notes:
+    with measured_job(Path(results.job), snakemake.rule, mem_mb=snakemake.resources.get("mem_mb")) as notes:
         manifest, pipeline = read_manifest(Path(given.manifest)), read_pipeline(Path(given.pipeline))
         files = zip(given.entities, given.documents, given.rejected, given.jobs, strict=True)
         notes.joins = merge_shards(

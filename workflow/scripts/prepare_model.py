@@ -9,7 +9,7 @@ with job_log(snakemake.log[0]):
     from shardner.model.pipeline import prepare_pipeline, write_pipeline
     from shardner.model.source import classify
 
-    with measured_job(Path(snakemake.output.job), snakemake.rule):
+    with measured_job(Path(snakemake.output.job), snakemake.rule, mem_mb=snakemake.resources.get("mem_mb")):
         demo = Path(snakemake.input.demo[0]) if snakemake.input.demo else None
         unpacked, components = Path(snakemake.output.unpacked), snakemake.params.components
         mixed = snakemake.params.mixed_precision

@@ -11,7 +11,7 @@ with job_log(snakemake.log[0]):
     from shardner.split import split_corpus
 
     config = parse_config({"corpus": snakemake.params.corpus, "windows": snakemake.params.windows})
-    with measured_job(Path(snakemake.output.job), snakemake.rule):
+    with measured_job(Path(snakemake.output.job), snakemake.rule, mem_mb=snakemake.resources.get("mem_mb")):
         split_corpus(
             [Path(path) for path in snakemake.input.files],
             config.corpus,

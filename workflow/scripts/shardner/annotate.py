@@ -40,6 +40,7 @@ from shardner.metrics import (
     Worker,
     add_up,
     peak_rss_bytes,
+    requested_bytes,
     unsure_joins,
     write_job,
 )
@@ -71,11 +72,12 @@ ONE_THREAD = {
 
 
 def annotate_shard(
-    shard: int, windows: Path, pipeline: Pipeline, ner: NerConfig, *, threads: int, results: ShardFiles, gpus: int = 1
-) -> Job:
+    shard: int, windows: Path, pipeline: Pipeline, ner: NerConfig, *, threads: int, results: ShardFiles, gpus: int = 1,
+    mem_mb: object = None,
+) -> Job:  # fmt: skip
     """Annotate a shard with `threads` workers on one device, and write its results; the metrics last.
 
-    `gpus` is how many GPUs the job was granted; with none it runs on the CPU.
+    `gpus` is how many GPUs the job was granted; with none it runs on the CPU. `mem_mb` is the resource of that name.
 
     Raises:
         ModelError: the pipeline cannot be loaded.
@@ -108,7 +110,9 @@ def annotate_shard(
         with watch.phase(Phase.WRITE):
             tables.write({"entities": results.entities, "documents": results.documents, "rejected": results.rejected})
         job = _job_record(task, finished, device, threads, started_at_s, watch)
-    job = replace(job, waited_s=started_at_s - asked_at_s, **_gpu_figures(job, device, measured.use))
+    waited_s, asked_bytes = started_at_s - asked_at_s, requested_bytes(mem_mb)
+    use = _gpu_figures(job, device, measured.use)
+    job = replace(job, waited_s=waited_s, requested_memory_bytes=asked_bytes, **use)
     _refuse_all_failed(job.totals, results.rejected)
     write_job(results.job, job)
     log.info("shard %05d: %d documents, %d entities", shard, job.totals.documents, job.totals.entities)
@@ -270,6 +274,7 @@ def _job_record(
         scheduler=scheduled.scheduler if scheduled else None,
         job_id=scheduled.job if scheduled else None,
         joins=unsure_joins(place for result in results for place in result.unsure),
+        memory_bytes=parent.peak_rss_bytes + sum(worker.totals.peak_rss_bytes for worker in workers),
     )
 
 

@@ -168,6 +168,8 @@ class Job:
     job_id: str | None = None  # the scheduler's, of the attempt that succeeded
     gpu_use: GpuUse | None = None
     joins: Joins = field(default_factory=Joins)  # of an annotate job, only what was unsure in its windows
+    memory_bytes: int = 0  # of all its processes: their peaks, added up
+    requested_memory_bytes: int | None = None  # what Snakemake asked a scheduler for, or would have
 
     @property
     def elapsed_s(self) -> float:
@@ -235,6 +237,11 @@ def peak_rss_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def requested_bytes(mem_mb: object) -> int | None:
+    """Return Snakemake's resource ``mem_mb`` in bytes: a number, or no number where it is not decided."""
+    return mem_mb * 1_000_000 if isinstance(mem_mb, int) else None
+
+
 @dataclass
 class Notes:
     """What a job adds to its record."""
@@ -243,8 +250,15 @@ class Notes:
 
 
 @contextmanager
-def measured_job(path: Path, rule: str, *, threads: int = 1) -> Iterator[Notes]:
-    """Record a job that is one plain process (everything but ``annotate_shard``)."""
+def measured_job(path: Path, rule: str, *, threads: int = 1, mem_mb: object = None) -> Iterator[Notes]:
+    """Record a job that is one plain process (everything but ``annotate_shard``).
+
+    Args:
+        path: where the record goes.
+        rule: the job's rule.
+        threads: given to the job.
+        mem_mb: the job's resource of that name.
+    """
     started_at_s = time.time()
     notes = Notes()
     yield notes
@@ -265,5 +279,7 @@ def measured_job(path: Path, rule: str, *, threads: int = 1) -> Iterator[Notes]:
         scheduler=scheduled.scheduler if scheduled else None,
         job_id=scheduled.job if scheduled else None,
         joins=notes.joins,
+        memory_bytes=peak_rss_bytes(),
+        requested_memory_bytes=requested_bytes(mem_mb),
     )
     write_job(path, job)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import shardner
+from shardner.command import recall_command
 from shardner.fingerprint import fingerprint
 from shardner.manifest import Manifest
 from shardner.metrics import Job
@@ -39,6 +40,7 @@ def describe_run(
     jobs = list(jobs)
     return {
         "shardner": {"version": shardner.__version__, "code": fingerprint("shardner.annotate"), "commit": _commit()},
+        "command": recall_command(),
         "config": config,
         "inputs": [dataclasses.asdict(file) for file in manifest.files],
         "model": describe_pipeline(pipeline),

@@ -10,9 +10,10 @@ from shardner.files import write_text_atomically
 from shardner.manifest import Manifest
 from shardner.metrics import Job
 from shardner.report.examples import choose_examples
-from shardner.report.figures import Performance, load_performance, write_performance
+from shardner.report.figures import Performance
 from shardner.report.page import render
 from shardner.report.performance import measure
+from shardner.report.store import load_performance, write_performance
 from shardner.report.summary import print_summary
 
 __all__ = ["Performance", "load_performance", "measure", "print_summary", "write_report"]

@@ -1,4 +1,4 @@
-"""The figures of a run, as dataclasses and as ``performance.json``. Units are in the names.
+"""The figures of a run, as dataclasses; `shardner.report.store` writes them. Units are in the names.
 
 Unless a field says otherwise, offsets and wall times leave out pauses (see `shardner.report.clock`), and shares are
 fractions between 0 and 1.
@@ -6,15 +6,11 @@ fractions between 0 and 1.
 
 from __future__ import annotations
 
-import json
-import types
-import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from shardner.files import write_text_atomically
+from shardner.report.forecast import Forecast
 
 #: Raised whenever a field of `Performance` changes its meaning or goes away.
 FORMAT_VERSION = 1
@@ -76,12 +72,15 @@ class PhaseFigure:
 
 @dataclass(frozen=True, slots=True)
 class RuleFigure:
-    """All jobs of one rule. Memory is that of the largest single process, and of one device."""
+    """All jobs of one rule. Memory is that of the largest single process, of the largest job, and of one device."""
 
     rule: str
     jobs: int
     total_s: float
     longest_s: float
+    threads: int  # given to a job, the most where they differ
+    requested_memory_bytes: int | None  # asked for a job, the most where they differ; null where nothing was
+    job_memory_bytes: int  # of its processes together: their peaks, added up, so at most that much
     peak_rss_bytes: int
     peak_device_bytes: int
 
@@ -99,6 +98,18 @@ class ShardFigure:
     start_up_s: float
     peak_rss_bytes: int
     peak_device_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Five numbers of a figure that every shard has; half of the shards lie between the quartiles."""
+
+    figure: str  # a field of `ShardFigure`, or one by another
+    smallest: float
+    lower_quartile: float
+    median: float
+    upper_quartile: float
+    largest: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +215,16 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """One go at the run: jobs with no pause between them. A run that was never resumed has one."""
+
+    started_at_s: float  # Unix time
+    ended_at_s: float
+    jobs: int  # of all rules; those whose results a later session replaced are not known any more
+    shards: int
+
+
+@dataclass(frozen=True, slots=True)
 class TimelineRow:
     """A worker's life, or a job's where it had no workers. Offsets are since the first job's start."""
 
@@ -262,6 +283,7 @@ class Performance:
     rules: tuple[RuleFigure, ...]
     lost: Lost
     balance: Balance
+    spread: tuple[Spread, ...]
     devices: tuple[DeviceFigure, ...]
     engines: tuple[EngineFigure, ...]
     hardware: Hardware
@@ -270,57 +292,9 @@ class Performance:
     rejected: tuple[RejectedFigure, ...]
     scores: tuple[ScoreFigure, ...]
     model: Mapping[str, Any]
+    forecast: Forecast | None  # null where nothing was annotated
+    sessions: tuple[Session, ...]
     pauses: tuple[Pause, ...]
     shards: tuple[ShardFigure, ...]
     timeline: tuple[TimelineRow, ...]
     format_version: int = FORMAT_VERSION
-
-
-def write_performance(path: Path, performance: Performance) -> None:
-    """Write the figures as JSON, atomically: a line a figure, and a line a row of what is many."""
-    plain = _plain(performance)
-    text = ",\n".join(f"{json.dumps(key)}: {_dump(value)}" for key, value in plain.items())
-    write_text_atomically(path, f"{{\n{text}\n}}\n")
-
-
-def _dump(value: Any) -> str:
-    if isinstance(value, list) and value:
-        return "[\n" + ",\n".join(f" {_dump_line(each)}" for each in value) + "\n]"
-    return _dump_line(value)
-
-
-def _dump_line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
-
-def load_performance(path: Path) -> Performance:
-    """Read what `write_performance` wrote."""
-    result: Performance = _build(Performance, json.loads(path.read_text("utf-8")))
-    return result
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(each) for each in value]
-    if isinstance(value, float):
-        return round(value, 6)
-    if value is None or isinstance(value, (bool, int)):
-        return value
-    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")  # a lone surrogate fits no file
-
-
-def _build(kind: Any, value: Any) -> Any:
-    """Make a value of JSON into what the annotation `kind` says."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        return None if value is None else _build(arguments[0], value)
-    if origin is tuple:
-        return tuple(_build(arguments[0], each) for each in value)
-    if isinstance(kind, type) and is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        return kind(**{name: _build(hints[name], each) for name, each in value.items() if name in hints})
-    return float(value) if kind is float else value

@@ -1,12 +1,15 @@
-"""Write the report: one HTML file that needs no network, no script and no other file.
+"""Write the report: one HTML file that needs no network and no other file.
 
 Text from the corpus is untrusted. The template escapes everything (Jinja's autoescape), what controls the terminal or
 the direction of text is made visible, the only markup that passes is our own SVG, and a content security policy in
-the page forbids scripts and requests even so.
+the page forbids requests and every script but one, ours, by its hash. That one sorts tables; without it nothing is
+missing from the page.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +21,9 @@ from markupsafe import Markup
 
 from shardner.report import text
 from shardner.report.examples import Example
-from shardner.report.figures import Performance, ShardFigure
+from shardner.report.figures import Performance, RuleFigure, ShardFigure
 from shardner.report.plot_timeline import plot_timeline
+from shardner.report.plots import MOST_SHARDS as MOST_BARS
 from shardner.report.plots import plot_phases, plot_shards
 from shardner.report.timeline import ANNOTATE
 from shardner.report.tree import grow
@@ -27,9 +31,8 @@ from shardner.report.tree import grow
 HERE = Path(__file__).parent
 
 #: Rows shown of what can be long; the page says how many there are more.
-MOST_LABELS, MOST_REASONS, MOST_DEVICES, MOST_LANES, MOST_SHARDS = 40, 12, 24, 40, 80
-#: Shards listed where they are too many to list all: those that took longest.
-LONGEST_SHARDS = 15
+MOST_LABELS, MOST_REASONS, MOST_DEVICES, MOST_LANES, MOST_SESSIONS = 40, 12, 24, 40, 50
+MOST_SHARDS, MOST_PACKAGES = 5_000, 40
 #: Characters of an entity's text or a raw record.
 ENTITY_CHARS, RAW_CHARS = 80, 240
 #: Kinds of colour for labels in texts; see report.css.
@@ -46,6 +49,39 @@ PHASES = {
     "audit": ("audit", "a sample of documents again, with stock spaCy"),
     "write": ("write", "tables of results"),
     "idle": ("idle", "waiting for the next block, or for the others"),
+}
+
+
+#: Who waits for whom, of the rules whose jobs leave records.
+STAGES = (("prepare_model", "split_corpus"), ("annotate_shard",), ("merge_shards",))
+#: What every run leaves beside its page.
+FILES = ("entities.parquet", "documents.parquet", "rejected.parquet", "performance.json", "provenance.json")
+#: Parts of the provenance that the page shows by themselves.
+SHOWN = {"command", "python", "platform", "packages"}
+#: Sections by id, in order, as the list of contents calls them.
+CONTENTS = {
+    "faster": "Faster",
+    "more": "More",
+    "timeline": "Timeline",
+    "phases": "Phases",
+    "shards": "Shards",
+    "devices": "Devices and memory",
+    "entities": "Entities",
+    "scores": "Scores",
+    "rejected": "Rejected",
+    "examples": "Documents",
+    "made": "Provenance",
+}
+
+
+#: How the spread of a figure is called, and how its numbers are written.
+SPREADS = {
+    "elapsed_s": ("Time", text.duration),
+    "start_up_s": ("Until ready", text.duration),
+    "chars": ("Characters", text.compact),
+    "tokens_per_s": ("Tokens a second", text.compact),
+    "peak_rss_bytes": ("Memory", text.size),
+    "peak_device_bytes": ("Memory of the device", text.size),
 }
 
 
@@ -66,10 +102,15 @@ def render(performance: Performance, examples: Sequence[Example], provenance: Ma
     template = _environment().get_template("report.html.jinja")
     lanes = _sum_lanes(performance)
     labels = [figure.label for figure in performance.labels]
+    script = (HERE / "report.js").read_text("utf-8")
     return template.render(
         p=performance,
         css=Markup((HERE / "report.css").read_text("utf-8")),  # ours, and without text from anywhere else
-        written=datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0"),
+        script=Markup(script),  # likewise
+        script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        contents=_list_contents(performance),
+        written=text.moment(datetime.now(UTC).timestamp()),
+        stages=_list_stages(performance),
         phases=PHASES,
         timeline=plot_timeline(performance),
         phase_plot=plot_phases(performance),
@@ -77,6 +118,9 @@ def render(performance: Performance, examples: Sequence[Example], provenance: Ma
         lanes=lanes[:MOST_LANES],
         more_lanes=max(len(lanes) - MOST_LANES, 0),
         shard_rows=_list_shards(performance.shards),
+        many_shards=len(performance.shards) > MOST_BARS,
+        most_sessions=MOST_SESSIONS,
+        spreads=SPREADS,
         labels=performance.labels[:MOST_LABELS],
         more_labels=max(len(labels) - MOST_LABELS, 0),
         kind={label: index % KINDS for index, label in enumerate(labels)},
@@ -86,7 +130,10 @@ def render(performance: Performance, examples: Sequence[Example], provenance: Ma
         more_devices=max(len(performance.devices) - MOST_DEVICES, 0),
         examples=examples,
         model=None if "model" in provenance else grow(performance.model),
-        provenance=grow(provenance),
+        provenance=grow({key: value for key, value in provenance.items() if key not in SHOWN}),
+        command=provenance.get("command"),
+        versions=list_versions(provenance),
+        files=FILES,
         entity_chars=ENTITY_CHARS,
         raw_chars=RAW_CHARS,
     )
@@ -109,6 +156,8 @@ def _environment() -> Environment:
         text.size,
         text.plural,
         text.score,
+        text.moment,
+        text.rough_duration,
         text.one_line,
     ):
         environment.filters[function.__name__] = function
@@ -131,7 +180,33 @@ def _sum_lanes(performance: Performance) -> list[Lane]:
 
 
 def _list_shards(shards: Sequence[ShardFigure]) -> list[ShardFigure]:
-    """Return all shards, or those that took longest where they are many."""
-    if len(shards) <= MOST_SHARDS:
+    """Return shards in order, or where they are many those that took longest first."""
+    if len(shards) <= MOST_BARS:
         return list(shards)
-    return sorted(shards, key=lambda shard: -shard.elapsed_s)[:LONGEST_SHARDS]
+    return sorted(shards, key=lambda shard: -shard.elapsed_s)[:MOST_SHARDS]
+
+
+def _list_stages(performance: Performance) -> list[list[RuleFigure]]:
+    rules = {figure.rule: figure for figure in performance.rules}
+    stages = [[rules[name] for name in names if name in rules] for names in STAGES]
+    return [stage for stage in stages if stage]
+
+
+def _list_contents(performance: Performance) -> list[tuple[str, str]]:
+    left_out = set() if performance.scores else {"scores"}
+    left_out |= set() if performance.forecast else {"more"}
+    return [(id_, heading) for id_, heading in CONTENTS.items() if id_ not in left_out]
+
+
+def list_versions(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what ran, with its version: the workflow, Python, packages. The provenance is free-form."""
+    ours = provenance.get("shardner")
+    found = []
+    if isinstance(ours, Mapping) and ours.get("version"):
+        commit = f" (commit {ours['commit']})" if ours.get("commit") else ""
+        found.append(("shardner", f"{ours['version']}{commit}"))
+    found += [(name, str(provenance[name])) for name in ("python", "platform") if provenance.get(name)]
+    packages = provenance.get("packages")
+    if isinstance(packages, Mapping):
+        found += [(str(name), str(version)) for name, version in list(packages.items())[:MOST_PACKAGES]]
+    return found

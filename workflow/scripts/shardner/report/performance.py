@@ -21,11 +21,14 @@ from shardner.report.figures import (
     Performance,
     PhaseFigure,
     RuleFigure,
-    ScoreFigure,
     ShardFigure,
     UnsureJoin,
 )
 from shardner.report.hardware import find_hardware
+from shardner.report.rates import forecast
+from shardner.report.scores import read_scores
+from shardner.report.sessions import find_sessions
+from shardner.report.spread import measure_spread
 from shardner.report.tables import ResultFigures, read_results
 from shardner.report.timeline import Place, Slots, build_timeline, describe_devices, find_slots, place_of, sum_use
 
@@ -59,6 +62,7 @@ def measure(
     annotating = Clock.over((job.started_at_s, job.ended_at_s) for job in slots.jobs)
     gaps = clock.gaps()
     phases = _measure_phases(totals)
+    lost = _measure_lost(phases, slots, annotating)
     shards = _measure_shards(slots.jobs)
     performance = Performance(
         headline=_measure_headline(tables, manifest, totals, clock, annotating, slots.jobs),
@@ -66,8 +70,9 @@ def measure(
         advice=(),
         phases=phases,
         rules=_measure_rules(jobs),
-        lost=_measure_lost(phases, slots, annotating),
+        lost=lost,
         balance=_measure_balance(shards),
+        spread=measure_spread(shards),
         devices=describe_devices(slots, annotating.total_s),
         engines=_describe_engines(slots.jobs),
         hardware=find_hardware(provenance),
@@ -76,6 +81,8 @@ def measure(
         rejected=tables.reasons,
         scores=read_scores(scores),
         model=model,
+        forecast=forecast(jobs, manifest, slots, shards, lost),
+        sessions=find_sessions(jobs),
         pauses=tuple(gap for gap in gaps if gap.pause_s >= PAUSE_S),
         shards=shards,
         timeline=build_timeline(jobs, slots, clock),
@@ -153,6 +160,9 @@ def _measure_rules(jobs: Sequence[Job]) -> tuple[RuleFigure, ...]:
             jobs=len(members),
             total_s=sum(job.elapsed_s for job in members),
             longest_s=max(job.elapsed_s for job in members),
+            threads=max(job.threads for job in members),
+            requested_memory_bytes=max((job.requested_memory_bytes or 0 for job in members), default=0) or None,
+            job_memory_bytes=max(max(job.memory_bytes, job.totals.peak_rss_bytes) for job in members),
             peak_rss_bytes=max(job.totals.peak_rss_bytes for job in members),
             peak_device_bytes=max(job.totals.peak_device_bytes for job in members),
         )
@@ -233,27 +243,6 @@ def _describe_engines(jobs: Sequence[Job]) -> tuple[EngineFigure, ...]:
         groups[job.engine or "none", job.engine_reason or "", job.device].append(job)
     figures = [EngineFigure(*key, len({job.host for job in members}), len(members)) for key, members in groups.items()]
     return tuple(sorted(figures, key=lambda figure: (-figure.jobs, figure.engine, figure.reason)))
-
-
-def read_scores(scores: Any) -> tuple[ScoreFigure, ...]:
-    """Return scores as figures, those over all labels first.
-
-    `scores` has ``overall`` and ``by_label`` (or ``labels``), each score ``precision``, ``recall`` and ``f``, which are
-    None where there was nothing to score; as mappings or as objects. Or it is None.
-    """
-    if scores is None:
-        return ()
-    pairs = [(None, _get(scores, "overall")), *sorted(_get(scores, "by_label", "labels").items())]
-    return tuple(
-        ScoreFigure(label, *(_get(score, name) for name in ("precision", "recall", "f"))) for label, score in pairs
-    )
-
-
-def _get(value: Any, *names: str) -> Any:
-    """Return the first of `names` that a mapping or an object has."""
-    if isinstance(value, Mapping):
-        return next(value[name] for name in names if name in value)
-    return next(getattr(value, name) for name in names if hasattr(value, name))
 
 
 def _ratio(value: float, by: float) -> float:

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from shardner.report.figures import Performance
-from shardner.report.text import compact, count, duration, one_line, percent, plural, score
+from shardner.report.forecast import Forecast
+from shardner.report.text import compact, count, duration, one_line, percent, plural, rough_duration, score
 
 _LABELS, _ADVICE = 6, 2
 
@@ -65,6 +66,8 @@ def _rows(performance: Performance) -> list[tuple[str, Text]]:
             ),
         ),
     ]
+    if performance.forecast and not performance.forecast.doubts:
+        rows.append(("ten times", _ten_times(performance.forecast)))
     for figure in performance.scores[:1]:
         text = f"precision {score(figure.precision)}, recall {score(figure.recall)}, F {score(figure.f)}"
         rows.append(("against gold", Text(text)))
@@ -86,6 +89,15 @@ def _windows(performance: Performance) -> Text:
     if long.unsure_joins:
         return Text(f"{text}, {plural(long.unsure_joins, 'place')} not sure", style="yellow")
     return Text(text + (", joined between entities" if long.joins_by_margins else ", joined exactly"))
+
+
+def _ten_times(forecast: Forecast) -> Text:
+    """Say what ten times the corpus would take, here and on as much as the forecast goes up to."""
+    row = next(row for row in forecast.rows if row.times == 10)
+    wall_s = {wall.slots: wall.wall_s for wall in row.walls}
+    here, more = forecast.rates.slots, max(wall_s)
+    text = f"as much: about {rough_duration(wall_s[here])} here"
+    return Text(f"{text}, {rough_duration(wall_s[more])} on {plural(more, forecast.unit, forecast.unit_plural)}")
 
 
 def _engines(performance: Performance) -> list[str]:

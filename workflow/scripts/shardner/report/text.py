@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 #: Control characters (but tab and newline), marks that reorder the text around them, and what no file may hold.
 _CONTROL = re.compile(
@@ -72,6 +73,21 @@ def duration(seconds: float) -> str:
         if whole >= size:
             return _spaced(f"{whole // size} {unit} {whole % size // part:02d} {smaller}")
     return _spaced(f"{whole} s")
+
+
+def rough_duration(seconds: float) -> str:
+    """Write a duration that is an estimate, in one unit with two digits that matter: 22 s, 8.9 min, 14 h, 5.9 d."""
+    value, unit = seconds, "s"
+    for factor, larger in ((60, "min"), (60, "h"), (24, "d")):
+        if value < (99.5 if larger == "min" else 1.995 * factor):
+            break
+        value, unit = value / factor, larger
+    return _spaced(f"{value:,.{0 if value >= 9.95 else 1}f} {unit}")
+
+
+def moment(unix_s: float) -> str:
+    """Write a time of day with its date: 9 October 2025, 08:53 UTC."""
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0")
 
 
 def size(bytes_: float) -> str:

@@ -1,0 +1,144 @@
+"""What larger corpora would take: the arithmetic, with figures that a reader can check, and a run's own rates."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from report_fixture import MODEL, PROVENANCE, SCORES, Shape, build_run, shifted
+from shardner.plan import plan_shards
+from shardner.report import Performance, load_performance, measure, write_report
+from shardner.report.forecast import Rates, choose_slots, extrapolate, model_wall
+
+#: 100 s of work, 2 s until a shard is ready, 0.5 s between two; 3 s of split, 2 s of merge, 1 s of anything else.
+RATES = Rates(
+    chars=1_000_000, shards=10, slots=2, work_slot_s=100, start_up_slot_s=2, between_slot_s=0.5, split_s=3, merge_s=2,
+    fixed_s=1,
+)  # fmt: skip
+
+
+def measured(directory: Path, shape: Shape) -> Performance:
+    run = build_run(directory, shape)
+    return measure(jobs=run.jobs, manifest=run.manifest, model=MODEL, provenance=PROVENANCE, results=run.results)
+
+
+def test_slots_take_rounds_of_whole_shards() -> None:
+    assert model_wall(RATES, 1, 10, 1).wall_s == pytest.approx(6 + 10 * (2 + 10) + 9 * 0.5)
+    assert model_wall(RATES, 1, 10, 2).wall_s == pytest.approx(6 + 5 * (2 + 10) + 4 * 0.5)
+    assert model_wall(RATES, 1, 10, 4).wall_s == pytest.approx(6 + 3 * (2 + 10) + 2 * 0.5)  # the third round half empty
+    assert model_wall(RATES, 1, 10, 10).wall_s == model_wall(RATES, 1, 10, 64).wall_s == pytest.approx(6 + 12)
+
+
+def test_only_split_merge_and_work_grow_with_the_corpus() -> None:
+    wall = model_wall(RATES, 10, 20, 2)
+    assert wall.wall_s == pytest.approx(1 + 10 * 5 + 10 * (2 + 1000 / 20) + 9 * 0.5)
+    assert wall.serial_share == pytest.approx(51 / wall.wall_s)
+
+
+def test_half_of_the_time_is_serial_where_the_row_says_so() -> None:
+    for row in extrapolate(RATES, lambda times: times * 1_000):
+        shared_s = row.annotate_slot_s / row.half_serial_slots
+        assert shared_s == pytest.approx(row.serial_s)
+    one = extrapolate(RATES, lambda times: 10)[0]
+    assert one.half_serial_slots == pytest.approx((10 * 2.5 + 100) / 6)
+
+
+def test_this_corpus_keeps_its_shards_and_larger_ones_are_planned() -> None:
+    asked: list[int] = []
+    rows = extrapolate(RATES, lambda times: asked.append(times) or times * 7)
+    assert asked == [10, 100, 1_000]
+    assert [row.shards for row in rows] == [10, 70, 700, 7_000]
+    assert [row.chars for row in rows] == [10**6, 10**7, 10**8, 10**9]
+
+
+def test_slots_shown_hold_one_and_those_of_the_run() -> None:
+    assert choose_slots(1) == choose_slots(2) == (1, 2, 4, 8, 16)
+    assert choose_slots(6) == (1, 2, 4, 6, 8, 16)
+    assert choose_slots(64) == (1, 16, 32, 64, 128, 256)
+
+
+def test_a_serial_part_of_nothing_has_no_limit_but_the_shards() -> None:
+    free = dataclasses.replace(RATES, split_s=0, merge_s=0, fixed_s=0)
+    row = extrapolate(free, lambda times: 40)[1]
+    assert row.half_serial_slots == 40
+    assert row.walls[0].serial_share == 0
+
+
+def test_a_run_is_foretold_by_its_own_rates(tmp_path: Path) -> None:
+    """In the fixture every slot waits 0.3 s between shards, and the merge starts at once."""
+    performance = measured(tmp_path, Shape(devices=0, slots=2, workers=1, shards=16, uneven=0, chars_factor=1_000))
+    forecast = performance.forecast
+    assert forecast is not None and forecast.doubts == ()
+    assert (forecast.unit, forecast.unit_plural) == ("core", "cores")
+    rates = forecast.rates
+    assert (rates.shards, rates.slots, rates.split_s, rates.merge_s) == (16, 2, pytest.approx(9.3), pytest.approx(4.8))
+    assert rates.start_up_slot_s == pytest.approx(3.8)
+    assert rates.between_slot_s == pytest.approx(0.3)
+    assert rates.work_slot_s == pytest.approx(sum(each.elapsed_s - each.start_up_s for each in performance.shards))
+    # 0.4 s of the pipeline's fetching before the split, 0.3 s before annotating and 0.3 s before the merge
+    assert rates.fixed_s == pytest.approx(1.0)
+    assert forecast.measured_s == pytest.approx(performance.headline.wall_s + performance.headline.between_jobs_s)
+    assert forecast.modelled_s == pytest.approx(forecast.measured_s, rel=0.02)
+    assert [row.shards for row in forecast.rows[1:]] == [
+        plan_shards(times * performance.headline.input_bytes) for times in (10, 100, 1_000)
+    ]
+
+
+def test_a_pause_is_neither_between_shards_nor_fixed(tmp_path: Path) -> None:
+    forecast = measured(tmp_path, Shape(pause_after=6)).forecast
+    assert forecast is not None
+    assert forecast.rates.between_slot_s < 1 and forecast.rates.fixed_s < 2
+
+
+def test_a_wait_too_long_for_a_scheduler_is_left_out(tmp_path: Path) -> None:
+    """The demo trains its pipeline between the split and the rest, in a job that leaves no record."""
+    run = build_run(tmp_path)
+    late = [job if job.rule in ("prepare_model", "split_corpus") else shifted(job, 30) for job in run.jobs]
+    fixed = [
+        measure(jobs=jobs, manifest=run.manifest, model=MODEL, provenance=PROVENANCE, results=run.results).forecast
+        for jobs in (run.jobs, late)
+    ]
+    assert fixed[0] is not None and fixed[1] is not None
+    assert fixed[1].rates.fixed_s == pytest.approx(fixed[0].rates.fixed_s - 0.3)  # the scheduler's wait went with it
+    assert fixed[1].measured_s == pytest.approx(fixed[0].measured_s - 0.3)
+
+
+@pytest.mark.parametrize(
+    ("shape", "doubts"),
+    [
+        (Shape(), 0),
+        (Shape(shards=2, shard_s=20), 1),  # short
+        (Shape(shards=40, shard_s=4, uneven=0), 1),  # all start-up
+        (Shape(shards=2, shard_s=2), 2),
+    ],
+)
+def test_a_short_run_or_one_of_start_up_is_doubted(tmp_path: Path, shape: Shape, doubts: int) -> None:
+    forecast = measured(tmp_path, shape).forecast
+    assert forecast is not None and len(forecast.doubts) == doubts
+
+
+def test_units_are_gpus_cores_or_jobs(tmp_path: Path) -> None:
+    units = {
+        "GPU": Shape(),
+        "core": Shape(devices=0, workers=1),
+        "job of 3 cores": Shape(devices=0, workers=3),
+    }
+    for number, (unit, shape) in enumerate(units.items()):
+        forecast = measured(tmp_path / str(number), shape).forecast
+        assert forecast is not None and forecast.unit == unit
+
+
+def test_an_empty_corpus_foretells_nothing(tmp_path: Path) -> None:
+    run = build_run(tmp_path, Shape(documents=0, shards=1, rejected=0))
+    assert write_report(**run.arguments(tmp_path)).forecast is None
+    assert load_performance(tmp_path / "performance.json").forecast is None
+    assert "What more would take" not in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_the_forecast_comes_back_from_the_file(tmp_path: Path) -> None:
+    written = write_report(**build_run(tmp_path).arguments(tmp_path, scores=SCORES)).forecast
+    loaded = load_performance(tmp_path / "performance.json").forecast
+    assert written is not None and loaded is not None
+    assert loaded.rows[3].walls[1].wall_s == pytest.approx(written.rows[3].walls[1].wall_s, abs=1e-5)
+    assert dataclasses.asdict(loaded).keys() == dataclasses.asdict(written).keys()

@@ -1,0 +1,45 @@
+"""The command line of a run, for its provenance.
+
+Jobs are processes of their own, with other command lines; so the one that the user typed travels in the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+
+VARIABLE = "SHARDNER_COMMAND"
+
+#: An option, or a setting, whose value is nobody's business: --storage-s3-secret-key, token=…
+_SECRET = re.compile(r"(key|secret|token|passw|credential)", re.IGNORECASE)
+_ASSIGNED = re.compile(r"^(--?[\w-]+|[\w.-]+)=(.*)$", re.DOTALL)
+#: https://user:password@host
+_USER = re.compile(r"(?<=://)[^/@\s]+@")
+HIDDEN = "[hidden]"
+
+
+def remember_command(arguments: Sequence[str]) -> None:
+    """Put the command line where the processes that this one starts find it."""
+    os.environ[VARIABLE] = describe_command(arguments)
+
+
+def recall_command() -> str | None:
+    """Return the command line that started the run, where it is known."""
+    return os.environ.get(VARIABLE)
+
+
+def describe_command(arguments: Sequence[str]) -> str:
+    """Return a command line as one would type it, with what may be secret hidden."""
+    name, *rest = arguments or ("snakemake",)
+    shown, hide = ["snakemake" if name.endswith(("snakemake", "__main__.py")) else name], False
+    for argument in rest:
+        assigned = _ASSIGNED.match(argument)
+        if hide and not argument.startswith("--"):
+            argument = HIDDEN
+        elif assigned and _SECRET.search(assigned[1]):
+            argument = f"{assigned[1]}={HIDDEN}"
+        hide = bool(argument.startswith("--") and not assigned and _SECRET.search(argument))
+        shown.append(_USER.sub(f"{HIDDEN}@", argument))
+    return shlex.join(shown).replace(f"'{HIDDEN}'", HIDDEN)

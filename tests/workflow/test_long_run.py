@@ -39,4 +39,5 @@ def test_a_text_file_is_one_document_in_windows_of_several_shards(
     long = json.loads((tmp_path / "results/performance.json").read_text())["long_documents"]
     assert (long["documents"], long["windows"], long["unsure_joins"]) == (1, book["windows"], 0)
     assert f"1 long document in {book['windows']} windows, {how}" in " ".join(run.stderr.split())  # lines are folded
-    assert f"cut into {book['windows']} windows" in (tmp_path / "results/report.html").read_text()
+    report = (tmp_path / "results/report.html").read_text()
+    assert f"cut into {book['windows']}\N{NO-BREAK SPACE}windows" in report

@@ -100,7 +100,7 @@ def run_tree(
     """Run a command to the end of all its processes and return figures. Its output goes to ``log`` in `scratch`."""
     adopt_orphans()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    before_s, own_s = used.ru_utime + used.ru_stime, time.process_time()
+    before_s, own_s, all_s = used.ru_utime + used.ru_stime, time.process_time(), busy_s()
     watch, ended = Watch(), threading.Event()
     with (scratch / "log").open("wb") as log:
         began, began_at = time.perf_counter(), time.time()
@@ -116,19 +116,28 @@ def run_tree(
     sampler.join()
     end_rest()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # the larger one: processes whose parent did not wait for them are in the samples only
+    cpu_s = max(used.ru_utime + used.ru_stime - before_s, sum(watch.cpu_s.values()))
+    sampling_s = time.process_time() - own_s
     return {
         "exit_status": exit_status,
         "reason": watch.reason,
         "started_at_s": began_at,
         "wall_s": wall_s,
-        # the larger one: processes whose parent did not wait for them are in the samples only
-        "cpu_s": max(used.ru_utime + used.ru_stime - before_s, sum(watch.cpu_s.values())),
+        "cpu_s": cpu_s,
         "peak_tree_bytes": watch.peak_tree_bytes,
         "peak_process_bytes": watch.peak_process_bytes,
         "most_processes": watch.most_processes,
         "memory": "pss" if sys.platform == "linux" else "rss",
-        "sampling_cpu_s": time.process_time() - own_s,
+        "sampling_cpu_s": sampling_s,
+        "others_cpu_s": max(busy_s() - all_s - cpu_s - sampling_s, 0.0),
     }
+
+
+def busy_s() -> float:
+    """Return the CPU seconds that all processes of this machine have taken."""
+    times = psutil.cpu_times()
+    return times.user + times.system
 
 
 def pin(cores: int) -> None:

@@ -15,11 +15,15 @@ from benchmarks.contenders.plan import CONTENDERS, KINDS
 
 Table = list[list[str]]
 
+#: Of the machine's core seconds: what others may take before a measurement counts as disturbed.
+NOISE = 0.05
+
 
 def render(results: Mapping[str, Any], summaries: Sequence[Summary], growths: Sequence[Growth]) -> str:
     """Return all tables of a benchmark."""
     cores = results["settings"]["cores"]
     parts = ["# Shardner and what one would use instead", describe_machine(results["machine"], cores)]
+    parts.append(describe_noise(results["measurements"], results["machine"]["cores"]))
     same = [each for each in summaries if each.cores == cores]
     for (kind, size), members in groupby(same, key=lambda each: (each.kind, each.size)):
         facts = results["corpora"][f"{kind}-{size}"]
@@ -50,6 +54,15 @@ def describe_machine(machine: Mapping[str, Any], cores: int) -> str:
         f"{machine['system']}; {versions}. Pipeline: {machine['pipeline']}. Medians; in brackets the range. Seconds "
         f"are from the start of the process to the table on disk. Memory is the peak of the whole process tree "
         f"({'PSS' if machine['system'].startswith('Linux') else 'RSS'}, sampled), and of its largest process."
+    )
+
+
+def describe_noise(measurements: Sequence[Mapping[str, Any]], cores: int) -> str:
+    """Say in how many measurements the machine had something else to do."""
+    noisy = [each for each in measurements if each["others_cpu_s"] > NOISE * each["wall_s"] * cores]
+    return (
+        f"In {len(noisy)} of {len(measurements)} measurements other processes took more than {NOISE:.0%} of the "
+        f"machine's cores."
     )
 
 

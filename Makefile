@@ -50,7 +50,7 @@ lint: ## Check style, types and the workflow
 .PHONY: bench
 bench: ## Measure Shardner beside stock spaCy, pools, Ray and others (ARGS: --model, --corpora …; without: the demo's)
 	@tools/setup.sh dev bench
-	snakemake --cores 1 resources/demo/pipeline
+	$(if $(findstring --model,$(ARGS)),,snakemake --cores 1 resources/demo/pipeline)
 	python tests/benchmarks/contenders/bench.py $(ARGS)
 
 .PHONY: bench-engine

@@ -99,17 +99,10 @@ def parse_sizes(value: str) -> list[str]:
 
 
 def write_plan(options: argparse.Namespace, contenders: Sequence[str]) -> Path:
-    """Write what Snakemake reads, and refuse to mix measurements of different things in one directory."""
+    """Write what Snakemake reads."""
     cells: list[Cell] = plan_cells(options.sizes, contenders, options.repeats, options.cores, options.scaling)
-    sources = {kind: str(Path(file).resolve()) for kind, file in options.corpora.items()}
-    identity = {"model": str(options.model.resolve()), "sha256": checksum(options.model), "sources": sources}
-    kept = options.out / "identity.json"
-    if kept.is_file():
-        before = json.loads(kept.read_text())
-        identity["sources"] = before["sources"] | sources
-        if (before["sha256"], before["sources"]) != (identity["sha256"], identity["sources"]):
-            sys.exit(f"{options.out} holds measurements of another pipeline or corpus: give another --out")
-    kept.write_text(json.dumps(identity, indent=1) + "\n")
+    identity = identify(options)
+    (options.out / "identity.json").write_text(json.dumps(identity, indent=1) + "\n")
     plan = {
         "model": identity["model"],
         "sources": identity["sources"],
@@ -121,6 +114,23 @@ def write_plan(options: argparse.Namespace, contenders: Sequence[str]) -> Path:
     path = options.out / "plan.json"
     path.write_text(json.dumps(plan, indent=1) + "\n")
     return path
+
+
+def identify(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what is measured with; refuse to mix measurements of different things in one directory."""
+    kept = options.out / "identity.json"
+    before = json.loads(kept.read_text()) if kept.is_file() else {"sources": {}}
+    given = {kind: str(Path(file).resolve()) for kind, file in options.corpora.items()}
+    changed = [
+        f"corpus of {kind}"
+        for kind, file in given.items()
+        if file != before["sources"].get(kind) and any((options.out / "corpora").glob(f"{kind}-*.json"))
+    ]
+    sha256 = checksum(options.model)
+    changed += ["pipeline"] if before.get("sha256", sha256) != sha256 else []
+    if changed:
+        sys.exit(f"{options.out} holds measurements of another {' and '.join(changed)}: give another --out")
+    return {"model": str(options.model.resolve()), "sha256": sha256, "sources": before["sources"] | given}
 
 
 def checksum(model: Path) -> str:

@@ -42,6 +42,8 @@ SHAPES = {
     "shardner": "circle",
     "shardner-gpu": "square",
 }
+#: Times the longest bar: how long an axis is, so that what is written at the bar's end has room.
+LABEL_ROOM = 1.4
 _CONFIG = {
     "background": "white",
     "font": "sans-serif",
@@ -77,6 +79,7 @@ def plot_growth(summaries: Sequence[Summary]) -> alt.TopLevelMixin | None:
     """Draw seconds by megabytes on logarithmic axes, a panel a kind; bars are the range of the repeats."""
     panels = []
     colour, shape = _marks([each.contender for each in summaries])
+    ticks = [digit * 10.0**power for power in range(6) for digit in (1, 2, 5)]
     for kind in KINDS:
         rows = [each for each in summaries if each.kind == kind]
         if len({each.size for each in rows}) < 2:
@@ -86,17 +89,18 @@ def plot_growth(summaries: Sequence[Summary]) -> alt.TopLevelMixin | None:
             schema=["contender", "megabytes", "seconds", "least", "most", "ours"],
             orient="row",
         )
+        axis = alt.Axis(values=sorted({each.megabytes for each in rows}), format=".2~r")
+        scale = alt.Scale(type="log", nice=False, padding=12)
         base = alt.Chart(data).encode(
-            x=alt.X("megabytes:Q", scale=alt.Scale(type="log", nice=False, padding=12), title="megabytes of text"),
-            color=colour,
+            x=alt.X("megabytes:Q", scale=scale, title="megabytes of text", axis=axis), color=colour
         )
-        y = alt.Y("seconds:Q", scale=alt.Scale(type="log"), title="seconds", axis=alt.Axis(tickCount=6))
+        y = alt.Y("seconds:Q", scale=scale, title="seconds", axis=alt.Axis(values=ticks))
         width = alt.condition("datum.ours", alt.value(3), alt.value(1.5))
         lines = base.mark_line().encode(y=y, strokeWidth=width)
         ranges = base.mark_rule().encode(y=alt.Y("least:Q", title="seconds"), y2="most:Q")
         points = base.mark_point(filled=True, size=80, opacity=1).encode(y=y, shape=shape)
         panels.append((lines + ranges + points).properties(width=290, height=330, title=kind))
-    return alt.hconcat(*panels) if panels else None
+    return alt.hconcat(*panels).resolve_scale(y="shared") if panels else None
 
 
 def plot_largest(summaries: Sequence[Summary]) -> alt.TopLevelMixin | None:
@@ -119,7 +123,7 @@ def _bars(members: Sequence[Summary], what: str) -> alt.LayerChart:
                 each.contender,
                 each.wall_s if seconds else each.peak_tree_bytes / 2**20,
                 (f"{each.wall_s:,.1f}" if seconds else f"{each.peak_tree_bytes / 2**20:,.0f}")
-                + (" (output wrong)" if each.verdict == "different" else ""),
+                + (" (output wrong)" if seconds and each.verdict == "different" else ""),
             )
             for each in members
         ],
@@ -127,10 +131,11 @@ def _bars(members: Sequence[Summary], what: str) -> alt.LayerChart:
         orient="row",
     )
     names = [each.contender for each in members]
+    widest = float(data["value"].max()) * LABEL_ROOM  # type: ignore[arg-type]
     axis = alt.Axis(title=None, labelLimit=130) if seconds else None
     base = alt.Chart(data).encode(
         y=alt.Y("contender:N", sort=names, axis=axis),
-        x=alt.X("value:Q", title=what, axis=alt.Axis(tickCount=5), scale=alt.Scale(nice=True, padding=70)),
+        x=alt.X("value:Q", title=what, axis=alt.Axis(tickCount=5), scale=alt.Scale(domain=[0, widest], nice=False)),
     )
     ours = alt.condition("datum.contender == 'shardner'", alt.value("#d55e00"), alt.value("#8fa9bd"))
     bars = base.mark_bar().encode(color=ours)

@@ -43,7 +43,7 @@ lint: ## Check style, types and the workflow
 	@tools/setup.sh dev
 	ruff check
 	ruff format --check
-	snakefmt --check Snakefile workflow
+	snakefmt --check Snakefile workflow tests/benchmarks/contenders/Snakefile
 	mypy
 	snakemake --lint
 

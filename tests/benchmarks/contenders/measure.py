@@ -135,9 +135,9 @@ def run_tree(
 
 
 def busy_s() -> float:
-    """Return the CPU seconds that all processes of this machine have taken."""
+    """Return the CPU seconds that this machine's processes have taken, and its host from it."""
     times = psutil.cpu_times()
-    return times.user + times.system
+    return float(times.user + times.system + getattr(times, "nice", 0.0) + getattr(times, "steal", 0.0))
 
 
 def pin(cores: int) -> None:

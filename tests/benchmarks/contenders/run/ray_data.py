@@ -39,12 +39,16 @@ def main() -> None:
         log_to_driver=False,
         _temp_dir=str(Path("ray").resolve()),
     )
+    with options.corpus.open("rb") as lines:
+        documents = sum(1 for _ in lines)
+    # a file is one block unless told otherwise; some for each core, none smaller than a batch
+    rows_per_block = max(documents // (8 * options.cores), options.batch)
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
     context.enable_progress_bars = False
     found = (
         ray.data.read_json(str(options.corpus), lines=True)
-        .repartition(target_num_rows_per_block=options.batch)
+        .repartition(target_num_rows_per_block=rows_per_block)
         .map_batches(
             Annotate,
             fn_constructor_args=(options.model,),

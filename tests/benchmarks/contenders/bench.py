@@ -50,7 +50,7 @@ from benchmarks.contenders.plan import CONTENDERS, HERE, KINDS, Cell, count_core
 from benchmarks.contenders.plots import draw_all
 from benchmarks.contenders.tables import render
 
-SIZES = ["0.3", "1.2", "4.8"]
+SIZES = ["0.2", "0.8", "3.2"]
 REPEATS = [2, 1, 1]
 PACKAGES = ("spacy", "thinc", "numpy", "polars", "snakemake", "torch", "ray", "datasets", "pyarrow")
 
@@ -65,7 +65,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--repeats", nargs="+", default=[], metavar="[CONTENDER=]N,N…")
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument("--cores", type=int, default=count_cores())
-    parser.add_argument("--scaling", choices=KINDS, help="measure Shardner with 1, 2, 4 … cores, too, on a middle size")
+    parser.add_argument(
+        "--scaling", choices=KINDS, help="measure Shardner with 1, 2, 4 … cores, too, on the largest size"
+    )
     parser.add_argument("--timeout", type=float, default=7_200.0, help="seconds that a measurement may take")
     parser.add_argument("--out", type=Path, default=Path("results/bench"))
     options = parser.parse_args(arguments)

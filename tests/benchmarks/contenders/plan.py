@@ -96,7 +96,7 @@ def plan_cells(
         contenders: names of those that can run here.
         repeats: how often at each size, by contender; ``""`` for those that are not named.
         cores: how many everyone may use.
-        scaling: the kind on whose middle size Shardner is also measured with 1, 2, 4 … cores.
+        scaling: the kind on whose largest size Shardner is also measured with 1, 2, 4 … cores.
     """
     cells = [
         Cell(kind, megabytes, contender, cores, repeat)
@@ -106,7 +106,7 @@ def plan_cells(
         for repeat in range(1, _at(repeats.get(contender, repeats[""]), place) + 1)
     ]
     if scaling is not None:
-        place = len(sizes[scaling]) // 2
+        place = len(sizes[scaling]) - 1
         for fewer in powers_of_two(cores):
             for repeat in range(1, _at(repeats.get("shardner", repeats[""]), place) + 1):
                 cells.append(Cell(scaling, sizes[scaling][place], "shardner", fewer, repeat))

@@ -78,18 +78,19 @@ def _marks(names: Sequence[str]) -> tuple[alt.Color, alt.Shape]:
 def plot_growth(summaries: Sequence[Summary]) -> alt.TopLevelMixin | None:
     """Draw seconds by megabytes on logarithmic axes, a panel a kind; bars are the range of the repeats."""
     panels = []
-    colour, shape = _marks([each.contender for each in summaries])
-    ticks = [digit * 10.0**power for power in range(6) for digit in (1, 2, 5)]
+    sizes = {kind: sorted({each.megabytes for each in summaries if each.kind == kind}) for kind in KINDS}
+    colour, shape = _marks([each.contender for each in summaries if len(sizes[each.kind]) > 1])
+    ticks = [digit * 10.0**power for power in range(6) for digit in (1, 2, 3, 5)]
     for kind in KINDS:
         rows = [each for each in summaries if each.kind == kind]
-        if len({each.size for each in rows}) < 2:
+        if len(sizes[kind]) < 2:
             continue
         data = pl.DataFrame(
             [(e.contender, e.megabytes, e.wall_s, e.least_s, e.most_s, e.contender == "shardner") for e in rows],
             schema=["contender", "megabytes", "seconds", "least", "most", "ours"],
             orient="row",
         )
-        axis = alt.Axis(values=sorted({each.megabytes for each in rows}), format=".2~r")
+        axis = alt.Axis(values=sizes[kind], format=".2~r")
         scale = alt.Scale(type="log", nice=False, padding=12)
         base = alt.Chart(data).encode(
             x=alt.X("megabytes:Q", scale=scale, title="megabytes of text", axis=axis), color=colour

@@ -127,6 +127,8 @@ def show_growth(growths: Sequence[Growth]) -> str:
     """Return the table of exponents and fixed costs."""
     rows = [["kind", "contender", "exponent", "fixed cost, s", "s per MB", "fixed cost < 5 % from"]]
     for each in growths:
+        if each.exponent is None:
+            continue
         small = f"{each.small_at_megabytes:.1f} MB" if each.small_at_megabytes is not None else ""
         figures = [each.exponent, each.fixed_s, each.s_per_megabyte]
         rows.append([each.kind, each.contender, *(f"{one:.2f}" if one is not None else "" for one in figures), small])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import polars as pl
-from benchmarks.contenders.compare import Comparison, Verdict, compare, group_differences
+from benchmarks.contenders.compare import Comparison, Verdict, compare, group_differences, make_gap
+from making import annotate_plainly, make_pipeline, make_texts, write_jsonl
 
 TYPES = {"doc": pl.UInt64, "start": pl.UInt32, "end": pl.UInt32, "text": pl.String, "label": pl.String}
 ROWS = [(0, 0, 3, "Ada", "PER"), (0, 10, 20, "Zürich HB.", "LOC"), (1, 0, 3, "Ada", "PER"), (2, 4, 8, "Ltd.", "ORG")]
@@ -81,3 +84,13 @@ def test_each_difference_is_looked_at_by_itself() -> None:
     compare(table(ROWS), table([(0, 0, 2, "Ad", "PER"), *ROWS[2:]]), borders, gap)
     whole = [(0, 3, "PER"), (10, 20, "LOC")]
     assert seen == [(0, whole, [(0, 2, "PER"), (10, 20, "LOC")]), (0, whole, [(0, 3, "PER")])]
+
+
+def test_the_gap_is_of_the_document_that_is_asked_for(tmp_path: Path) -> None:
+    model, texts = make_pipeline(tmp_path / "pipeline"), make_texts(8)
+    find_gap = make_gap(model, write_jsonl(tmp_path / "corpus.jsonl", texts))
+    rows = annotate_plainly(model, texts)
+    doc = rows[-1][0]
+    theirs = [(start, end, label) for number, start, end, _, label in rows if number == doc]
+    assert 0 < find_gap(doc, theirs, theirs[:-1]) < math.inf
+    assert find_gap(doc, theirs, theirs) == math.inf

@@ -43,18 +43,24 @@ lint: ## Check style, types and the workflow
 	@tools/setup.sh dev
 	ruff check
 	ruff format --check
-	snakefmt --check Snakefile workflow
+	snakefmt --check Snakefile workflow tests/benchmarks/contenders/Snakefile
 	mypy
 	snakemake --lint
 
 .PHONY: bench
-bench: ## Measure the fused engine beside stock spaCy on one core (ARGS: --model, --corpus …; without: the demo's)
+bench: ## Measure Shardner beside stock spaCy, pools, Ray and others (ARGS: --model, --corpora …; without: the demo's)
+	@tools/setup.sh dev bench
+	$(if $(findstring --model,$(ARGS)),,snakemake --cores 1 resources/demo/pipeline)
+	python tests/benchmarks/contenders/bench.py $(ARGS)
+
+.PHONY: bench-engine
+bench-engine: ## Measure the fused engine beside stock spaCy on one core (ARGS: --model, --corpus …; without: the demo's)
 	@tools/setup.sh dev
 	snakemake --cores 1 resources/demo/pipeline resources/demo/corpus.jsonl
 	python tests/benchmarks/bench_engines.py $(ARGS)
 
 .PHONY: bench-gpu
-bench-gpu: ## Measure on one GPU: stock spaCy, the fused engine with 1 to 16 workers, and the CPU (ARGS as for bench)
+bench-gpu: ## Measure on one GPU: stock spaCy, the fused engine with 1 to 16 workers, and the CPU (ARGS as for bench-engine)
 	@tools/setup.sh dev
 	snakemake --cores 1 resources/demo/pipeline resources/demo/corpus.jsonl
 	python tests/benchmarks/bench_gpu.py $(ARGS)

@@ -22,14 +22,17 @@ compile dev --extra dev --extra slurm --extra s3 --constraint requirements/run.l
 compile slurm --extra slurm --constraint requirements/dev.lock "$@"
 compile s3 --extra s3 --constraint requirements/dev.lock "$@"
 compile transformers --extra transformers --constraint requirements/dev.lock "$@"
+compile bench --extra bench --constraint requirements/dev.lock --constraint requirements/transformers.lock "$@"
 compile cuda13 --extra cuda13 --constraint requirements/dev.lock --constraint requirements/transformers.lock "$@"
 compile cuda12 --extra cuda12 --constraint requirements/dev.lock "$@"
 
 # Torch names its CUDA libraries itself, to the exact version. Without them here a CPU build of Torch installs from the
 # same lock, and does not download gigabytes that it has no use for.
 cuda_libraries='^(cuda-|triton==|nvidia-(cu|nccl|nvjitlink|nvshmem|nvtx))'
-grep -Ev "$cuda_libraries" requirements/transformers.lock >requirements/transformers.tmp
-mv requirements/transformers.tmp requirements/transformers.lock
+for lock in requirements/{transformers,bench}.lock; do
+  grep -Ev "$cuda_libraries" "$lock" >"$lock.tmp"
+  mv "$lock.tmp" "$lock"
+done
 
 for lock in requirements/*.lock; do
   { echo "# Pins for pyproject.toml's ranges: regenerate with 'make lock', never edit."; cat "$lock"; } >"$lock.tmp"

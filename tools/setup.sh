@@ -24,7 +24,7 @@ die() {
 }
 
 main() {
-  (($# > 0)) || die "name a lock: run, dev or transformers"
+  (($# > 0)) || die "name a lock: run, dev, bench or transformers"
   local lock cuda changed=false
   cuda=$(tools/gpu.sh lock)
   is_usable || create_venv

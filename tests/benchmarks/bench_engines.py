@@ -35,7 +35,9 @@ from shardner.engine.annotations import Annotations, Engine
 from shardner.engine.reuse import Reuse
 from shardner.engine.select import select_engine
 from shardner.engine.tables import make_tables, texts_of_entities
+from shardner.engine.worker import spare_collection
 from shardner.metrics import Stopwatch, peak_rss_bytes
+from shardner.model.without_torch import import_spacy
 from shardner.records import ENTITIES, WINDOWS
 
 ONTONOTES = (
@@ -163,11 +165,14 @@ CONTENDERS: dict[str, Callable[[Any, list[str], int], dict[str, Any]]] = {
 
 def measure_here(name: str, model: Path, texts: Path, warm: Path, option: int) -> dict[str, Any]:
     """Run one contender in this process, warm: it has seen other texts of the same kind before."""
+    import_spacy(model)
     import spacy
 
     nlp = spacy.load(model)
     nlp.max_length = sys.maxsize
     CONTENDERS[name](nlp, next(blocks(pl.read_parquet(warm)["text"].to_list())), option)
+    if name == "fused":
+        spare_collection()  # as a worker does
     given: list[str] = pl.read_parquet(texts)["text"].to_list()
     began = time.perf_counter()
     found = CONTENDERS[name](nlp, given, option)

@@ -33,8 +33,20 @@ def read_texts(corpus: Path) -> list[str]:
         return [json.loads(line)["text"] for line in lines]
 
 
+def import_spacy() -> None:
+    """Import spaCy without Torch, which is installed for one contender and takes time and memory in all."""
+    hidden: dict[str, Any] = {} if "torch" in sys.modules else {"torch": None}
+    modules: dict[str, Any] = sys.modules
+    modules |= hidden
+    import spacy  # noqa: F401
+
+    for name in hidden:
+        del modules[name]
+
+
 def load(model: Path) -> Language:
     """Load the pipeline, without spaCy's limit on the length of a text."""
+    import_spacy()
     import spacy
 
     nlp = spacy.load(model)

@@ -26,6 +26,7 @@ from shardner.model.source import (
     source_files,
     unpack_wheel,
 )
+from shardner.model.without_torch import import_spacy
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -118,10 +119,15 @@ def _locate(source: Source, demo: Path | None, unpacked: Path) -> tuple[str, str
 
 
 def _files(location: str, sys_path: str | None) -> tuple[Path, list[Path]]:
-    path = Path(location) if Path(location).is_absolute() else package_directory(location)
+    path = _directory_of(location)
     if path is None:
         raise ModelError(f"the pipeline package {location!r} has vanished from {sys_path or sys.prefix}")
     return path, source_files(Source(SourceKind.DIRECTORY, str(path)))
+
+
+def _directory_of(location: str) -> Path | None:
+    """Return where a pipeline lies, None for a package that is not there."""
+    return Path(location) if Path(location).is_absolute() else package_directory(location)
 
 
 def _labels(nlp: Language, kept: Sequence[str]) -> tuple[str, ...]:
@@ -175,14 +181,20 @@ def find_precision(nlp: Language, names: Sequence[str]) -> dict[str, bool]:
     return found
 
 
-def _load(
-    location: str, sys_path: str | None, *, exclude: Sequence[str], changes: Mapping[str, Any] = MappingProxyType({})
-) -> Language:
-    import spacy
-
+def import_spacy_for(location: str, sys_path: str | None) -> None:
+    """Import spaCy as a pipeline needs it, and let its package be found."""
     if sys_path is not None and sys_path not in sys.path:
         sys.path.insert(0, sys_path)
         importlib.invalidate_caches()
+    import_spacy(_directory_of(location))
+
+
+def _load(
+    location: str, sys_path: str | None, *, exclude: Sequence[str], changes: Mapping[str, Any] = MappingProxyType({})
+) -> Language:
+    import_spacy_for(location, sys_path)
+    import spacy
+
     try:
         if Path(location).is_absolute():
             return spacy.util.load_model_from_path(Path(location), exclude=list(exclude), config=dict(changes))
@@ -195,8 +207,7 @@ def _load(
 
 def pipeline_bytes(pipeline: Pipeline) -> int:
     """Return the size of a pipeline's files but those of components that do not run: about that of its weights."""
-    path = Path(pipeline.sys_path or "", pipeline.location)
-    root = path if path.is_absolute() else package_directory(pipeline.location)
+    root = _directory_of(str(Path(pipeline.sys_path or "", pipeline.location)))
     files = (path for path in root.rglob("*") if path.is_file()) if root is not None else ()
     return sum(path.stat().st_size for path in files if not {*path.parts} & {*pipeline.left_out})
 

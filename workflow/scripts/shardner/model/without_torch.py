@@ -25,12 +25,12 @@ FACTORIES = frozenset(
 
 def import_spacy(pipeline: Path | None) -> None:
     """Import spaCy for the first time, without Torch if the pipeline in a directory can do without it."""
-    if "spacy" not in sys.modules and pipeline is not None and not _needs_torch(pipeline):
+    if "spacy" not in sys.modules and pipeline is not None and not needs_torch(pipeline):
         with _hidden("torch"):
             import spacy  # noqa: F401
 
 
-def _needs_torch(pipeline: Path) -> bool:
+def needs_torch(pipeline: Path) -> bool:
     """Tell whether a pipeline may need Torch: everything in its config has to be known not to."""
     configs = [*pipeline.glob("config.cfg"), *pipeline.glob("*/config.cfg")]  # a package holds the directory
     if entry_points(group="spacy_factories"):  # a package extends spaCy, which imports it with every pipeline

@@ -87,10 +87,13 @@ def test_an_excerpt_from_the_middle_is_cut_at_words_and_keeps_offsets(tmp_path: 
     assert {word for word in text_of(example).split(" ") if word} == {"alpha", "beta", "gamma"}
 
 
-def test_an_entity_in_a_window_of_another_shard_is_no_example(tmp_path: Path) -> None:
+def test_an_excerpt_is_found_in_whichever_shard_holds_it(tmp_path: Path) -> None:
     first, second = "one two " * 100, "three four " * 100
-    run = write_long(tmp_path, [(1500, 1505)], [(0, first), (len(first), second)])
-    assert choose(run) == ()
+    start = len(first) + second.index("four", 300)
+    run = write_long(tmp_path, [(start, start + 4)], [(0, first), (len(first), second)])
+    (example,) = choose(run)
+    assert [piece.text for piece in example.pieces if piece.label] == ["four"]
+    assert {word for word in text_of(example).split(" ") if word} == {"three", "four"}
 
 
 def test_an_entity_longer_than_the_excerpt_is_marked_as_far_as_it_goes(tmp_path: Path) -> None:

@@ -50,7 +50,8 @@ def choose_examples(results: Path, manifest: Manifest, shard_paths: Sequence[Pat
         manifest: names the shards, in the order of `shard_paths`.
         shard_paths: the shards' tables of windows.
     """
-    paths = {info.shard: path for info, path in zip(manifest.shards, shard_paths, strict=False)}
+    infos = zip(manifest.shards, shard_paths, strict=False)
+    held = [(info.first_doc, path) for info, path in infos if info.first_doc is not None and path.is_file()]
     chosen = _cover_labels(_find_candidates(results, manifest.documents))
     if not chosen:
         chosen = [(doc, 0) for doc in range(min(manifest.documents, 3))]
@@ -62,9 +63,16 @@ def choose_examples(results: Path, manifest: Manifest, shard_paths: Sequence[Pat
     )
     starts = dict(chosen)
     examples = (
-        _read_example(results, row, starts[row["doc"]], paths.get(row["shard"])) for row in places.iter_rows(named=True)
+        _read_example(results, row, starts[row["doc"]], _shards_of(row["doc"], held))
+        for row in places.iter_rows(named=True)
     )
     return tuple(sorted((each for each in examples if each), key=lambda example: example.doc))
+
+
+def _shards_of(doc: int, held: Sequence[tuple[int, Path]]) -> list[Path]:
+    """Return the shards that may hold windows of a document, given the first document of each: several of a long one."""
+    first = max((begin for begin, _ in held if begin < doc), default=doc)
+    return [path for begin, path in held if first <= begin <= doc]
 
 
 def _find_candidates(results: Path, documents: int) -> pl.DataFrame:
@@ -103,21 +111,12 @@ def _cover_labels(candidates: pl.DataFrame) -> list[tuple[int, int]]:
     return list(chosen.items())
 
 
-def _read_example(results: Path, place: dict[str, object], start: int, shard: Path | None) -> Example | None:
+def _read_example(results: Path, place: dict[str, object], start: int, shards: Sequence[Path]) -> Example | None:
     doc = int(str(place["doc"]))
-    if shard is None or not shard.is_file():
-        return None
     begin = max(start - _LEAD_CHARS, 0)
-    windows = (
-        pl.scan_parquet(shard)
-        .filter((pl.col("doc") == doc) & (pl.col("start") <= begin))
-        .select("start", text=pl.col("text").str.slice(begin - pl.col("start").cast(pl.Int64), EXCERPT_CHARS))
-        .collect(engine="streaming")
-        .sort("start")
-    )
-    text = windows["text"].last() if windows.height else None
-    if not isinstance(text, str) or not text:
-        return None  # empty, or that part of a long document is in another shard
+    text = _read_text(doc, begin, shards) if shards else None
+    if not text:
+        return None  # empty
     entities = (
         pl.scan_parquet(results / "entities.parquet")
         .filter((pl.col("doc") == doc) & (pl.col("end") > begin) & (pl.col("start") < begin + len(text)))
@@ -137,6 +136,17 @@ def _read_example(results: Path, place: dict[str, object], start: int, shard: Pa
         cut_before=begin + dropped > 0,
         cut_after=begin + dropped + len(text) < chars,
     )
+
+
+def _read_text(doc: int, begin: int, shards: Sequence[Path]) -> str | None:
+    """Return a document's text from `begin` on, as far as the window there and an excerpt go."""
+    windows = pl.scan_parquet(list(shards)).filter(pl.col("doc") == doc)
+    at = windows.filter(pl.col("start") <= begin).select(pl.col("start").max()).collect(engine="streaming").item()
+    if at is None:
+        return None
+    text = pl.col("text").str.slice(begin - at, EXCERPT_CHARS)
+    found = windows.filter(pl.col("start") == at).select(text).collect(engine="streaming")["text"].to_list()
+    return str(found[0])
 
 
 Span = tuple[int, int, str]

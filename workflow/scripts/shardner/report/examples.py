@@ -70,7 +70,7 @@ def choose_examples(results: Path, manifest: Manifest, shard_paths: Sequence[Pat
 
 
 def _shards_of(doc: int, held: Sequence[tuple[int, Path]]) -> list[Path]:
-    """Return the shards that may hold windows of a document, several of a long one, given the first document of each."""
+    """Return the shards that may hold windows of a document, several of a long one; given are their first documents."""
     first = max((begin for begin, _ in held if begin < doc), default=doc)
     return [path for begin, path in held if first <= begin <= doc]
 

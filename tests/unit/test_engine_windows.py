@@ -16,7 +16,7 @@ from making import WORDS, annotate_plainly, entity_rows, make_pipeline, write_js
 from shardner import annotate
 from shardner.annotate import annotate_shard
 from shardner.config import parse_config
-from shardner.engine import windows
+from shardner.engine import audit, windows, worker
 from shardner.engine.surroundings import Surroundings
 from shardner.errors import AnnotateError, MergeError
 from shardner.export import export_shard_docbin
@@ -155,6 +155,22 @@ def test_every_window_of_a_sample_is_audited_and_a_window_of_each_shard(tmp_path
     done = annotate_texts(tmp_path / "all", pipeline, [make_text(300)], windows={"max_chars": 500}, ner={"audit": 1})
     totals = [read_job(files.job).totals for files in done.shards]
     assert sum(each.audited for each in totals) == sum(each.windows for each in totals) > 3
+
+
+def test_of_a_longer_document_the_beginning_is_audited(
+    tmp_path: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths: list[int] = []
+    annotate_one = audit.annotate_one
+    monkeypatch.setattr(
+        audit, "annotate_one", lambda nlp, text: (lengths.append(len(text)), annotate_one(nlp, text))[1]
+    )
+    monkeypatch.setattr(worker, "EXCERPT_CHARS", 700)
+    texts = [make_text(20), make_text(400), make_text(600)]
+    done = annotate_texts(tmp_path, pipeline, texts, count=1, windows={"max_chars": len(texts[1])}, ner={"audit": 1})
+    totals = read_job(done.shards[0].job).totals
+    assert totals.identical == totals.audited == len(lengths) == totals.windows > 3
+    assert lengths[:2] == [len(texts[0]), 700] and max(lengths) == 700
 
 
 def test_docbin_holds_a_long_document_whole_with_the_shard_in_which_it_begins(

@@ -1,9 +1,9 @@
 """The audit: a sample of the documents is annotated again by stock spaCy, in the same job, and compared.
 
 The sample follows from the numbers of the documents, so it is the same for any sharding, but for one document a shard
-that is always in it. Of long documents it is windows that are drawn, and the beginning of each is compared. A
-difference is tolerated only where two actions of the recogniser score so nearly alike that the last bits of a sum
-decide between them.
+that is always in it. Of long documents it is windows that are drawn. Of what is longer than stock spaCy has memory for,
+the beginning is compared, as a document by itself. A difference is tolerated only where two actions of the recogniser
+score so nearly alike that the last bits of a sum decide between them.
 """
 
 from __future__ import annotations
@@ -40,6 +40,12 @@ class Findings:
     audited: int = 0
     identical: int = 0
     near_ties: int = 0
+
+    def __add__(self, other: Findings) -> Findings:
+        """Return the findings of both."""
+        return Findings(
+            self.audited + other.audited, self.identical + other.identical, self.near_ties + other.near_ties
+        )
 
 
 def sample_keys(docs: UInt64s, windows: npt.NDArray[np.integer]) -> UInt64s:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from shardner.cuts import cut_cleanly
 from shardner.engine.annotations import Annotations, UInt32s
 from shardner.engine.fused.arrays import Array, HostInts, Module, to_device
 from shardner.engine.fused.blas import FasterProducts
@@ -21,7 +22,7 @@ from shardner.engine.fused.piece import Candidates, Piece, known_tokens, no_cand
 from shardner.engine.fused.scorer import Scorer
 from shardner.engine.fused.sentences import must_close, plain_tokens, sentence_starts, terminal_keys
 from shardner.engine.fused.support import make_plan
-from shardner.engine.fused.tokens import Tokens, compute_only, read_tokens
+from shardner.engine.fused.tokens import Tokens, compute_only, join_tokens, read_tokens
 from shardner.engine.stock import Columns, annotate_singly, columns_of, describe, run_pipes
 from shardner.engine.zones import Tokenization
 from shardner.gpu.halving import in_halves, is_out_of_memory
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from shardner.engine.zones import Batch
 
 log = logging.getLogger(__name__)
+
+#: Parts of a long document's text that are tokenized by themselves. In a text with one word for which the tokenizer has
+#: a rule, spaCy looks for such words in all of it: twice the time a token.
+PART_CHARS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,8 @@ class FusedEngine:
         if plan.sentencizer is not None:
             self._attributes += ["IS_PUNCT"]
             self._terminals = terminal_keys(nlp.vocab.strings, plan.sentencizer.punct_chars)
+        rules = getattr(nlp.tokenizer, "rules", None) or {}
+        self._rules_are_words = not any(character.isspace() for rule in rules for character in rule)
         if plan.tokenizer_only:
             compute_only(nlp.vocab, [*self._attributes, "IS_PUNCT"])
 
@@ -103,12 +110,11 @@ class FusedEngine:
 
     def find_candidates(self, piece: Piece, watch: Stopwatch) -> Candidates:
         """Return what begins in the core of a piece; raises what the tokenizer does."""
-        [(_, made)] = next(self._tokenization.batches([piece.text], watch))
-        if isinstance(made, Exception):
-            raise made
+        parts = cut_cleanly(piece.text, PART_CHARS) if self._rules_are_words else [piece.text]
+        docs = [_unless_failed(made) for batch in self._tokenization.batches(parts, watch) for _, made in batch]
         with watch.phase(Phase.ENCODE), self._products.lent():
-            tokens = read_tokens([made], self._attributes)
-            vectors = self._encode([made], tokens) if len(tokens) else None
+            tokens = join_tokens(read_tokens(docs, self._attributes), parts)
+            vectors = self._encode(docs, tokens) if len(tokens) else None
         if self._encoder is None or vectors is None:
             return no_candidates(tokens, piece)
         with watch.phase(Phase.DECODE):
@@ -197,6 +203,12 @@ class FusedEngine:
 
 _NO_TOKENS = np.empty(0, dtype=np.int64)
 _NO_SPANS = Spans(_NO_TOKENS, _NO_TOKENS, _NO_TOKENS, scored=0)
+
+
+def _unless_failed(made: Doc | Exception) -> Doc:
+    if isinstance(made, Exception):
+        raise made
+    return made
 
 
 def _has_model(pipe: Any) -> bool:

@@ -79,7 +79,7 @@ class FusedEngine:
         if plan.sentencizer is not None:
             self._attributes += ["IS_PUNCT"]
             self._terminals = terminal_keys(nlp.vocab.strings, plan.sentencizer.punct_chars)
-        rules = getattr(nlp.tokenizer, "rules", None) or {}
+        rules = [rule for rule in getattr(nlp.tokenizer, "rules", None) or {} if rule.strip()]
         self._rules_are_words = not any(character.isspace() for rule in rules for character in rule)
         if plan.tokenizer_only:
             compute_only(nlp.vocab, [*self._attributes, "IS_PUNCT"])

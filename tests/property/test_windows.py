@@ -77,7 +77,7 @@ def test_windows_give_the_entities_of_the_uncut_document(
         patch.setattr("shardner.engine.worker._ready", None)
         patch.setattr(annotate, "BLOCK_CHARS", block_chars)
         patch.setattr("shardner.engine.windows.PIECE_CHARS", piece_chars)
-        patch.setattr("shardner.engine.fused.engine.PART_CHARS", part_chars)
+        patch.setattr("shardner.engine.fused.parts.PART_CHARS", part_chars)
         patch.setattr("shardner.engine.windows.LEFT_CHARS", margins[0])
         patch.setattr("shardner.engine.windows.RIGHT_CHARS", margins[1])
         directory = Path(name)

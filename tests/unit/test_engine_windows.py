@@ -17,7 +17,7 @@ from shardner import annotate
 from shardner.annotate import annotate_shard
 from shardner.config import parse_config
 from shardner.engine import audit, windows, worker
-from shardner.engine.fused import FusedEngine
+from shardner.engine.fused import parts
 from shardner.engine.surroundings import Surroundings
 from shardner.errors import AnnotateError, MergeError
 from shardner.export import export_shard_docbin
@@ -236,15 +236,16 @@ def test_a_long_text_file_is_read_window_by_window(
     assert done.manifest.documents == 0 and reasons == [f"invalid UTF-8 at byte {place} of the record"]
 
 
-def test_a_rule_of_several_words_keeps_a_text_from_being_tokenized_in_parts(
-    tmp_path: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("word", "may"), [("Ada Lovelace", False), ("5km", False), (":-|", True), ("Ltd", True)])
+def test_a_text_is_tokenized_in_parts_unless_a_rule_could_look_across_a_cut(
+    tmp_path: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, word: str, may: bool
 ) -> None:
-    monkeypatch.setattr("shardner.engine.fused.engine.PART_CHARS", 1)
+    monkeypatch.setattr(parts, "PART_CHARS", 1)
     nlp = spacy.load(pipeline.location)
-    assert FusedEngine(nlp)._rules_are_words
-    nlp.tokenizer.add_special_case("Ada Lovelace", [{"ORTH": "Ada Lovelace"}])
+    assert parts.may_part(nlp.tokenizer)
+    nlp.tokenizer.add_special_case(word, [{"ORTH": word}])
     nlp.to_disk(tmp_path / "pipeline")
-    assert not FusedEngine(spacy.load(tmp_path / "pipeline"))._rules_are_words
-    text = "Ada Lovelace works at Analytical Engines in London. " * 200
+    assert parts.may_part(spacy.load(tmp_path / "pipeline").tokenizer) is may
+    text = "Ada Lovelace ran 5km, or 5 km, at Analytical Engines Ltd. in London :-| . " * 150
     done = annotate_texts(tmp_path, prepare(tmp_path / "pipeline"), [text], windows={"max_chars": 1000})
     assert entity_rows(done.results.entities) == annotate_plainly(tmp_path / "pipeline", [text])

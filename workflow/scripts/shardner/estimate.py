@@ -128,11 +128,7 @@ def measure_sample(
         manifest = _split(heads, corpus, parts, max_chars, scratch)
         split_s = time.perf_counter() - started_s
         kept = [part for part, info in zip(parts, manifest.shards, strict=True) if info.windows]
-        pilot, _ = _annotate(kept[:1], pipeline, ner, workers, gpus, scratch / "pilot")
-        wanted = _chars_per_s(pilot) * workers * SAMPLE_S
-        number = min(max(round(wanted / (manifest.chars / len(kept))), 1), len(kept))
-        more = [kept[index * len(kept) // number] for index in range(number)]
-        job, result_bytes = _annotate(more, pipeline, ner, workers, gpus, scratch / "sample")
+        job, result_bytes = _annotate_some(kept, manifest.chars, pipeline, ner, workers, gpus, scratch)
         chars = _count_chars(heads, kept, sizes)
         found = Measured(
             files=len(files),
@@ -265,6 +261,17 @@ def _annotate(
     results = ShardFiles(*(directory / name for name in ("entities", "documents", "rejected", "job.json")))
     job = annotate_shard(0, windows, pipeline, ner, threads=workers, gpus=gpus, results=results)
     return job, sum(path.stat().st_size for path in (results.entities, results.documents))
+
+
+def _annotate_some(
+    parts: Sequence[Path], chars: int, pipeline: Pipeline, ner: NerConfig, workers: int, gpus: int, scratch: Path
+) -> tuple[Job, int]:
+    """Annotate as many parts, of `chars` characters in all, as take `SAMPLE_S`; the first tells how many that are."""
+    pilot, _ = _annotate(parts[:1], pipeline, ner, workers, gpus, scratch / "pilot")
+    wanted = _chars_per_s(pilot) * workers * SAMPLE_S
+    number = min(max(round(wanted / (chars / len(parts))), 1), len(parts))
+    spread = [parts[index * len(parts) // number] for index in range(number)]
+    return _annotate(spread, pipeline, ner, workers, gpus, scratch / "sample")
 
 
 _NOT_BUSY = {Phase.START_UP, Phase.LOAD, Phase.IDLE}

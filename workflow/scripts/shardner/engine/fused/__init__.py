@@ -36,7 +36,8 @@ token that matters lies behind its end, and no token is scored more often than t
 
 Modules: `layers`, `moves` and `support` read a pipeline and refuse what is not known to be as above; `tokens`, `embed`
 and `encode` compute tokens' vectors; `scorer` and `decode` find the entities; `sentences` does a sentencizer's work;
-`engine` puts them together. All but reading documents and the walk is array operations, of NumPy or of CuPy.
+`piece` and `parts` serve long documents; `engine` puts them together. All but reading documents and the walk is array
+operations, of NumPy or of CuPy.
 """
 
 from shardner.engine.fused.engine import FusedEngine

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from shardner.cuts import cut_cleanly
 from shardner.engine.annotations import Annotations, UInt32s
+from shardner.engine.fused import parts
 from shardner.engine.fused.arrays import Array, HostInts, Module, to_device
 from shardner.engine.fused.blas import FasterProducts
 from shardner.engine.fused.decode import Barriers, Spans, decode, find_candidates
@@ -22,7 +24,7 @@ from shardner.engine.fused.piece import Candidates, Piece, known_tokens, no_cand
 from shardner.engine.fused.scorer import Scorer
 from shardner.engine.fused.sentences import must_close, plain_tokens, sentence_starts, terminal_keys
 from shardner.engine.fused.support import make_plan
-from shardner.engine.fused.tokens import Tokens, compute_only, join_tokens, read_tokens
+from shardner.engine.fused.tokens import Tokens, compute_only, read_tokens
 from shardner.engine.stock import Columns, annotate_singly, columns_of, describe, run_pipes
 from shardner.engine.zones import Tokenization
 from shardner.gpu.halving import in_halves, is_out_of_memory
@@ -35,10 +37,6 @@ if TYPE_CHECKING:
     from shardner.engine.zones import Batch
 
 log = logging.getLogger(__name__)
-
-#: Parts of a long document's text that are tokenized by themselves. In a text with one word for which the tokenizer has
-#: a rule, spaCy looks for such words in all of it: twice the time a token.
-PART_CHARS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +77,6 @@ class FusedEngine:
         if plan.sentencizer is not None:
             self._attributes += ["IS_PUNCT"]
             self._terminals = terminal_keys(nlp.vocab.strings, plan.sentencizer.punct_chars)
-        rules = [rule for rule in getattr(nlp.tokenizer, "rules", None) or {} if rule.strip()]
-        self._rules_are_words = not any(character.isspace() for rule in rules for character in rule)
         if plan.tokenizer_only:
             compute_only(nlp.vocab, [*self._attributes, "IS_PUNCT"])
 
@@ -108,12 +104,16 @@ class FusedEngine:
         """The labels, by the numbers that candidates have."""
         return self._plan.moves.labels
 
+    @cached_property
+    def _may_part(self) -> bool:
+        return parts.may_part(self._nlp.tokenizer)
+
     def find_candidates(self, piece: Piece, watch: Stopwatch) -> Candidates:
         """Return what begins in the core of a piece; raises what the tokenizer does."""
-        parts = cut_cleanly(piece.text, PART_CHARS) if self._rules_are_words else [piece.text]
-        docs = [_unless_failed(made) for batch in self._tokenization.batches(parts, watch) for _, made in batch]
+        texts = cut_cleanly(piece.text, parts.PART_CHARS) if self._may_part else [piece.text]
+        docs = [_unless_failed(made) for batch in self._tokenization.batches(texts, watch) for _, made in batch]
         with watch.phase(Phase.ENCODE), self._products.lent():
-            tokens = join_tokens(read_tokens(docs, self._attributes), parts)
+            tokens = parts.join_tokens(read_tokens(docs, self._attributes), texts)
             vectors = self._encode(docs, tokens) if len(tokens) else None
         if self._encoder is None or vectors is None:
             return no_candidates(tokens, piece)

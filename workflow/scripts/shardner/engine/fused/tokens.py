@@ -45,14 +45,6 @@ def read_tokens(docs: Sequence[Doc], attributes: Iterable[str]) -> Tokens:
     )
 
 
-def join_tokens(tokens: Tokens, parts: Sequence[str]) -> Tokens:
-    """Return the tokens of consecutive parts of a text, IDX among their attributes, as those of one document."""
-    begins = np.cumsum([0, *map(len, parts[:-1])]).astype(np.uint64)
-    values = tokens.values.copy()
-    values[:, tokens.columns["IDX"]] += np.repeat(begins, tokens.lengths)
-    return Tokens(values, tokens.columns, np.array([len(tokens)], dtype=np.int64))
-
-
 def compute_only(vocab: Any, attributes: Iterable[str]) -> None:
     """Let words that `vocab` meets from now on have these attributes and no others.
 

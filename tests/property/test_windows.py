@@ -62,7 +62,6 @@ def make_long_texts(seed: int) -> list[str]:
     piece_chars=st.sampled_from([40, 500, 1 << 15]),
     margins=st.sampled_from([(1, 1), (16, 64), (256, 1024)]),
     block_chars=st.sampled_from([1, 200, 1 << 19]),
-    part_chars=st.sampled_from([1, 30, 400]),
 )
 def test_windows_give_the_entities_of_the_uncut_document(
     shape: Shape,
@@ -71,13 +70,11 @@ def test_windows_give_the_entities_of_the_uncut_document(
     piece_chars: int,
     margins: tuple[int, int],
     block_chars: int,
-    part_chars: int,
 ) -> None:
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr("shardner.engine.worker._ready", None)
         patch.setattr(annotate, "BLOCK_CHARS", block_chars)
         patch.setattr("shardner.engine.windows.PIECE_CHARS", piece_chars)
-        patch.setattr("shardner.engine.fused.parts.PART_CHARS", part_chars)
         patch.setattr("shardner.engine.windows.LEFT_CHARS", margins[0])
         patch.setattr("shardner.engine.windows.RIGHT_CHARS", margins[1])
         directory = Path(name)

@@ -17,7 +17,6 @@ from shardner import annotate
 from shardner.annotate import annotate_shard
 from shardner.config import parse_config
 from shardner.engine import audit, windows, worker
-from shardner.engine.fused import parts
 from shardner.engine.surroundings import Surroundings
 from shardner.errors import AnnotateError, MergeError
 from shardner.export import export_shard_docbin
@@ -236,16 +235,11 @@ def test_a_long_text_file_is_read_window_by_window(
     assert done.manifest.documents == 0 and reasons == [f"invalid UTF-8 at byte {place} of the record"]
 
 
-@pytest.mark.parametrize(("word", "may"), [("Ada Lovelace", False), ("5km", False), (":-|", True), ("Ltd", True)])
-def test_a_text_is_tokenized_in_parts_unless_a_rule_could_look_across_a_cut(
-    tmp_path: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, word: str, may: bool
-) -> None:
-    monkeypatch.setattr(parts, "PART_CHARS", 1)
+@pytest.mark.parametrize("word", ["Ada Lovelace", "5km", ":-|", "Ltd"])
+def test_windows_are_tokenized_as_the_document_with_any_rule(tmp_path: Path, pipeline: Pipeline, word: str) -> None:
     nlp = spacy.load(pipeline.location)
-    assert parts.may_part(nlp.tokenizer)
     nlp.tokenizer.add_special_case(word, [{"ORTH": word}])
     nlp.to_disk(tmp_path / "pipeline")
-    assert parts.may_part(spacy.load(tmp_path / "pipeline").tokenizer) is may
     text = "Ada Lovelace ran 5km, or 5 km, at Analytical Engines Ltd. in London :-| . " * 150
     done = annotate_texts(tmp_path, prepare(tmp_path / "pipeline"), [text], windows={"max_chars": 1000})
     assert entity_rows(done.results.entities) == annotate_plainly(tmp_path / "pipeline", [text])

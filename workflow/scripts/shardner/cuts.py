@@ -40,15 +40,6 @@ def find_first_clean(text: str, begin: int, end: int) -> int | None:
     return match.start() if match is not None and match.start() <= end else None
 
 
-def cut_cleanly(text: str, chars: int) -> list[str]:
-    """Return a text in parts of `chars` characters and a few more, cut only where no token changes."""
-    parts, begin = [], 0
-    while (end := find_first_clean(text, begin + chars, len(text) - 1)) is not None:
-        parts.append(text[begin:end])
-        begin = end
-    return [*parts, text[begin:]]
-
-
 def cut_windows(pieces: Iterable[str], max_chars: int) -> Iterator[str]:
     """Yield a document's windows: at most `max_chars` characters each, cut where no token changes if that is possible.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shardner.engine.annotations import Annotations
-from shardner.engine.zones import Tokenization
+from shardner.engine.zones import Tokenization, Zone
 from shardner.gpu.halving import in_halves, is_out_of_memory
 from shardner.metrics import Phase, Stopwatch
 
@@ -30,7 +30,7 @@ class StockEngine:
 
     def __init__(self, nlp: Language, batch_tokens: int | None = None) -> None:
         self._nlp = nlp
-        self._tokenization = Tokenization(nlp, batch_tokens)
+        self._tokenization = Tokenization(nlp, Zone(nlp), batch_tokens)
 
     def annotate(self, texts: Sequence[str], watch: Stopwatch) -> Annotations:
         """See `Engine`."""

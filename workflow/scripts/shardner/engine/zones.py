@@ -30,26 +30,57 @@ CHARS_A_TOKEN = 4
 ZONE_CHARS = 1 << 19
 
 
+class Zone:
+    """Memory of a pipeline's vocabulary: what it learns for good, and then what is freed now and then."""
+
+    def __init__(self, nlp: Language) -> None:
+        self._nlp = nlp
+        self._zone = ExitStack()
+        self._chars = 0
+
+    def renew(self, chars: int) -> None:
+        """Free what earlier texts left, if it is time; so many characters of text are to come."""
+        if self._chars == 0 and len(self._nlp.vocab) < LEXEMES:
+            return
+        if self._chars == 0 or self._chars + chars > ZONE_CHARS:
+            self._zone.close()
+            self._zone.enter_context(self._nlp.memory_zone())
+            self._chars = 0
+        self._chars += max(chars, 1)
+
+
 class Tokenization:
     """Tokenizes with a pipeline's tokenizer. The documents live until texts are given again."""
 
-    def __init__(self, nlp: Language, batch_tokens: int | None = None) -> None:
+    def __init__(self, nlp: Language, zone: Zone, batch_tokens: int | None = None) -> None:
         self._nlp = nlp
         if hasattr(nlp.tokenizer, "max_cache_size"):
             nlp.tokenizer.max_cache_size = CACHED_CHUNKS
         self._batch_tokens = batch_tokens or BATCH_TOKENS
-        self._zone = ExitStack()
-        self._zone_chars = 0
+        self._zone = zone
 
     def batches(self, texts: Sequence[str], watch: Stopwatch) -> Iterator[Batch]:
         """Yield runs of (number of the text, its tokens or why it has none) of about `batch_tokens` tokens."""
-        self._renew_zone(sum(map(len, texts)))
+        self._zone.renew(sum(map(len, texts)))
         first = 0
         while first < len(texts):
             with watch.phase(Phase.TOKENIZE):
                 batch = self._next_batch(texts, first)
             first += len(batch)
             yield batch
+
+    def runs(self, texts: Sequence[str]) -> Iterator[list[str]]:
+        """Yield runs of texts of about `batch_tokens` tokens, as their characters have it."""
+        run: list[str] = []
+        chars = 0
+        for text in texts:
+            if run and chars + len(text) > self._batch_tokens * CHARS_A_TOKEN:
+                yield run
+                run, chars = [], 0
+            run.append(text)
+            chars += len(text)
+        if run:
+            yield run
 
     def _next_batch(self, texts: Sequence[str], first: int) -> Batch:
         batch: Batch = []
@@ -67,18 +98,12 @@ class Tokenization:
 
     def renew(self, texts: Sequence[str], batch: Batch) -> Batch:
         """Halve the batches to come, for `batch` did not fit the device's memory; tokenize its texts again."""
-        self._batch_tokens = max(self._batch_tokens // 2, 1)
+        self.halve()
         return [(number, self._tokenize(texts[number])) for number, _ in batch]
 
-    def _renew_zone(self, chars: int) -> None:
-        """Free what earlier texts left in the vocabulary, now and then, once it has its share for good."""
-        if self._zone_chars == 0 and len(self._nlp.vocab) < LEXEMES:
-            return
-        if self._zone_chars == 0 or self._zone_chars + chars > ZONE_CHARS:
-            self._zone.close()
-            self._zone.enter_context(self._nlp.memory_zone())
-            self._zone_chars = 0
-        self._zone_chars += max(chars, 1)
+    def halve(self) -> None:
+        """Halve the batches to come."""
+        self._batch_tokens = max(self._batch_tokens // 2, 1)
 
     def _tokenize(self, text: str) -> Doc | Exception:
         try:

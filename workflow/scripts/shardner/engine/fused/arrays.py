@@ -18,6 +18,7 @@ Module: TypeAlias = Any
 
 HostInts: TypeAlias = npt.NDArray[np.int64]
 Keys: TypeAlias = npt.NDArray[np.uint64]
+Bools: TypeAlias = npt.NDArray[np.bool_]
 
 
 def to_host(array: Array) -> Any:
@@ -28,3 +29,11 @@ def to_host(array: Array) -> Any:
 def to_device(xp: Module, array: Array, dtype: str | None = None) -> Array:
     """Return the array, of NumPy or CuPy, as a contiguous one of `xp`."""
     return xp.ascontiguousarray(xp.asarray(to_host(array) if xp is np else array, dtype=dtype))
+
+
+def are_among(keys: Keys, others: Keys) -> Bools:
+    """Tell for each key (n,) whether it is one of `others`, which are sorted."""
+    if not len(others):
+        return np.zeros(len(keys), dtype=bool)
+    found: Bools = others[np.minimum(np.searchsorted(others, keys), len(others) - 1)] == keys
+    return found

@@ -6,7 +6,7 @@ lexeme. So a table holds a row for each distinct token that was met, and a batch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +18,8 @@ from shardner.engine.fused.tokens import Tokens, attribute_name
 if TYPE_CHECKING:
     from spacy.vocab import Vocab
 
-#: Bytes of the table. Full, it keeps the tokens that came last, half of it at most.
-TABLE_BYTES = 48 << 20
+#: Bytes of the table. Full, it forgets an eighth of its tokens, those that were not wanted for longest.
+TABLE_BYTES = 64 << 20
 
 #: Layers that compute a token's row from that token's row alone.
 TOKENWISE = (
@@ -87,7 +87,15 @@ class Embedding:
 
     def look_up(self, tokens: Tokens) -> HostInts:
         """Return the row number (N,) of each token, after computing the rows of those not met before."""
-        keys = _keys(tokens, self.attributes)
+        types, which = tokens.distinct()
+        rows = self._look_up(_Lexemes(self._vocab, tokens.types[types], tokens.columns))
+        self._look_ups += 1
+        self._wanted[rows] = self._look_ups
+        return rows[which]
+
+    def _look_up(self, lexemes: _Lexemes) -> HostInts:
+        """Return the row number of each lexeme."""
+        keys = _keys(lexemes, self.attributes)
         places = np.searchsorted(self._keys, keys)
         rows = self._rows[places]
         new = np.flatnonzero(self._keys[places] != keys)
@@ -95,10 +103,8 @@ class Embedding:
             distinct, first, which = np.unique(keys[new], return_index=True, return_inverse=True)
             if len(distinct) > len(self._free):
                 self._make_room(np.unique(keys))
-                return self.look_up(tokens)
-            rows[new] = self._add(distinct, tokens, new[first])[which]
-        self._look_ups += 1
-        self._wanted[rows] = self._look_ups
+                return self._look_up(lexemes)
+            rows[new] = self._add(distinct, lexemes.take(new[first]))[which]
         return rows
 
     def _make_room(self, wanted: Keys) -> None:
@@ -107,15 +113,15 @@ class Embedding:
         if capacity != len(self.embedded):  # more than usual, or no longer
             self._start(capacity)
             return
-        by_age = np.argsort(-self._wanted[self._rows[:-1]], kind="stable")
-        kept = min(capacity // 2, capacity - 1 - len(wanted))
-        self._free = np.append(self._free, self._rows[by_age[kept:]])
-        stay = np.append(np.sort(by_age[:kept]), len(self))  # and what stands behind all
-        self._keys, self._rows = self._keys[stay], self._rows[stay]
+        kept = max(0, min(capacity - capacity // 8, capacity - 1 - len(wanted)))
+        by_age = np.argsort(self._wanted[self._rows[:-1]], kind="stable")  # oldest first
+        forgotten = by_age[: max(0, len(self) - kept)]
+        self._free = np.append(self._free, self._rows[forgotten])
+        self._keys, self._rows = np.delete(self._keys, forgotten), np.delete(self._rows, forgotten)
 
-    def _add(self, keys: Keys, tokens: Tokens, examples: HostInts) -> HostInts:
-        """Compute rows for `keys`, sorted and not in the table, from a token of each; return their numbers."""
-        embedded = to_device(self._xp, self._embed(_Lexemes(self._vocab, tokens, examples)), "f")
+    def _add(self, keys: Keys, lexemes: _Lexemes) -> HostInts:
+        """Compute rows for `keys`, sorted and not in the table, of these lexemes; return their numbers."""
+        embedded = to_device(self._xp, self._embed(lexemes), "f")
         self._free, rows = np.split(self._free, [len(self._free) - len(keys)])
         there = to_device(self._xp, rows)
         self.embedded[there] = embedded
@@ -134,21 +140,30 @@ class Embedding:
 
 
 class _Lexemes:
-    """Stands for a document of the given tokens, as far as embedding layers look at one."""
+    """Stands for a document of n tokens, as far as embedding layers look at one."""
 
-    def __init__(self, vocab: Vocab, tokens: Tokens, numbers: HostInts) -> None:
+    def __init__(self, vocab: Vocab, values: Keys, columns: Mapping[str, int]) -> None:
+        """Take attributes (n, K) of tokens, and the column of each by its name."""
         self.vocab = vocab
-        self._tokens = tokens
-        self._numbers = numbers
+        self._values = values
+        self._columns = columns
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self._values)
+
+    def __getitem__(self, attribute: str) -> Keys:
+        """Return an attribute of all, (n,)."""
+        return self._values[:, self._columns[attribute]]
+
+    def take(self, numbers: HostInts) -> _Lexemes:
+        """Return some of these."""
+        return _Lexemes(self.vocab, self._values[numbers], self._columns)
 
     def to_array(self, attributes: int | str | Sequence[int | str]) -> Keys:
         """Return attributes as ``Doc.to_array`` does: (n,) of one, (n, k) of several."""
         if isinstance(attributes, int | str):
-            return self._tokens[attribute_name(attributes)][self._numbers]
-        return np.stack([self._tokens[attribute_name(each)][self._numbers] for each in attributes], axis=1)
+            return self[attribute_name(attributes)]
+        return np.stack([self[attribute_name(each)] for each in attributes], axis=1)
 
 
 def check_embedding(layers: Sequence[Layer]) -> None:
@@ -179,15 +194,15 @@ def _is_one_column(index: Any) -> bool:
     return isinstance(index, tuple) and len(index) == 2 and index[0] == slice(0, None) and isinstance(index[1], int)
 
 
-def _keys(tokens: Tokens, attributes: Sequence[str]) -> Keys:
-    """Return a key (N,) that differs where one of `attributes` does.
+def _keys(lexemes: _Lexemes, attributes: Sequence[str]) -> Keys:
+    """Return a key (n,) that differs where one of `attributes` does.
 
     All attributes of a lexeme follow from its ORTH; those that a token may have by itself join the key. Two tokens
     that differ collide with the odds that two of spaCy's own 64-bit string hashes do.
     """
-    keys = tokens["ORTH"].copy()
+    keys = lexemes["ORTH"].copy()
     for attribute in attributes:
         if attribute in TOKEN_ATTRIBUTES:
             keys *= np.uint64(0x9E3779B97F4A7C15)  # odd, so that the product loses nothing
-            keys += tokens[attribute]
+            keys += lexemes[attribute]
     return keys

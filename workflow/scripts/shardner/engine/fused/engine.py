@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from shardner.cuts import cut_cleanly
 from shardner.engine.annotations import Annotations, UInt32s
-from shardner.engine.fused import parts
 from shardner.engine.fused.arrays import Array, HostInts, Module, to_device
 from shardner.engine.fused.blas import FasterProducts
+from shardner.engine.fused.chunks import Chunks, UnreadableError
 from shardner.engine.fused.decode import Barriers, Spans, decode, find_candidates
 from shardner.engine.fused.encode import Encoder
 from shardner.engine.fused.layers import unchain
 from shardner.engine.fused.piece import Candidates, Piece, known_tokens, no_candidates, select_core
+from shardner.engine.fused.rules import read_rules
 from shardner.engine.fused.scorer import Scorer
 from shardner.engine.fused.sentences import must_close, plain_tokens, sentence_starts, terminal_keys
 from shardner.engine.fused.support import make_plan
 from shardner.engine.fused.tokens import Tokens, compute_only, read_tokens
 from shardner.engine.stock import Columns, annotate_singly, columns_of, describe, run_pipes
-from shardner.engine.zones import Tokenization
+from shardner.engine.zones import Tokenization, Zone
+from shardner.errors import DeviceError
 from shardner.gpu.halving import in_halves, is_out_of_memory
 from shardner.metrics import Phase, Stopwatch
 
@@ -62,7 +63,8 @@ class FusedEngine:
         plan = make_plan(nlp)
         self._nlp, self._plan = nlp, plan
         self.reason = plan.reason
-        self._tokenization = Tokenization(nlp, batch_tokens)
+        zone = Zone(nlp)
+        self._tokenization = Tokenization(nlp, zone, batch_tokens)
         model: Any = plan.recogniser.model
         self._xp = model.ops.xp if xp is None else xp
         self._scorer = Scorer(model, plan.moves, self._xp)
@@ -71,7 +73,7 @@ class FusedEngine:
         before: list[Any] = [nlp.get_pipe(name) for name in plan.before]
         own = plan.layers.embedding if plan.layers else self._stock_encoder
         self._products = FasterProducts([*own, *(pipe.model for pipe in before if _has_model(pipe))])
-        self._attributes = ["ORTH", "IS_SPACE", "IDX", "LENGTH"]
+        self._attributes = ["ORTH", "IS_SPACE", "LENGTH"]
         self._attributes += self._encoder.attributes if self._encoder else []
         self._attributes += ["SENT_START", "ENT_IOB"] if plan.may_come_annotated else []
         if plan.sentencizer is not None:
@@ -79,12 +81,16 @@ class FusedEngine:
             self._terminals = terminal_keys(nlp.vocab.strings, plan.sentencizer.punct_chars)
         if plan.tokenizer_only:
             compute_only(nlp.vocab, [*self._attributes, "IS_PUNCT"])
+        rules = read_rules(nlp.tokenizer) if plan.tokenizer_only and "IDX" not in self._attributes else None
+        self._chunks = Chunks(nlp, self._attributes, rules, zone) if rules is not None else None
 
     def annotate(self, texts: Sequence[str], watch: Stopwatch) -> Annotations:
         """See `Engine`."""
         failed: dict[int, str] = {}
-        batches = self._tokenization.batches(texts, watch)
-        parts = [part for batch in batches for part in self._annotate_batch(texts, batch, failed, watch)]
+        parts = self._annotate_chunks(texts, watch)
+        if parts is None:
+            batches = self._tokenization.batches(texts, watch)
+            parts = [part for batch in batches for part in self._annotate_batch(texts, batch, failed, watch)]
         return Annotations(
             tokens=_concatenate([part.tokens for part in parts], np.uint32),
             offsets=np.cumsum(_concatenate([[0], *(part.counts for part in parts)], np.int64)),
@@ -104,17 +110,11 @@ class FusedEngine:
         """The labels, by the numbers that candidates have."""
         return self._plan.moves.labels
 
-    @cached_property
-    def _may_part(self) -> bool:
-        return parts.may_part(self._nlp.tokenizer)
-
     def find_candidates(self, piece: Piece, watch: Stopwatch) -> Candidates:
         """Return what begins in the core of a piece; raises what the tokenizer does."""
-        texts = cut_cleanly(piece.text, parts.PART_CHARS) if self._may_part else [piece.text]
-        docs = [_unless_failed(made) for batch in self._tokenization.batches(texts, watch) for _, made in batch]
+        tokens = self._read(piece.text, watch)
         with watch.phase(Phase.ENCODE), self._products.lent():
-            tokens = parts.join_tokens(read_tokens(docs, self._attributes), texts)
-            vectors = self._encode(docs, tokens) if len(tokens) else None
+            vectors = self._encode([], tokens) if len(tokens) else None
         if self._encoder is None or vectors is None:
             return no_candidates(tokens, piece)
         with watch.phase(Phase.DECODE):
@@ -123,6 +123,39 @@ class FusedEngine:
             plain = plain_tokens(tokens, self._terminals) if self._plan.sentencizer is not None else None
             known = known_tokens(tokens, piece, self._encoder.seen, plain)
             return select_core(self._scorer, reduced, barriers, found, tokens, piece, known)
+
+    def _annotate_chunks(self, texts: Sequence[str], watch: Stopwatch) -> list[_Part] | None:
+        """Annotate texts without making documents of them; None where that is not possible."""
+        if self._chunks is None:
+            return None
+        chunks = self._chunks
+
+        def annotate(run: list[str]) -> _Part:
+            with watch.phase(Phase.TOKENIZE):
+                tokens = chunks.read(run)
+            return self._annotate_tokens(tokens, watch)[0]
+
+        def renew(run: list[str]) -> list[str]:
+            self._tokenization.halve()
+            return run
+
+        try:
+            return [part for run in self._tokenization.runs(texts) for part in in_halves(annotate, run, renew=renew)]
+        except DeviceError:
+            raise
+        except Exception:  # one text at least cannot be tokenized: as documents, it is found out which
+            log.warning("%d texts could not be read by chunks", len(texts), exc_info=True)
+            return None
+
+    def _read(self, text: str, watch: Stopwatch) -> Tokens:
+        """Return a text's tokens; raises what the tokenizer does."""
+        if self._chunks is not None:
+            with watch.phase(Phase.TOKENIZE), suppress(UnreadableError):
+                return self._chunks.read([text])
+        [[(_, made)]] = self._tokenization.batches([text], watch)
+        if isinstance(made, Exception):
+            raise made
+        return read_tokens([made], self._attributes)
 
     def _annotate_batch(
         self, texts: Sequence[str], batch: Batch, failed: dict[int, str], watch: Stopwatch
@@ -153,20 +186,23 @@ class FusedEngine:
             if self._plan.before:
                 docs = run_pipes(self._nlp, docs, without=[self._plan.name, *self._plan.after])
             tokens = read_tokens(docs, self._attributes)
-            preset = self._plan.may_come_annotated and bool(tokens["ENT_IOB"].any())
-            # Where all is whitespace no entity begins, and a transformer has no vectors.
-            has_words = not bool(tokens["IS_SPACE"].all())
-            vectors = self._encode(docs, tokens) if has_words and not preset else None
-        if preset:  # the recogniser works around such entities
+        if self._plan.may_come_annotated and tokens["ENT_IOB"].any():  # the recogniser works around such entities
             with watch.phase(Phase.RECOGNISE):
                 return _as_part([columns_of(doc) for doc in run_pipes(self._nlp, docs, without=self._plan.before)])
-        with watch.phase(Phase.DECODE):
-            spans = _NO_SPANS if vectors is None else decode(self._scorer, vectors, self._barriers(tokens))
-            part = _locate(tokens, spans, self._plan.moves.labels)
+        part, spans = self._annotate_tokens(tokens, watch, docs)
         if self._plan.after:
             with watch.phase(Phase.RECOGNISE):
                 return _as_part(self._run_after(docs, spans, part.counts))
         return part
+
+    def _annotate_tokens(self, tokens: Tokens, watch: Stopwatch, docs: Sequence[Doc] = ()) -> tuple[_Part, Spans]:
+        """Find the entities among tokens; `docs` are those that they are of, where spaCy encodes them."""
+        with watch.phase(Phase.ENCODE), self._products.lent():
+            # Where all is whitespace no entity begins, and a transformer has no vectors.
+            vectors = None if tokens["IS_SPACE"].all() else self._encode(docs, tokens)
+        with watch.phase(Phase.DECODE):
+            spans = _NO_SPANS if vectors is None else decode(self._scorer, vectors, self._barriers(tokens))
+            return _locate(tokens, spans, self._plan.moves.labels), spans
 
     def _encode(self, docs: Sequence[Doc], tokens: Tokens) -> Array:
         if self._encoder is not None:
@@ -205,12 +241,6 @@ _NO_TOKENS = np.empty(0, dtype=np.int64)
 _NO_SPANS = Spans(_NO_TOKENS, _NO_TOKENS, _NO_TOKENS, scored=0)
 
 
-def _unless_failed(made: Doc | Exception) -> Doc:
-    if isinstance(made, Exception):
-        raise made
-    return made
-
-
 def _has_model(pipe: Any) -> bool:
     from thinc.api import Model
 
@@ -224,8 +254,8 @@ def _locate(tokens: Tokens, spans: Spans, labels: Sequence[str]) -> _Part:
     return _Part(
         tokens=tokens.lengths.astype(np.uint32),
         counts=np.bincount(documents, minlength=len(tokens.lengths)),
-        starts=tokens["IDX"][spans.starts].astype(np.uint32),
-        ends=(tokens["IDX"][last] + tokens["LENGTH"][last]).astype(np.uint32),
+        starts=tokens.begins[spans.starts].astype(np.uint32),
+        ends=(tokens.begins[last] + tokens["LENGTH"][last].astype(np.int64)).astype(np.uint32),
         labels=[labels[label] for label in spans.labels.tolist()],
     )
 

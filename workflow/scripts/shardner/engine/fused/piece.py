@@ -82,7 +82,7 @@ def select_core(
     known: tuple[int, int],
 ) -> Candidates:
     """Return those of the candidates `found` that begin in the core, with the ends of long ones."""
-    begins = tokens["IDX"].astype(np.int64)
+    begins = tokens.begins
     first, last = np.searchsorted(begins, [piece.begin, piece.end])
     in_core = (found.starts >= first) & (found.starts < last)
     starts, ends, labels = (each[in_core].copy() for each in (found.starts, found.ends, found.labels))
@@ -102,7 +102,7 @@ def select_core(
 
 def no_candidates(tokens: Tokens, piece: Piece) -> Candidates:
     """Return that nothing begins in a piece: it holds whitespace at most."""
-    begins = tokens["IDX"].astype(np.int64)
+    begins = tokens.begins
     first, last = np.searchsorted(begins, [piece.begin, piece.end])
     nothing = np.empty(0, dtype=np.int64)
     return Candidates(begins[first:last], nothing, nothing, nothing, sure_left=True, sure_right=True)

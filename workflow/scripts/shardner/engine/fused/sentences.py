@@ -10,20 +10,17 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from shardner.engine.fused.arrays import HostInts, Keys
+from shardner.engine.fused.arrays import Bools, HostInts, Keys, are_among
 from shardner.engine.fused.tokens import Tokens
 
 if TYPE_CHECKING:
     from spacy.strings import StringStore
 
-Bools = npt.NDArray[np.bool_]
-
 
 def terminal_keys(strings: StringStore, characters: Iterable[str]) -> Keys:
-    """Return the ORTH of each of a sentencizer's `characters`."""
-    return np.array([strings[each] for each in sorted(characters) if each], dtype=np.uint64)
+    """Return the ORTH of each of a sentencizer's `characters`, sorted."""
+    return np.sort(np.array([strings[each] for each in characters if each], dtype=np.uint64))
 
 
 def sentence_starts(tokens: Tokens, terminals: Keys) -> Bools:
@@ -31,9 +28,9 @@ def sentence_starts(tokens: Tokens, terminals: Keys) -> Bools:
 
     Args:
         tokens: with the attributes ORTH and IS_PUNCT.
-        terminals: ORTH of the tokens that end a sentence.
+        terminals: ORTH of the tokens that end a sentence, sorted.
     """
-    ends_one = np.isin(tokens["ORTH"], terminals)
+    ends_one = are_among(tokens["ORTH"], terminals)
     plain = plain_tokens(tokens, terminals)
     # a plain token starts a sentence if one was ended since the plain token before it, in the same document
     ended = np.cumsum(ends_one)
@@ -50,7 +47,7 @@ def plain_tokens(tokens: Tokens, terminals: Keys) -> HostInts:
 
     Whether a later token starts a sentence depends on none before the last of these.
     """
-    return np.flatnonzero(~np.isin(tokens["ORTH"], terminals) & (tokens["IS_PUNCT"] == 0))
+    return np.flatnonzero(~are_among(tokens["ORTH"], terminals) & (tokens["IS_PUNCT"] == 0))
 
 
 def must_close(tokens: Tokens, starts: Bools) -> Bools:

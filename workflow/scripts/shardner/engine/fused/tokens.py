@@ -1,4 +1,4 @@
-"""The attributes of a batch's tokens as one array, read from the documents once."""
+"""The attributes of a batch's tokens in arrays: what the encoder and the decoder know of a text."""
 
 from __future__ import annotations
 
@@ -16,31 +16,47 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """N tokens of documents laid end to end, and K of their attributes, by spaCy's names for them."""
+    """N tokens of documents laid end to end. What they are stands in a table of T types, of which two may be alike."""
 
-    values: Keys  # (N, K)
-    columns: Mapping[str, int]  # column by attribute
+    types: Keys  # (T, K) attributes of each type
+    columns: Mapping[str, int]  # column by attribute, by spaCy's names for them
+    which: HostInts  # (N,) the type of each token
+    begins: HostInts  # (N,) where each starts in its document, in code points
     lengths: HostInts  # (documents,) tokens of each
 
     def __getitem__(self, attribute: str) -> Keys:
         """Return an attribute of all tokens, (N,)."""
-        return self.values[:, self.columns[attribute]]
+        values: Keys = self.types[self.which, self.columns[attribute]]
+        return values
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.which)
+
+    def distinct(self) -> tuple[HostInts, HostInts]:
+        """Return the types (D,) that occur, in any order, and for each token (N,) which of these is its own."""
+        numbers = np.arange(len(self.which))
+        last = np.empty(len(self.types), dtype=np.int64)  # token of each type that occurs
+        last[self.which] = numbers
+        stands_for = last[self.which]
+        found = stands_for == numbers
+        return self.which[found], (np.cumsum(found) - 1)[stands_for]
 
 
 def read_tokens(docs: Sequence[Doc], attributes: Iterable[str]) -> Tokens:
-    """Read attributes of all tokens of `docs`."""
+    """Read attributes of all tokens of `docs`: each token is its own type."""
     from spacy.attrs import IDS  # type: ignore[import-not-found]
 
-    names = list(dict.fromkeys(attributes))
+    names = list(dict.fromkeys([*attributes, "IDX"]))
     wanted = [IDS[name] for name in names]  # by number: spaCy would look up the names for each document
     parts = [doc.to_array(wanted) for doc in docs]
     flat = [np.empty(0, dtype=np.uint64), *(part.reshape(-1) for part in parts)]
+    types = np.concatenate(flat, dtype=np.uint64).reshape(-1, len(names))
+    columns = {name: column for column, name in enumerate(names)}
     return Tokens(
-        values=np.concatenate(flat, dtype=np.uint64).reshape(-1, len(names)),
-        columns={name: column for column, name in enumerate(names)},
+        types=types,
+        columns=columns,
+        which=np.arange(len(types)),
+        begins=types[:, columns["IDX"]].astype(np.int64),
         lengths=np.array([len(part) for part in parts], dtype=np.int64),
     )
 
@@ -50,7 +66,7 @@ def compute_only(vocab: Any, attributes: Iterable[str]) -> None:
 
     spaCy computes over twenty of a word, each by a call of Python, when it meets it for the first time.
     """
-    kept = {*attributes, "LANG", "LOWER", "NORM"}
+    kept = set(attributes)
     for attribute in list(vocab.lex_attr_getters):
         if attribute_name(attribute) not in kept:
             del vocab.lex_attr_getters[attribute]

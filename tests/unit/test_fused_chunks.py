@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import make_texts
 from shardner.engine.fused import chunks as chunks_module
+from shardner.engine.fused.affixes import longest_at_end, needs_other_than_letters, spare_search
 from shardner.engine.fused.chunks import Chunks, UnreadableError
-from shardner.engine.fused.letters import needs_other_than_letters
 from shardner.engine.fused.rules import read_rules
 from shardner.engine.fused.tokens import read_tokens
 from shardner.engine.zones import Zone
@@ -82,6 +82,7 @@ def crossed() -> Any:
 
 ENGLISH, CROSSED = spacy.blank("en"), crossed()
 READER, CROSSED_READER = reader(ENGLISH), reader(CROSSED)
+SPARED = spare_search(ENGLISH.tokenizer)
 
 
 def test_a_longer_run_across_a_space_keeps_a_word_from_its_rule() -> None:
@@ -167,6 +168,40 @@ def test_a_tokenizer_that_fails_leaves_nothing_half_known(monkeypatch: pytest.Mo
 )
 def test_a_pattern_that_needs_other_characters_than_letters_is_known(pattern: str, needs: bool) -> None:
     assert needs_other_than_letters(re.compile(pattern)) is needs
+
+
+@pytest.mark.parametrize(
+    ("pattern", "longest"),
+    [
+        (r"(?<=[0-9])(?:km|mbar)$|'s$|\.\.+$", 4),
+        (r"\.\.+$|'s", None),
+        (r"[a-z]+$|'s$", None),
+        (r"x\.+$|,$", None),
+        (r"(?m)a$|b$", None),
+        (r"[.]$|,$", 1),
+        (r"(?i)a$|\.\.+$", None),
+        (r"'s$", None),
+        ("", None),
+    ],
+)
+def test_the_longest_suffix_is_known(pattern: str, longest: int | None) -> None:
+    assert longest_at_end(re.compile(pattern)) == longest
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "fi", "xx"])
+def test_suffixes_of_languages_are_short(language: str) -> None:
+    assert longest_at_end(spacy.blank(language).tokenizer.suffix_search.__self__) in range(2, 10)
+
+
+@given(
+    st.text(
+        st.sampled_from("aBkmhs0'\u2019.\u2026-,$\u20ac)\n\u00b2/%") | st.characters(exclude_categories=["Cs"]),
+        max_size=14,
+    )
+)
+def test_suffixes_found_in_the_last_characters_are_those_of_the_word(word: str) -> None:
+    found, expected = SPARED.find_suffix(word), ENGLISH.tokenizer.find_suffix(word)
+    assert (found, SPARED.find_prefix(word)) == (expected, ENGLISH.tokenizer.find_prefix(word))
 
 
 @pytest.mark.parametrize("language", ["en", "de", "fr", "xx"])

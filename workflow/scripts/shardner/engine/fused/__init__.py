@@ -34,10 +34,11 @@ model that never closes its entities would make each token begin one that runs t
 extended by a bounded number of tokens, and one still open is finished only when the walk takes it: then the next
 token that matters lies behind its end, and no token is scored more often than that bound and a constant say.
 
-Modules: `layers`, `moves` and `support` read a pipeline and refuse what is not known to be as above; `tokens`, `embed`
-and `encode` compute tokens' vectors; `scorer` and `decode` find the entities; `sentences` does a sentencizer's work;
-`piece` and `parts` serve long documents; `engine` puts them together. All but reading documents and the walk is array
-operations, of NumPy or of CuPy.
+Modules: `layers`, `moves` and `support` read a pipeline and refuse what is not known to be as above; `chunks`, with
+`rules` and `affixes`, has the tokenizer's tokens, and `tokens` those of documents that spaCy made; `embed` and `encode`
+compute tokens' vectors; `scorer` and `decode` find the entities; `sentences` does a sentencizer's work; `piece` serves
+long documents; `engine` puts them together. All but splitting texts and the walk is array operations, of NumPy or of
+CuPy.
 """
 
 from shardner.engine.fused.engine import FusedEngine

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from shardner.engine.fused.affixes import spare_search
 from shardner.engine.fused.arrays import Bools, HostInts, Keys
-from shardner.engine.fused.letters import spare_letters
 from shardner.engine.fused.rules import ENTERS, HOLDS, LEAVES, Rules
 from shardner.engine.fused.tokens import Tokens
 
@@ -73,7 +73,7 @@ class Chunks:
         """
         from spacy.attrs import IDS  # type: ignore[import-not-found]
 
-        self._tokenize, self._rules, self._zone = spare_letters(nlp.tokenizer), rules, zone
+        self._tokenize, self._rules, self._zone = spare_search(nlp.tokenizer), rules, zone
         names = [*dict.fromkeys([*attributes, "ORTH", "LENGTH", "SPACY"])]
         self._columns = {name: column for column, name in enumerate(names)}
         self._read = [IDS[name] for name in (*names, "IDX")]

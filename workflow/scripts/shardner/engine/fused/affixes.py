@@ -1,9 +1,10 @@
-"""A tokenizer that is spared looking for affixes where there can be none: in a word of nothing but ASCII letters.
+"""A tokenizer that is spared looking for affixes where there can be none.
 
-Looking for affixes takes most of the time for a word that was not met before, and most such words are of letters alone.
-The patterns for affixes are about punctuation, digits, and letters next to these; that each needs a character which is
-no ASCII letter can be seen from the pattern, and it is seen here, not assumed. A pattern of which it cannot be said
-is asked as before. The tokens are the same either way.
+Looking for affixes takes most of the time for a word that was not met before. Two things can be seen from the patterns,
+and are seen here, not assumed; a pattern of which they cannot be said is asked as before. The tokens are the same.
+
+- Affixes are punctuation, digits, and letters next to these: in a word of ASCII letters alone there is none.
+- A suffix ends where the word does and is short, so it begins among the last few characters.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ except ImportError:  # pragma: no cover
 if TYPE_CHECKING:
     from spacy.tokenizer import Tokenizer  # type: ignore[import-not-found]
 
+#: Characters of what counts as a short suffix.
+_LONGEST_SUFFIX = 16
 _LETTERS = frozenset(map(ord, ascii_letters))
 
 
-def spare_letters(tokenizer: Tokenizer) -> Tokenizer:
+def spare_search(tokenizer: Tokenizer) -> Tokenizer:
     """Return a tokenizer that gives the same tokens, and looks for no affixes in words of ASCII letters."""
     from spacy.tokenizer import Tokenizer
 
@@ -48,9 +51,15 @@ def _spared(find: Callable[[str], Any]) -> Callable[[str], Any]:
     if not isinstance(pattern, re.Pattern) or not needs_other_than_letters(pattern):
         return find
     nothing = () if find.__name__ == "finditer" else None
+    last = longest_at_end(pattern) if find.__name__ == "search" else None
+    if last is None:
+        return lambda text: nothing if text.isascii() and text.isalpha() else find(text)
+    search, few = pattern.search, last + 1  # a match may end before a line break that ends the text
 
     def look(text: str) -> Any:
-        return nothing if text.isascii() and text.isalpha() else find(text)
+        if text.isascii() and text.isalpha():
+            return None
+        return search(text, max(0, len(text) - few)) if any(map(str.isalnum, text[-few:])) else search(text)
 
     return look
 
@@ -60,6 +69,42 @@ def needs_other_than_letters(pattern: re.Pattern[str]) -> bool:
     if parser is None or pattern.flags & re.IGNORECASE:
         return False
     return _any_needs(parser.parse(pattern.pattern, pattern.flags))
+
+
+def longest_at_end(pattern: re.Pattern[str]) -> int | None:
+    """Return how many characters a pattern matches at most, at a text's end, if a letter or digit is among its last.
+
+    None if it might match elsewhere, or any number of letters and digits.
+    """
+    if parser is None:
+        return None
+    nodes = list(parser.parse(pattern.pattern, pattern.flags))
+    if len(nodes) != 1 or nodes[0][0] is not codes.BRANCH or pattern.flags & (re.MULTILINE | re.IGNORECASE):
+        return None
+    longest = 0
+    for alternative in nodes[0][1][1]:
+        if not len(alternative) or alternative[-1] != (codes.AT, codes.AT_END):
+            return None
+        width = alternative.getwidth()[1]
+        if width <= _LONGEST_SUFFIX:
+            longest = max(longest, width)
+        elif not _takes_no_alphanumeric(alternative):
+            return None
+    return longest
+
+
+def _takes_no_alphanumeric(nodes: Iterable[tuple[Any, Any]]) -> bool:
+    """Tell whether what these match is made of given characters, no letter or digit among them; if in doubt, not."""
+    for code, value in nodes:
+        if code is codes.LITERAL:
+            taken = chr(value).isalnum()
+        elif code in (codes.MAX_REPEAT, codes.MIN_REPEAT):
+            taken = not _takes_no_alphanumeric(value[2])
+        else:
+            taken = code is not codes.AT
+        if taken:
+            return False
+    return True
 
 
 def _any_needs(nodes: Iterable[tuple[Any, Any]]) -> bool:

@@ -33,14 +33,16 @@ ZONE_CHARS = 1 << 19
 class Zone:
     """Memory of a pipeline's vocabulary: what it learns for good, and then what is freed now and then."""
 
-    def __init__(self, nlp: Language) -> None:
+    def __init__(self, nlp: Language, lexemes: int | None = None) -> None:
+        """Let the vocabulary of `nlp` learn `lexemes` words for good, or `LEXEMES`."""
         self._nlp = nlp
+        self._lexemes = LEXEMES if lexemes is None else lexemes
         self._zone = ExitStack()
         self._chars = 0
 
     def renew(self, chars: int) -> None:
         """Free what earlier texts left, if it is time; so many characters of text are to come."""
-        if self._chars == 0 and len(self._nlp.vocab) < LEXEMES:
+        if self._chars == 0 and len(self._nlp.vocab) < self._lexemes:
             return
         if self._chars == 0 or self._chars + chars > ZONE_CHARS:
             self._zone.close()

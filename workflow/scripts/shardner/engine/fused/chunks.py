@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 Number = TypeVar("Number", bound=np.generic)
 
 #: Chunks remembered, and their tokens. Full, it keeps the chunks that came last, half of them at most.
-CHUNKS, CHUNK_TOKENS = 80_000, 200_000
+CHUNKS, CHUNK_TOKENS = 60_000, 120_000
+#: Words that the vocabulary may learn for good: fewer than elsewhere, for most of what comes again is remembered here.
+LEXEMES = 15_000
 #: Characters of a chunk that is kept then; longer ones hardly come again.
 KEPT_CHARS = 64
 #: Chunks tokenized at once.
@@ -77,14 +79,18 @@ class Chunks:
         names = [*dict.fromkeys([*attributes, "ORTH", "LENGTH", "SPACY"])]
         self._columns = {name: column for column, name in enumerate(names)}
         self._read = [IDS[name] for name in (*names, "IDX")]
+        self._start()
+        self._reads = 0
+        self._tokenize(_SEPARATOR)  # so that the vocabulary has it for good
+
+    def _start(self) -> None:
+        """Start with nothing. NumPy's zeros take no memory before they are written to."""
         self._numbers = _Numbers()
         # by chunk: its first token's number, how many it has, what `Rules.examine` found, and when it was last wanted
         self._chunks: HostInts = np.zeros((2 * CHUNKS, 4), dtype=np.int64)
         # by token of a chunk: its type where no space follows, and where one does
-        self._types: Keys = np.zeros((2 * CHUNK_TOKENS, 2, len(names)), dtype=np.uint64)
+        self._types: Keys = np.zeros((2 * CHUNK_TOKENS, 2, len(self._columns)), dtype=np.uint64)
         self._tokens = 0
-        self._reads = 0
-        self._tokenize(_SEPARATOR)  # so that the vocabulary has it for good
 
     def read(self, texts: Sequence[str]) -> Tokens:
         """Return the tokens of texts.
@@ -194,10 +200,13 @@ class Chunks:
         counts = chunks[stay, 1]
         behind = np.cumsum(counts)
         tokens = np.repeat(chunks[stay, 0] - behind + counts, counts) + np.arange(behind[-1] if len(behind) else 0)
-        self._numbers = _Numbers((names[old], new) for new, old in enumerate(stay.tolist()))
-        self._chunks, self._types = chunks[stay], self._types[tokens]
-        self._chunks[:, 0] = behind - counts
-        self._tokens = len(tokens)
+        kept, types = chunks[stay], self._types[tokens]
+        kept[:, 0] = behind - counts
+        del chunks
+        self._start()
+        self._numbers.update((names[old], new) for new, old in enumerate(stay.tolist()))
+        self._chunks[: len(kept)], self._types[: len(types)] = kept, types
+        self._tokens = len(types)
 
 
 class _Numbers(dict[str, int]):

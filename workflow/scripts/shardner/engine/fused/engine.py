@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shardner.engine.annotations import Annotations, UInt32s
+from shardner.engine.fused import chunks
 from shardner.engine.fused.arrays import Array, HostInts, Module, to_device
 from shardner.engine.fused.blas import FasterProducts
 from shardner.engine.fused.chunks import Chunks, UnreadableError
@@ -63,8 +64,6 @@ class FusedEngine:
         plan = make_plan(nlp)
         self._nlp, self._plan = nlp, plan
         self.reason = plan.reason
-        zone = Zone(nlp)
-        self._tokenization = Tokenization(nlp, zone, batch_tokens)
         model: Any = plan.recogniser.model
         self._xp = model.ops.xp if xp is None else xp
         self._scorer = Scorer(model, plan.moves, self._xp)
@@ -82,7 +81,9 @@ class FusedEngine:
         if plan.tokenizer_only:
             compute_only(nlp.vocab, [*self._attributes, "IS_PUNCT"])
         rules = read_rules(nlp.tokenizer) if plan.tokenizer_only and "IDX" not in self._attributes else None
-        self._chunks = Chunks(nlp, self._attributes, rules, zone) if rules is not None else None
+        zone = Zone(nlp, None if rules is None else chunks.LEXEMES)
+        self._chunks = None if rules is None else Chunks(nlp, self._attributes, rules, zone)
+        self._tokenization = Tokenization(nlp, zone, batch_tokens)
 
     def annotate(self, texts: Sequence[str], watch: Stopwatch) -> Annotations:
         """See `Engine`."""
@@ -128,11 +129,11 @@ class FusedEngine:
         """Annotate texts without making documents of them; None where that is not possible."""
         if self._chunks is None:
             return None
-        chunks = self._chunks
+        read = self._chunks.read
 
         def annotate(run: list[str]) -> _Part:
             with watch.phase(Phase.TOKENIZE):
-                tokens = chunks.read(run)
+                tokens = read(run)
             return self._annotate_tokens(tokens, watch)[0]
 
         def renew(run: list[str]) -> list[str]:

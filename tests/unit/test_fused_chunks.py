@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,15 @@ import pytest
 import spacy
 from hypothesis import given
 from hypothesis import strategies as st
-from making import make_texts
+from making import make_pipeline, make_texts
+from shardner.engine.fused import FusedEngine
 from shardner.engine.fused import chunks as chunks_module
 from shardner.engine.fused.affixes import longest_at_end, needs_other_than_letters, spare_search
 from shardner.engine.fused.chunks import Chunks, UnreadableError
 from shardner.engine.fused.rules import read_rules
 from shardner.engine.fused.tokens import read_tokens
 from shardner.engine.zones import Zone
+from shardner.metrics import Stopwatch
 
 ATTRIBUTES = ["ORTH", "NORM", "SHAPE", "SPACY", "IS_SPACE", "IS_PUNCT", "LENGTH"]
 TEXTS = [
@@ -222,3 +225,12 @@ def test_types_that_occur_are_told() -> None:
     tokens = READER.read(["b a b", "c a"])
     types, which = tokens.distinct()
     assert np.array_equal(types[which], tokens.which) and len(types) == len(set(tokens.which.tolist()))
+
+
+def test_a_text_that_cannot_be_tokenized_fails_alone(tmp_path: Path) -> None:
+    engine = FusedEngine(spacy.load(make_pipeline(tmp_path / "pipeline")))
+    whole = engine.annotate(["Ada works in London", "Ada"], Stopwatch())
+    found = engine.annotate(["Ada works in London", "a \ud800 b", "Ada"], Stopwatch())
+    assert list(found.failed) == [1] and found.failed[1].startswith("UnicodeEncodeError")
+    assert (found.tokens.tolist(), found.starts.tolist()) == ([4, 0, 1], whole.starts.tolist())
+    assert engine.annotate(["Ada works in London", "Ada"], Stopwatch()).tokens.tolist() == [4, 1]

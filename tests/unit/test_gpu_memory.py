@@ -100,7 +100,7 @@ def test_a_gpu_that_spacy_cannot_use_is_a_clear_error(pipeline: Pipeline, cupy: 
 
 
 @pytest.mark.parametrize("failing", [1, 3, 4])
-@pytest.mark.parametrize("path", ["fused", "stock"])
+@pytest.mark.parametrize("path", ["fused", "fused with documents", "stock"])
 def test_a_batch_that_does_not_fit_is_halved_and_nothing_else_changes(
     path: str, failing: int, pipeline: Pipeline, cupy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,16 +108,19 @@ def test_a_batch_that_does_not_fit_is_halved_and_nothing_else_changes(
     kind: type[Any] = StockEngine if path == "stock" else FusedEngine
     expected = columns(kind(nlp, 400).annotate(TEXTS, Stopwatch()))
     engine = kind(nlp, 400)
-    plain, sizes = engine._annotate_part, []
+    name = "_annotate_tokens" if path == "fused" else "_annotate_part"
+    if path == "fused with documents":  # as where other components need them
+        monkeypatch.setattr(engine, "_chunks", None)
+    plain, sizes = getattr(engine, name), []
 
     def annotate(*given: Any) -> Any:
-        sizes.append(len(given[1]))
+        sizes.append(len(given[0].lengths if path == "fused" else given[1]))
         result = plain(*given)
         if len(sizes) == failing:  # at the end, when documents have been changed
             raise cupy.cuda.memory.OutOfMemoryError("Out of memory allocating 1 bytes")
         return result
 
-    monkeypatch.setattr(engine, "_annotate_part", annotate)
+    monkeypatch.setattr(engine, name, annotate)
     freed = cupy.get_default_memory_pool().freed
     assert columns(engine.annotate(TEXTS, Stopwatch())) == expected
     halves = sizes[failing : failing + 2]

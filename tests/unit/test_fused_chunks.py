@@ -21,6 +21,7 @@ from shardner.engine.fused.rules import read_rules
 from shardner.engine.fused.tokens import read_tokens
 from shardner.engine.zones import Zone
 from shardner.metrics import Stopwatch
+from spacy.tokenizer import Tokenizer
 
 ATTRIBUTES = ["ORTH", "NORM", "SHAPE", "SPACY", "IS_SPACE", "IS_PUNCT", "LENGTH"]
 TEXTS = [
@@ -104,11 +105,18 @@ def test_a_rule_with_whitespace_makes_no_chunk_safe(words: list[str]) -> None:
     assert read_rules(nlp.tokenizer) is None
 
 
+def test_a_tokenizer_of_whitespace_alone_has_no_rules() -> None:
+    nlp = spacy.blank("en")
+    nlp.tokenizer = Tokenizer(nlp.vocab)
+    check(nlp, reader(nlp), TEXTS)
+
+
 @pytest.mark.parametrize("heuristics", [True, False])
 def test_rules_are_followed_with_and_without_heuristics(heuristics: bool) -> None:
     nlp = spacy.blank("en")
     nlp.tokenizer.faster_heuristics = heuristics
-    nlp.tokenizer.add_special_case("Ltd", [{"ORTH": "Lt"}, {"ORTH": "d", "NORM": "limited"}])
+    nlp.tokenizer.add_special_case("Ltd", [{"orth": "Lt"}, {"ORTH": "d", "NORM": "limited"}])  # spaCy takes either
+    nlp.tokenizer.add_special_case(":-|", [{"orth": ":-"}, {"ORTH": "|"}])
     check(nlp, reader(nlp), [*TEXTS, "Ltd a-Ltd (Ltd) Ltd. xLtd", "can't-don't don't-"])
 
 

@@ -37,3 +37,9 @@ def are_among(keys: Keys, others: Keys) -> Bools:
         return np.zeros(len(keys), dtype=bool)
     found: Bools = others[np.minimum(np.searchsorted(others, keys), len(others) - 1)] == keys
     return found
+
+
+def count_up(starts: HostInts, counts: HostInts) -> HostInts:
+    """Return ``counts[i]`` numbers from ``starts[i]`` on, for one i after the other, (sum of counts,)."""
+    ends = np.cumsum(counts)
+    return np.repeat(starts - ends + counts, counts) + np.arange(counts.sum())

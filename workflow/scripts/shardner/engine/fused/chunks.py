@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shardner.engine.fused.affixes import spare_search
-from shardner.engine.fused.arrays import Bools, HostInts, Keys
+from shardner.engine.fused.arrays import Bools, HostInts, Keys, count_up
 from shardner.engine.fused.rules import ENTERS, HOLDS, LEAVES, Rules
 from shardner.engine.fused.tokens import Tokens
 
@@ -106,7 +106,7 @@ class Chunks:
         self._chunks[numbers, 3] = self._reads
         first, counts = self._chunks[numbers, 0], self._chunks[numbers, 1]
         behind = np.cumsum(counts)  # by chunk, the token behind its last
-        which = 2 * (np.repeat(first - behind + counts, counts) + np.arange(behind[-1] if len(behind) else 0))
+        which = 2 * count_up(first, counts)
         which[behind[spaced] - 1] += 1
         return self._lay_out(which, np.append(0, behind)[ends])
 
@@ -193,15 +193,13 @@ class Chunks:
         """Forget the chunks that were not wanted for longest, and long ones."""
         names = list(self._numbers)
         chunks = self._chunks[: len(names)]
-        few = chunks[:, 1] <= CHUNK_TOKENS // CHUNKS
-        short = np.array([len(name) <= KEPT_CHARS for name in names]) & few
-        young = np.argsort(-chunks[:, 3], kind="stable")[: CHUNKS // 2]
-        stay = np.sort(young[short[young]])
-        counts = chunks[stay, 1]
-        behind = np.cumsum(counts)
-        tokens = np.repeat(chunks[stay, 0] - behind + counts, counts) + np.arange(behind[-1] if len(behind) else 0)
-        kept, types = chunks[stay], self._types[tokens]
-        kept[:, 0] = behind - counts
+        short = np.array([len(name) <= KEPT_CHARS for name in names])
+        by_age = np.argsort(-chunks[:, 3], kind="stable")[: CHUNKS // 2]  # youngest first
+        by_age = by_age[short[by_age]]
+        stay = np.sort(by_age[np.cumsum(chunks[by_age, 1]) <= CHUNK_TOKENS // 2])
+        kept = chunks[stay]
+        types = self._types[count_up(kept[:, 0], kept[:, 1])]
+        kept[:, 0] = np.cumsum(kept[:, 1]) - kept[:, 1]
         del chunks
         self._start()
         self._numbers.update((names[old], new) for new, old in enumerate(stay.tolist()))

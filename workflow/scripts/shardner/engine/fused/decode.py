@@ -120,11 +120,10 @@ def _choose_outside(scorer: Scorer, reduced: Array, barriers: Barriers) -> tuple
     for begin in range(0, len(reduced), block_rows):
         block = slice(begin, begin + block_rows)
         scores = scorer.score_outside(reduced[block])
-        # of equal scores the first is the one of the lower class number
-        best[block] = scores.argmax(axis=1)
-        # B is invalid where an entity must close
-        closing = xp.flatnonzero(barriers.must_close[block])
-        best[begin + closing] = not_begin[scores[closing][:, not_begin].argmax(axis=1)]
+        # B is invalid where an entity must close; of equal scores the first is the one of the lower class number
+        best[block] = xp.where(
+            barriers.must_close[block], not_begin[scores[:, not_begin].argmax(axis=1)], scores.argmax(axis=1)
+        )
     best[barriers.is_space] = moves.out_column
     return to_device(xp, moves.outside_actions)[best], to_device(xp, moves.outside_labels)[best]
 

@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from shardner.engine.annotations import Annotations, UInt32s
-from shardner.engine.fused import chunks
 from shardner.engine.fused.arrays import Array, HostInts, Module, to_device
 from shardner.engine.fused.blas import FasterProducts
-from shardner.engine.fused.chunks import Chunks, UnreadableError
+from shardner.engine.fused.chunks import LEXEMES, Chunks, UnreadableError
 from shardner.engine.fused.decode import Barriers, Spans, decode, find_candidates
 from shardner.engine.fused.encode import Encoder
 from shardner.engine.fused.layers import unchain
@@ -81,7 +80,7 @@ class FusedEngine:
         if plan.tokenizer_only:
             compute_only(nlp.vocab, [*self._attributes, "IS_PUNCT"])
         rules = read_rules(nlp.tokenizer) if plan.tokenizer_only and "IDX" not in self._attributes else None
-        zone = Zone(nlp, None if rules is None else chunks.LEXEMES)
+        zone = Zone(nlp, None if rules is None else LEXEMES)
         self._chunks = None if rules is None else Chunks(nlp, self._attributes, rules, zone)
         self._tokenization = Tokenization(nlp, zone, batch_tokens)
 

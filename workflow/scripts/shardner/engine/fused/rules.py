@@ -63,7 +63,7 @@ class Rules:
 
 def read_rules(tokenizer: Tokenizer) -> Rules | None:
     """Return the rules of a tokenizer, or None if one is of several chunks, so that no chunk is safe from it."""
-    from spacy.attrs import ORTH  # type: ignore[import-not-found]
+    from spacy.attrs import ORTH, intify_attrs  # type: ignore[import-not-found]
     from spacy.tokenizer import Tokenizer
     from spacy.vocab import Vocab
 
@@ -74,7 +74,7 @@ def read_rules(tokenizer: Tokenizer) -> Rules | None:
         return None
     sought = [word for word in rules if _is_sought(tokenizer, word)]
     runs = [[token.text for token in bare(word)] for word in sought]
-    made = [[each.get(ORTH) or each["ORTH"] for each in rules[word]] for word in sought]
+    made = [[intify_attrs(dict(token), _do_deprecated=True)[ORTH] for token in rules[word]] for word in sought]
     pairs = [_keys(tokenizer.vocab.strings, tokens[:2]) for tokens in made if len(tokens) > 1]
     return Rules(
         leaving=_sorted_keys(tokenizer.vocab.strings, (left for run in runs for left, _ in pairwise(run))),

@@ -23,6 +23,9 @@ except ImportError:  # pragma: no cover
 if TYPE_CHECKING:
     from spacy.tokenizer import Tokenizer  # type: ignore[import-not-found]
 
+#: What a tokenizer looks for in a chunk.
+FINDS = ("prefix_search", "suffix_search", "infix_finditer", "token_match", "url_match")
+
 #: Characters of what counts as a short suffix.
 _LONGEST_SUFFIX = 16
 _LETTERS = frozenset(map(ord, ascii_letters))
@@ -32,10 +35,7 @@ def spare_search(tokenizer: Tokenizer) -> Tokenizer:
     """Return a tokenizer that gives the same tokens, and looks for no affixes in words of ASCII letters."""
     from spacy.tokenizer import Tokenizer
 
-    finds: dict[str, Any] = {
-        name: getattr(tokenizer, name)
-        for name in ("prefix_search", "suffix_search", "infix_finditer", "token_match", "url_match")
-    }
+    finds: dict[str, Any] = {name: getattr(tokenizer, name) for name in FINDS}
     return Tokenizer(
         tokenizer.vocab,
         rules=tokenizer.rules,
@@ -43,6 +43,13 @@ def spare_search(tokenizer: Tokenizer) -> Tokenizer:
         max_cache_size=tokenizer.max_cache_size,
         **{name: find and _spared(find) for name, find in finds.items()},
     )
+
+
+def leaves_letters_alone(tokenizer: Tokenizer) -> bool:
+    """Tell whether a word of ASCII letters is one token, if there is no rule for it; if in doubt, not."""
+    finds = [getattr(tokenizer, name) for name in FINDS]
+    patterns = [getattr(find, "__self__", None) for find in finds if find]
+    return all(isinstance(each, re.Pattern) and needs_other_than_letters(each) for each in patterns)
 
 
 def _spared(find: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -13,14 +13,14 @@ Chunks that a rule could see across are taken together, as one.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from shardner.engine.fused.affixes import spare_search
+from shardner.engine.fused.affixes import leaves_letters_alone, spare_search
 from shardner.engine.fused.arrays import Bools, HostInts, Keys, count_up
 from shardner.engine.fused.rules import ENTERS, HOLDS, LEAVES, Rules
 from shardner.engine.fused.tokens import Tokens
@@ -75,7 +75,9 @@ class Chunks:
         """
         from spacy.attrs import IDS  # type: ignore[import-not-found]
 
-        self._tokenize, self._rules, self._zone = spare_search(nlp.tokenizer), rules, zone
+        self._vocab, self._rules, self._zone = nlp.vocab, rules, zone
+        self._tokenize = spare_search(nlp.tokenizer)
+        self._words_are_tokens = leaves_letters_alone(nlp.tokenizer)
         names = [*dict.fromkeys([*attributes, "ORTH", "LENGTH", "SPACY"])]
         self._columns = {name: column for column, name in enumerate(names)}
         self._read = [IDS[name] for name in (*names, "IDX")]
@@ -133,20 +135,27 @@ class Chunks:
 
     def _learn(self, chunks: Sequence[str]) -> None:
         """Tokenize chunks, which have the next numbers."""
+        from spacy.tokens import Doc
+
         self._zone.renew(sum(map(len, chunks)))
         self._chunks = _with_room(self._chunks, len(self._numbers))
-        words = [chunk for chunk in chunks if not chunk.isspace()]
-        for begin in range(0, len(words), NEW_AT_ONCE):
-            few = words[begin : begin + NEW_AT_ONCE]
+        words = [chunk for chunk in chunks if self._is_token(chunk)]
+        for few in _batched(words, NEW_AT_ONCE):
+            self._keep(few, Doc(self._vocab, few, [False] * len(few)), apart=0)
+        others = [chunk for chunk in chunks if not self._is_token(chunk) and not chunk.isspace()]
+        for few in _batched(others, NEW_AT_ONCE):
             self._keep(few, self._tokenize(_SEPARATOR.join(few)))
-        for chunk in chunks:
-            if chunk.isspace():
-                self._keep([chunk], self._tokenize(chunk))
+        for chunk in filter(str.isspace, chunks):
+            self._keep([chunk], self._tokenize(chunk))
 
-    def _keep(self, chunks: Sequence[str], doc: Doc) -> None:
-        """Keep the tokens of chunks from a document in which separators stand between them."""
+    def _is_token(self, chunk: str) -> bool:
+        """Tell whether a chunk is known to be one token."""
+        return self._words_are_tokens and chunk.isascii() and chunk.isalpha() and chunk not in self._tokenize.rules
+
+    def _keep(self, chunks: Sequence[str], doc: Doc, apart: int = len(_SEPARATOR)) -> None:
+        """Keep the tokens of chunks that stand in a document, so many characters apart."""
         lengths = np.array([len(chunk) for chunk in chunks])
-        begins = np.cumsum(lengths + 1) - lengths - 1
+        begins = np.cumsum(lengths + apart) - lengths - apart
         *values, idx = doc.to_array(self._read).reshape(-1, len(self._read)).T
         owners = np.searchsorted(begins, idx.astype(np.int64), side="right") - 1
         inside = idx.astype(np.int64) < (begins + lengths)[owners]
@@ -256,6 +265,11 @@ def _take_apart_uneven(text: str, chunks: list[str], unspaced: list[int]) -> Non
         if rest := gap.removeprefix(" "):
             unspaced.append(len(chunks))
             chunks.append(rest)
+
+
+def _batched(chunks: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for begin in range(0, len(chunks), size):
+        yield chunks[begin : begin + size]
 
 
 def _with_room(array: npt.NDArray[Number], length: int) -> npt.NDArray[Number]:

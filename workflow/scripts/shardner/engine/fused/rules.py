@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shardner.engine.fused.affixes import FINDS
 from shardner.engine.fused.arrays import HostInts, Keys, are_among
 
 if TYPE_CHECKING:
@@ -67,8 +68,7 @@ def read_rules(tokenizer: Tokenizer) -> Rules | None:
     from spacy.tokenizer import Tokenizer
     from spacy.vocab import Vocab
 
-    affixes = ("prefix_search", "suffix_search", "infix_finditer", "token_match", "url_match")
-    bare = Tokenizer(Vocab(), **{name: getattr(tokenizer, name) for name in affixes})
+    bare = Tokenizer(Vocab(), **{name: getattr(tokenizer, name) for name in FINDS})
     rules: dict[str, Any] = {word: made for word, made in (tokenizer.rules or {}).items() if not word.isspace()}
     if any(any(map(str.isspace, word)) for word in rules):
         return None

@@ -31,7 +31,7 @@ def sentence_starts(tokens: Tokens, terminals: Keys) -> Bools:
         terminals: ORTH of the tokens that end a sentence, sorted.
     """
     ends_one = are_among(tokens["ORTH"], terminals)
-    plain = plain_tokens(tokens, terminals)
+    plain = _plain(tokens, ends_one)
     # a plain token starts a sentence if one was ended since the plain token before it, in the same document
     ended = np.cumsum(ends_one)
     first = np.cumsum(tokens.lengths) - tokens.lengths
@@ -47,7 +47,11 @@ def plain_tokens(tokens: Tokens, terminals: Keys) -> HostInts:
 
     Whether a later token starts a sentence depends on none before the last of these.
     """
-    return np.flatnonzero(~are_among(tokens["ORTH"], terminals) & (tokens["IS_PUNCT"] == 0))
+    return _plain(tokens, are_among(tokens["ORTH"], terminals))
+
+
+def _plain(tokens: Tokens, ends_one: Bools) -> HostInts:
+    return np.flatnonzero(~ends_one & (tokens["IS_PUNCT"] == 0))
 
 
 def must_close(tokens: Tokens, starts: Bools) -> Bools:

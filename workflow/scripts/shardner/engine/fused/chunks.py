@@ -267,7 +267,7 @@ def _take_apart_uneven(text: str, chunks: list[str], unspaced: list[int]) -> Non
             chunks.append(rest)
 
 
-def _batched(chunks: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+def _batched(chunks: list[str], size: int) -> Iterator[list[str]]:
     for begin in range(0, len(chunks), size):
         yield chunks[begin : begin + size]
 

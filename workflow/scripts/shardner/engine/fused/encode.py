@@ -63,15 +63,18 @@ def find_layers(model: Layer | Sequence[Layer]) -> EncoderLayers:
 class _Convolution:
     """One layer: each row becomes a function of itself and `window` rows either side of it."""
 
-    def __init__(self, residual: Layer, xp: Module) -> None:
+    def __init__(self, residual: Layer, xp: Module, lacking: Array) -> None:
+        """Read a layer whose rows all come without the vector `lacking`, (width,) or 0."""
         expand, maxout, norm, *_ = unchain(residual.layers[0])
         weights, self._xp = maxout.get_param("W"), xp  # (width, pieces, inputs)
         self.window = int(expand.attrs["window_size"])
         self.width, self.pieces, _ = weights.shape
         # pieces before units, so that the maxout is over contiguous parts of a row
         self.weights = to_device(xp, weights.transpose(2, 1, 0).reshape(weights.shape[2], -1), "f")
-        self.bias = to_device(xp, maxout.get_param("b").T.reshape(-1), "f")
-        self._gain, self._shift = (to_device(xp, norm.get_param(name), "f") for name in ("G", "b"))
+        bias = to_device(xp, maxout.get_param("b").T.reshape(-1), "f")
+        self.bias = bias + xp.tile(xp.zeros(self.width, dtype="f") + lacking, 2 * self.window + 1) @ self.weights
+        self._gain = to_device(xp, norm.get_param("G"), "f")
+        self.lacking = lacking + to_device(xp, norm.get_param("b"), "f")
         self._mean = xp.full(self.width, 1 / self.width, dtype="f")
 
     @staticmethod
@@ -99,7 +102,12 @@ class _Convolution:
         return self.finish(middle, summed)
 
     def finish(self, rows: Array, summed: Array) -> Array:
-        """Return what the layer makes of rows (n, width), from the weighted sums (n, pieces * width) with the bias."""
+        """Return what the layer makes of rows (n, width), less the vector `lacking`.
+
+        Args:
+            rows: that the layer was given.
+            summed: (n, pieces * width) their weighted sums with the bias.
+        """
         pieces = [summed[:, piece * self.width : (piece + 1) * self.width] for piece in range(self.pieces)]
         best = self._xp.maximum(pieces[0], pieces[-1])
         for piece in pieces[1:-1]:
@@ -110,7 +118,6 @@ class _Convolution:
         scale += EPSILON
         best *= (scale**-0.5)[:, None]
         best *= self._gain
-        best += self._shift
         best += rows
         return best
 
@@ -120,7 +127,12 @@ class Encoder:
 
     def __init__(self, layers: EncoderLayers, vocab: Vocab, xp: Module) -> None:
         self._xp = xp
-        self._convolutions = [_Convolution(layer, xp) for layer in layers.convolutions]
+        self._convolutions: list[_Convolution] = []
+        # What a layer norm adds is the same for all rows: it is left to the next layer's bias, and added at the end.
+        self._lacking: Array = 0.0
+        for layer in layers.convolutions:
+            self._convolutions.append(_Convolution(layer, xp, self._lacking))
+            self._lacking = self._convolutions[-1].lacking
         self.seen = sum(layer.window for layer in self._convolutions)  # tokens to each side
         self._block_rows = CPU_BLOCK_ROWS if xp is np else GPU_BLOCK_ROWS
         first = self._convolutions[0]
@@ -159,6 +171,7 @@ class Encoder:
             encoded = self._encode_block(rows[block], distances[block])
             vectors[done : done + len(encoded)] = encoded
             done += len(encoded)
+        vectors += self._lacking
         return vectors
 
     def _encode_block(self, rows: Array, distances: HostInts) -> Array:

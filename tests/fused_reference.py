@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shardner.engine.audit import NEAR_TIE
+from shardner.annotate.audit import NEAR_TIE
+from shardner.annotate.near_ties import Entity, first_gap
+from shardner.data.stopwatch import Stopwatch
 from shardner.engine.fused.engine import FusedEngine
-from shardner.engine.gaps import Entity, first_gap
-from shardner.metrics import Stopwatch
 
 
 @dataclass

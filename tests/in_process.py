@@ -7,14 +7,14 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shardner.annotate import annotate_shard
+from shardner.annotate.job import annotate_shard
 from shardner.config import parse_config
-from shardner.manifest import Manifest
-from shardner.merge import CorpusFiles, merge_shards
-from shardner.metrics import Joins
+from shardner.data.manifest import Manifest
+from shardner.data.metrics import Joins
+from shardner.data.tables import ShardFiles, shard_path
 from shardner.model.pipeline import Pipeline
-from shardner.records import ShardFiles, shard_path
-from shardner.split import split_corpus
+from shardner.stages.merge import CorpusFiles, merge_shards
+from shardner.stages.split import split_corpus
 
 
 class HereExecutor:

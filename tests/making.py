@@ -117,7 +117,7 @@ def entity_rows(path: Path) -> list[tuple[int, int, int, str, str]]:
 def write_shard(path: Path, texts: Sequence[str], *, first_doc: int = 0) -> Path:
     """Write a shard by hand: a window a text."""
     import polars as pl
-    from shardner.records import WINDOWS
+    from shardner.data.tables import WINDOWS
 
     count = len(texts)
     pl.DataFrame(

@@ -30,15 +30,16 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / 
 
 import numpy as np
 import polars as pl
+from shardner.annotate.shard_tables import make_tables, texts_of_entities
+from shardner.annotate.worker import spare_collection
 from shardner.config import EngineChoice
+from shardner.data.job_recording import peak_rss_bytes
+from shardner.data.stopwatch import Stopwatch
+from shardner.data.tables import ENTITIES, WINDOWS
 from shardner.engine.annotations import Annotations, Engine
-from shardner.engine.reuse import Reuse
-from shardner.engine.select import select_engine
-from shardner.engine.tables import make_tables, texts_of_entities
-from shardner.engine.worker import spare_collection
-from shardner.metrics import Stopwatch, peak_rss_bytes
+from shardner.engine.repeated_texts import Reuse
+from shardner.engine.selection import select_engine
 from shardner.model.without_torch import import_spacy
-from shardner.records import ENTITIES, WINDOWS
 
 ONTONOTES = (
     "CARDINAL", "DATE", "EVENT", "FAC", "GPE", "LANGUAGE", "LAW", "LOC", "MONEY", "NORP", "ORDINAL", "ORG",

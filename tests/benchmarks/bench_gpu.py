@@ -63,8 +63,8 @@ def read_blocks(paths: list[Path], chars: int) -> list[list[str]]:
 def make_work(kind: str, model: str, option: int) -> Callable[[list[str]], int]:
     """Return a function that annotates texts and returns the number of tokens."""
     import spacy
+    from shardner.data.stopwatch import Stopwatch
     from shardner.engine.fused import FusedEngine
-    from shardner.metrics import Stopwatch
     from shardner.model.components import select_components
 
     if kind == "stock-gpu":

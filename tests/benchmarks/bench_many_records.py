@@ -19,8 +19,9 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "workflow" / "scripts")]
 
 from making import run_workflow
+from shardner.data.job_files import read_job
+from shardner.data.metrics import Job
 from shardner.demo.lexicon import Part, vocabulary
-from shardner.metrics import Job, read_job
 
 
 def write_records(path: Path, count: int, seed: int = 0) -> None:

@@ -25,7 +25,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "slurm"), str(ROOT / "
 import yaml
 from cluster import Cluster, missing_tools, running_cluster
 from making import clean_environment, make_pipeline, make_texts, run_workflow, write_config, write_jsonl
-from shardner.metrics import read_job
+from shardner.data.job_files import read_job
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,10 +24,10 @@ from typing import Any
 import pytest
 import spacy
 from making import LABELS, ROOT, make_pipeline, make_texts, ner_model, randomise
-from shardner.engine.audit import NEAR_TIE
+from shardner.annotate.audit import NEAR_TIE
+from shardner.annotate.near_ties import first_gap
+from shardner.data.stopwatch import Stopwatch
 from shardner.engine.fused import FusedEngine
-from shardner.engine.gaps import first_gap
-from shardner.metrics import Stopwatch
 
 
 def find_reason() -> str | None:

@@ -18,7 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shardner.config import CorpusConfig, OnBadRecord, Unit
 from shardner.corpus import batch as bounds
-from shardner.corpus import check_files, parquet, read_corpus, streams
+from shardner.corpus import parquet, streams
+from shardner.corpus.check import check_files
+from shardner.corpus.read import read_corpus
 
 BOM = "\ufeff"
 AWKWARD = [

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from in_process import HereExecutor, run
 from making import WORDS, annotate_plainly, entity_rows, make_pipeline, write_jsonl
-from shardner import annotate
+from shardner.annotate import job as annotate
 from shardner.config import parse_config
 from shardner.model.pipeline import Pipeline, prepare_pipeline
-from shardner.model.source import classify
-from shardner.split import split_corpus
+from shardner.parse.pipeline_source import classify
+from shardner.stages.split import split_corpus
 
 texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join), max_size=40).flatmap(
     # some come again, as transaction records do
@@ -31,7 +31,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     directory = make_pipeline(tmp_path_factory.mktemp("model") / "pipeline")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(annotate, "ProcessPoolExecutor", HereExecutor)
-        patch.setattr("shardner.engine.worker._ready", None)
+        patch.setattr("shardner.annotate.worker._ready", None)
         yield prepare_pipeline(classify(str(directory)), None, directory.parent / "unpacked", "auto")
 
 
@@ -43,7 +43,7 @@ def test_any_number_of_shards_gives_what_one_process_gives(
     expected = annotate_plainly(Path(pipeline.location), texts)
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr(annotate, "BLOCK_CHARS", block_chars)
-        patch.setattr("shardner.engine.zones.BATCH_TOKENS", batch)
+        patch.setattr("shardner.engine.tokenization.BATCH_TOKENS", batch)
         corpus = write_jsonl(Path(name) / "corpus.jsonl", texts)
         documents = None
         for count in (1, 2, 7, 50):

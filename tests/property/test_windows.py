@@ -16,11 +16,11 @@ from hypothesis import Phase, given, note, settings
 from hypothesis import strategies as st
 from in_process import HereExecutor, run
 from making import WORDS, write_jsonl
-from shardner import annotate
-from shardner.engine.audit import NEAR_TIE
-from shardner.engine.gaps import first_gap
+from shardner.annotate import job as annotate
+from shardner.annotate.audit import NEAR_TIE
+from shardner.annotate.near_ties import first_gap
 from shardner.model.pipeline import prepare_pipeline
-from shardner.model.source import classify
+from shardner.parse.pipeline_source import classify
 
 sys.path.append(str(Path(__file__).parent))  # where pytest does not put it for this import
 
@@ -72,11 +72,11 @@ def test_windows_give_the_entities_of_the_uncut_document(
     block_chars: int,
 ) -> None:
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("shardner.engine.worker._ready", None)
+        patch.setattr("shardner.annotate.worker._ready", None)
         patch.setattr(annotate, "BLOCK_CHARS", block_chars)
-        patch.setattr("shardner.engine.windows.PIECE_CHARS", piece_chars)
-        patch.setattr("shardner.engine.windows.LEFT_CHARS", margins[0])
-        patch.setattr("shardner.engine.windows.RIGHT_CHARS", margins[1])
+        patch.setattr("shardner.annotate.long_documents.PIECE_CHARS", piece_chars)
+        patch.setattr("shardner.annotate.long_documents.LEFT_CHARS", margins[0])
+        patch.setattr("shardner.annotate.long_documents.RIGHT_CHARS", margins[1])
         directory = Path(name)
         make_random_pipeline(shape).to_disk(directory / "model")
         texts = make_long_texts(shape.seed)

@@ -28,7 +28,8 @@ from making import (
     write_config,
     write_jsonl,
 )
-from shardner.metrics import Job, read_job
+from shardner.data.job_files import read_job
+from shardner.data.metrics import Job
 
 TEXTS = make_texts(600, seed=9)
 SHARDS = 6

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from shardner.manifest import InputFile, Manifest, ShardInfo
-from shardner.metrics import Job, Totals, Worker, add_up
-from shardner.records import DOCUMENTS, ENTITIES, REJECTED, WINDOWS
+from shardner.data.manifest import InputFile, Manifest, ShardInfo
+from shardner.data.metrics import Job, Totals, Worker, add_up
+from shardner.data.tables import DOCUMENTS, ENTITIES, REJECTED, WINDOWS
 
 START_S = 1_760_000_000.0
 GB = 1 << 30

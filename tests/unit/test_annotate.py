@@ -9,16 +9,17 @@ import polars as pl
 import pytest
 import spacy
 from making import annotate_plainly, entity_rows, make_pipeline, make_texts, write_shard
-from shardner.annotate import annotate_shard, plan_blocks
+from shardner.annotate import worker
+from shardner.annotate.job import annotate_shard, plan_blocks
+from shardner.annotate.worker import Block, Task, annotate_block
 from shardner.config import EngineChoice, parse_config
-from shardner.engine import worker
-from shardner.engine.worker import Block, Task, annotate_block
+from shardner.data.job_files import read_job
+from shardner.data.metrics import Job
+from shardner.data.tables import ShardFiles
 from shardner.errors import AnnotateError, DeviceError, ModelError
-from shardner.metrics import Job, read_job
 from shardner.model.pipeline import Pipeline, prepare_pipeline
-from shardner.model.source import classify
-from shardner.progress import Progress, progress_of, progress_path, read_done
-from shardner.records import ShardFiles
+from shardner.parse.pipeline_source import classify
+from shardner.terminal.job_progress import Progress, progress_of, progress_path, read_done
 
 TEXTS = [*make_texts(30, seed=9), ""]
 
@@ -42,8 +43,8 @@ def run(
 def test_workers_give_entities_documents_and_metrics_that_agree(
     pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shardner.annotate.BLOCK_CHARS", 500)
-    monkeypatch.setattr("shardner.annotate.BLOCKS_A_PART", 3)
+    monkeypatch.setattr("shardner.annotate.job.BLOCK_CHARS", 500)
+    monkeypatch.setattr("shardner.annotate.job.BLOCKS_A_PART", 3)
     job, results = run(tmp_path, pipeline, TEXTS, threads=2)
     expected = annotate_plainly(Path(pipeline.location), TEXTS)
     assert entity_rows(results.entities) == [(doc + 100, *rest) for doc, *rest in expected]
@@ -168,7 +169,7 @@ def test_progress_shows_share_rate_and_time_left() -> None:
 
 
 def test_a_file_says_how_far_a_job_is_until_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shardner.progress.FILE_INTERVAL_S", 0.0)
+    monkeypatch.setattr("shardner.terminal.job_progress.FILE_INTERVAL_S", 0.0)
     record = tmp_path / "00004.json"
     with pytest.raises(RuntimeError), progress_of(9, "documents", record) as progress:
         for number in (1, 2):
@@ -180,7 +181,7 @@ def test_a_file_says_how_far_a_job_is_until_it_ends(tmp_path: Path, monkeypatch:
 
 
 def test_a_job_goes_on_where_the_file_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shardner.progress.FILE_INTERVAL_S", 0.0)
+    monkeypatch.setattr("shardner.terminal.job_progress.FILE_INTERVAL_S", 0.0)
     (tmp_path / "file").touch()
     with progress_of(9, "documents", tmp_path / "file" / "00004.json") as progress:
         progress.advance(1, chars=500, tokens=100)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import spacy
 from making import make_pipeline, make_texts, ner_model
+from shardner.annotate.audit import Findings, audit, draw, find_limit
+from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import Annotations
-from shardner.engine.audit import Findings, audit, draw, find_limit
 from shardner.engine.stock import StockEngine
 from shardner.errors import AnnotateError
-from shardner.metrics import Stopwatch
 from spacy.language import Language
 
 TEXTS = [*make_texts(30, seed=11), ""]
@@ -70,14 +70,14 @@ def test_another_answer_is_an_error_that_shows_the_document_and_both(nlp: Langua
 def test_an_answer_within_rounding_is_counted(
     nlp: Language, annotations: Annotations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shardner.engine.audit.NEAR_TIE", 1e6)  # no gap of this pipeline is as wide
+    monkeypatch.setattr("shardner.annotate.audit.NEAR_TIE", 1e6)  # no gap of this pipeline is as wide
     assert audit(nlp, IDS, TEXTS, tampered(annotations)) == Findings(len(TEXTS), len(TEXTS) - 1, 1)
 
 
 def test_an_answer_within_rounding_is_counted_where_another_transition_model_comes_first(
     nlp: Language, annotations: Annotations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shardner.engine.audit.NEAR_TIE", 1e6)
+    monkeypatch.setattr("shardner.annotate.audit.NEAR_TIE", 1e6)
     parser = spacy.blank("en")
     model = {**ner_model(width=8, depth=1), "state_type": "parser"}
     parser.add_pipe("parser", config={"model": model}).add_label("dep")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from shardner.command import describe_command, recall_command, remember_command
+from shardner.parse.command_line import describe_command, recall_command, remember_command
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 import yaml
 from making import ROOT
-from shardner.config import Config, complete, load_schema, parse_config
+from shardner.config import RESERVED_COLUMNS, Config, complete, load_schema, parse_config
+from shardner.data.tables import SHARD_DOCUMENTS, WINDOWS
 from shardner.errors import ConfigError
 
 
@@ -92,6 +93,10 @@ def test_texts_from_a_command_line_take_the_type_that_the_schema_wants() -> None
     config = parse_config(given)
     assert (config.shards, config.ner.audit, config.ner.threads) == (64, 0.5, "auto")
     assert (config.corpus.id, config.corpus.text) == (None, "5")
+
+
+def test_reserved_columns_are_those_of_the_tables() -> None:
+    assert {*SHARD_DOCUMENTS, *WINDOWS} == RESERVED_COLUMNS
 
 
 def test_a_kept_column_must_not_take_the_name_of_one_that_is_there_anyway() -> None:

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 import zstandard
 from shardner.config import CorpusConfig, OnBadRecord, Unit
-from shardner.corpus import check, check_files
+from shardner.corpus import check
+from shardner.corpus.check import check_files
 from shardner.errors import CorpusError
 
 

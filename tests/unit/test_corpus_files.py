@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shardner.corpus import expand_files, show_path
-from shardner.corpus.files import Compression, Layout, detect_format
+from shardner.corpus.files import Compression, Layout, detect_format, expand_files, show_path
 from shardner.errors import CorpusError
 
 

@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 from shardner.config import CorpusConfig, OnBadRecord, Unit
 from shardner.corpus import batch as bounds
-from shardner.corpus import delimited, read_corpus, streams, text
+from shardner.corpus import delimited, streams, text
+from shardner.corpus.read import read_corpus
+from shardner.data.tables import RECORDS, REJECTED
 from shardner.errors import CorpusError
-from shardner.records import RECORDS, REJECTED
 
 BOM = b"\xef\xbb\xbf"
 

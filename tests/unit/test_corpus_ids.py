@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from shardner.corpus import ids
-from shardner.corpus.ids import SeenIds
+from shardner.corpus import seen_ids as ids
+from shardner.corpus.seen_ids import SeenIds
 from shardner.errors import CorpusError
 
 

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from shardner.corpus import dtype_name, keep_dtypes, keep_expr, parse_dtype
-from shardner.corpus.keep import json_value
+from shardner.corpus.kept_columns import dtype_name, json_value, keep_dtypes, keep_expr, parse_dtype
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 import pytest
-from shardner.corpus import check_remote, is_remote
+from shardner.corpus.remote import check_remote, is_remote
 from shardner.errors import CorpusError
 
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 import spacy
-from shardner.cuts import cut_windows, find_first_clean, find_last_clean
+from shardner.corpus.window_cuts import cut_windows, find_first_clean, find_last_clean
 
 TEXT = "One two  three\n\nfour, \t five - six seven."
 

@@ -7,12 +7,12 @@ import pytest
 import spacy
 from making import annotate_plainly, make_pipeline, make_texts
 from shardner.config import EngineChoice
+from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import Annotations
-from shardner.engine.reuse import Reuse
-from shardner.engine.select import select_engine
+from shardner.engine.repeated_texts import Reuse
+from shardner.engine.selection import select_engine
 from shardner.engine.stock import StockEngine
 from shardner.errors import ConfigError
-from shardner.metrics import Stopwatch
 from spacy.language import Language
 from spacy.tokens import Doc
 
@@ -75,8 +75,8 @@ def test_a_tokenizer_that_raises_is_no_different(nlp: Language) -> None:
 
 
 def test_strings_of_earlier_texts_are_freed(nlp: Language, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shardner.engine.zones.ZONE_CHARS", 100_000)
-    monkeypatch.setattr("shardner.engine.zones.LEXEMES", 5_000)
+    monkeypatch.setattr("shardner.engine.tokenization.ZONE_CHARS", 100_000)
+    monkeypatch.setattr("shardner.engine.tokenization.LEXEMES", 5_000)
     engine = StockEngine(nlp)
     sizes = []
     for block in range(30):

@@ -13,18 +13,19 @@ import pytest
 import spacy
 from in_process import HereExecutor, Run, run
 from making import WORDS, annotate_plainly, entity_rows, make_pipeline, write_jsonl
-from shardner import annotate
-from shardner.annotate import annotate_shard
+from shardner.annotate import audit, worker
+from shardner.annotate import job as annotate
+from shardner.annotate import long_documents as windows
+from shardner.annotate.job import annotate_shard
+from shardner.annotate.surroundings import Surroundings
 from shardner.config import parse_config
-from shardner.engine import audit, windows, worker
-from shardner.engine.surroundings import Surroundings
+from shardner.data.job_files import read_job
+from shardner.data.tables import shard_path
 from shardner.errors import AnnotateError, MergeError
-from shardner.export import export_shard_docbin
-from shardner.merge import merge_shards
-from shardner.metrics import read_job
 from shardner.model.pipeline import Pipeline, prepare_pipeline
-from shardner.model.source import classify
-from shardner.records import shard_path
+from shardner.parse.pipeline_source import classify
+from shardner.stages.export import export_shard_docbin
+from shardner.stages.merge import merge_shards
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
@@ -39,7 +40,7 @@ def fail_on_oops(doc: Doc) -> Doc:
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(annotate, "ProcessPoolExecutor", HereExecutor)
-    monkeypatch.setattr("shardner.engine.worker._ready", None)
+    monkeypatch.setattr("shardner.annotate.worker._ready", None)
 
 
 def prepare(directory: Path) -> Pipeline:
@@ -101,7 +102,7 @@ def test_a_job_with_another_engine_may_go_on_with_a_document(
     """Settings below `ner` make no shard run again, so a document may be of windows of both kinds."""
     text = make_text(6000)
     done = annotate_texts(tmp_path, pipeline, [text], windows={"max_chars": 6000})
-    monkeypatch.setattr("shardner.engine.worker._ready", None)
+    monkeypatch.setattr("shardner.annotate.worker._ready", None)
     ner = parse_config({"ner": {"engine": "spacy"}}).ner
     annotate_shard(1, shard_path(tmp_path, 1), pipeline, ner, threads=1, results=done.shards[1])
     joins = merge_shards(

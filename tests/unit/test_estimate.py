@@ -6,10 +6,12 @@ from pathlib import Path
 import in_process
 import pytest
 from making import make_pipeline, make_texts, write_jsonl
-from shardner import estimate
 from shardner.config import parse_config
 from shardner.errors import CorpusError
-from shardner.estimate import (
+from shardner.model.pipeline import Pipeline, prepare_pipeline
+from shardner.parse.pipeline_source import classify
+from shardner.stages import estimate
+from shardner.stages.estimate import (
     Measured,
     describe_estimate,
     measure_sample,
@@ -18,8 +20,6 @@ from shardner.estimate import (
     read_measured,
     write_estimate,
 )
-from shardner.model.pipeline import Pipeline, prepare_pipeline
-from shardner.model.source import classify
 
 #: A corpus of a billion characters, of which a worker annotates half a million in a second.
 MEASURED = Measured(
@@ -39,8 +39,8 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Annotate in this process, with a pipeline that is loaded anew, and little of a sample."""
-    monkeypatch.setattr("shardner.annotate.ProcessPoolExecutor", in_process.HereExecutor)
-    monkeypatch.setattr("shardner.engine.worker._ready", None)
+    monkeypatch.setattr("shardner.annotate.job.ProcessPoolExecutor", in_process.HereExecutor)
+    monkeypatch.setattr("shardner.annotate.worker._ready", None)
     monkeypatch.setattr(estimate, "SAMPLE_S", 0.05)
 
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from shardner.files import atomic_path, scratch_directory, write_text_atomically
+from shardner.data.files import atomic_path, scratch_directory, write_text_atomically
 
 
 def test_a_target_appears_complete(tmp_path: Path) -> None:

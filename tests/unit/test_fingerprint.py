@@ -3,8 +3,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from shardner import fingerprint as module
-from shardner.fingerprint import fingerprint
+from shardner.parse import fingerprint as module
+from shardner.parse.fingerprint import fingerprint
 
 
 @pytest.fixture
@@ -22,13 +22,13 @@ def change(path: Path) -> None:
 
 
 def test_a_change_of_an_imported_module_changes_the_fingerprint(package: Path) -> None:
-    before = fingerprint("shardner.annotate")
+    before = fingerprint("shardner.annotate.job")
     change(package / "engine" / "stock.py")  # reached through worker and select
-    assert fingerprint("shardner.annotate") != before
+    assert fingerprint("shardner.annotate.job") != before
 
 
 def test_a_change_of_the_report_does_not_redo_the_annotation(package: Path) -> None:
-    rules = ("shardner.annotate", "shardner.split", "shardner.merge")
+    rules = ("shardner.annotate.job", "shardner.stages.split", "shardner.stages.merge")
     before = [fingerprint(rule) for rule in rules]
     report = fingerprint("shardner.report")
     change(package / "report" / "advice.py")

@@ -13,14 +13,14 @@ import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 from making import make_pipeline, make_texts
+from shardner.data.stopwatch import Stopwatch
 from shardner.engine.fused import FusedEngine
 from shardner.engine.fused import chunks as chunks_module
 from shardner.engine.fused.affixes import longest_at_end, needs_other_than_letters, spare_search
 from shardner.engine.fused.chunks import Chunks, UnreadableError
 from shardner.engine.fused.rules import read_rules
 from shardner.engine.fused.tokens import read_tokens
-from shardner.engine.zones import Zone
-from shardner.metrics import Stopwatch
+from shardner.engine.tokenization import Zone
 from spacy.tokenizer import Tokenizer
 
 ATTRIBUTES = ["ORTH", "NORM", "SHAPE", "SPACY", "IS_SPACE", "IS_PUNCT", "LENGTH"]

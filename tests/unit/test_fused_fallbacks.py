@@ -9,10 +9,10 @@ import spacy
 from fused_reference import compare
 from making import LABELS, make_texts, ner_model, randomise
 from shardner.config import EngineChoice
+from shardner.data.stopwatch import Stopwatch
 from shardner.engine.fused import FusedEngine, examine
 from shardner.engine.fused import engine as fused_engine
-from shardner.engine.select import select_engine
-from shardner.metrics import Stopwatch
+from shardner.engine.selection import select_engine
 from spacy.language import Language
 from spacy.pipeline import EntityRecognizer
 from spacy.tokens import Doc

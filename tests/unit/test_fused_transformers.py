@@ -12,15 +12,15 @@ import spacy
 from fused_reference import compare, fused_entities
 from making import WORDS, make_texts
 from making_transformers import WINDOW, transformer_pipeline
+from shardner.annotate.audit import audit
 from shardner.config import EngineChoice
-from shardner.engine.audit import audit
-from shardner.engine.by_length import has_padding
+from shardner.data.stopwatch import Stopwatch
 from shardner.engine.fused import FusedEngine, examine
-from shardner.engine.select import select_engine
+from shardner.engine.selection import select_engine
+from shardner.engine.sorted_by_length import has_padding
 from shardner.engine.stock import StockEngine
-from shardner.metrics import Stopwatch
 from shardner.model.pipeline import load_pipeline, prepare_pipeline, read_pipeline, write_pipeline
-from shardner.model.source import classify
+from shardner.parse.pipeline_source import classify
 
 pytest.importorskip(
     "spacy_curated_transformers", reason="needs the transformers extra: tools/setup.sh dev transformers"

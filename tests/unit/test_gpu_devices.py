@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from fake_gpus import GIB, card, settle, uuids, write_machine
+from shardner.data.schedulers import Scheduled, assigned_devices, find_scheduler
 from shardner.gpu.devices import find_gpus
-from shardner.gpu.scheduler import Scheduled, assigned_devices, find_scheduler
 
 FOUR = [card(number) for number in range(4)]
 SLICED = card(

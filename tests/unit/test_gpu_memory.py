@@ -13,16 +13,16 @@ import spacy
 from fake_gpus import GIB, card, settle, write_machine
 from making import ROOT, make_pipeline, make_texts
 from shardner.config import EngineChoice
+from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import Annotations
 from shardner.engine.fused import FusedEngine
-from shardner.engine.place import load_engine
+from shardner.engine.loading import load_engine
 from shardner.engine.stock import StockEngine
 from shardner.errors import DeviceError
 from shardner.gpu.halving import in_halves, is_out_of_memory
 from shardner.gpu.memory import CONTEXT_BYTES, LEAST_TOKENS, MOST_TOKENS, Share, fit_batch, share_out, weigh
-from shardner.metrics import Stopwatch
 from shardner.model.pipeline import Pipeline, pipeline_bytes, prepare_pipeline
-from shardner.model.source import classify
+from shardner.parse.pipeline_source import classify
 
 TEXTS = make_texts(120, seed=4)
 
@@ -155,7 +155,7 @@ def test_the_engines_need_nothing_that_spacy_does_not_bring() -> None:
     missing = ("polars", "snakemake", "jsonschema", "yaml", "filelock", "pynvml", "hypothesis")
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({missing}))\n"
-        "import shardner.engine.fused, shardner.engine.stock, shardner.engine.audit, shardner.gpu.memory\n"
+        "import shardner.engine.fused, shardner.engine.stock, shardner.annotate.audit, shardner.gpu.memory\n"
         "import shardner.gpu.nvml, shardner.model.components, making"
     )
     paths = os.pathsep.join(map(str, [ROOT / "workflow/scripts", ROOT / "tests"]))

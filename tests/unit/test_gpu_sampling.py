@@ -10,9 +10,9 @@ from fake_gpus import GIB, card, settle, write_machine
 from hypothesis import given
 from hypothesis import strategies as st
 from shardner.config import DeviceChoice
+from shardner.data.metrics import GpuUse
 from shardner.gpu.device import lease_device
 from shardner.gpu.sampling import sampled
-from shardner.metrics import GpuUse
 
 uses = st.builds(
     GpuUse, samples=st.integers(0, 99), utilisation_s=st.integers(0, 99), memory_peak_bytes=st.integers(0, 2**40)

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 import zstandard
 from making import make_texts, write_jsonl
-from shardner import heads
 from shardner.config import CorpusConfig, Unit, parse_config
-from shardner.heads import choose, spread, take_heads
+from shardner.corpus import samples as heads
+from shardner.corpus.samples import choose, spread, take_heads
 
 CORPUS = parse_config({}).corpus
 TEXTS = make_texts(2_000, seed=1)

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from shardner.data.job_files import read_job, write_job
+from shardner.data.manifest import InputFile, Manifest, ShardInfo, read_manifest, write_manifest
+from shardner.data.metrics import Job, Totals
+from shardner.data.tables import REJECTED, SHARD_DOCUMENTS, SHARD_ENTITIES, SHARD_REJECTED, ShardFiles
 from shardner.errors import MergeError
-from shardner.manifest import InputFile, Manifest, ShardInfo, read_manifest, write_manifest
-from shardner.merge import CorpusFiles, merge_shards
-from shardner.metrics import Job, Totals, read_job, write_job
-from shardner.records import REJECTED, SHARD_DOCUMENTS, SHARD_ENTITIES, SHARD_REJECTED, ShardFiles
+from shardner.stages.merge import CorpusFiles, merge_shards
 
 
 def shard(directory: Path, number: int, docs: list[int]) -> ShardFiles:

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shardner.metrics import GpuUse, Job, Phase, Stopwatch, Totals, Worker, add_up, measured_job, read_job, write_job
+from shardner.data.job_files import read_job, write_job
+from shardner.data.job_recording import measured_job
+from shardner.data.metrics import GpuUse, Job, Phase, Totals, Worker, add_up
+from shardner.data.stopwatch import Stopwatch
 
 counts = st.dictionaries(st.sampled_from(["ORG", "GPE", "PER"]), st.integers(1, 10**9))
 seconds = st.dictionaries(st.sampled_from([phase.value for phase in Phase]), st.integers(0, 10**6))

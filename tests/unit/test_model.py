@@ -15,7 +15,7 @@ from making import LABELS, make_pipeline, ner_model
 from shardner.errors import ModelError
 from shardner.model.components import select_components
 from shardner.model.pipeline import load_pipeline, prepare_pipeline, read_pipeline, write_pipeline
-from shardner.model.source import SourceKind, classify, source_files
+from shardner.parse.pipeline_source import SourceKind, classify, source_files
 from spacy.language import Language
 from spacy.tokens import Doc
 

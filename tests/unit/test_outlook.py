@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from shardner import outlook
 from shardner.config import parse_config
-from shardner.model.source import Source, SourceKind
-from shardner.outlook import Places, describe_outlook
+from shardner.parse import dry_run as outlook
+from shardner.parse.dry_run import Places, describe_outlook
+from shardner.parse.pipeline_source import Source, SourceKind
 
 SOURCE = Source(SourceKind.PACKAGE, "en_core_web_sm")
 

@@ -4,11 +4,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from shardner import overall
-from shardner.manifest import Manifest, ShardInfo, write_manifest
-from shardner.metrics import Job, Totals, write_job
-from shardner.overall import Overall, State, Watch, describe_state, next_interval_s
-from shardner.progress import Done, progress_path, write_done
+from shardner.data.job_files import write_job
+from shardner.data.manifest import Manifest, ShardInfo, write_manifest
+from shardner.data.metrics import Job, Totals
+from shardner.terminal import run_progress as overall
+from shardner.terminal.job_progress import Done, progress_path, write_done
+from shardner.terminal.run_progress import Overall, State, Watch, describe_state, next_interval_s
 
 CHARS = [1_000, 2_000, 3_000, 4_000]
 

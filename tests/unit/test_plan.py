@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from shardner.plan import CHARS_PER_S, MOST_SHARDS, START_UP_S, estimate_chars, plan_shards
+from shardner.parse.shard_plan import CHARS_PER_S, MOST_SHARDS, START_UP_S, estimate_chars, plan_shards
 
 
 def test_an_empty_corpus_is_one_shard() -> None:

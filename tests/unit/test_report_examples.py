@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 from report_fixture import Run, Shape, build_run
-from shardner.manifest import Manifest, ShardInfo
-from shardner.records import DOCUMENTS, ENTITIES, WINDOWS
+from shardner.data.manifest import Manifest, ShardInfo
+from shardner.data.tables import DOCUMENTS, ENTITIES, WINDOWS
 from shardner.report.examples import Example, choose_examples
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import polars as pl
 import pytest
 from report_fixture import MODEL, PROVENANCE, START_S, Run, Shape, build_run
-from shardner.metrics import GpuUse
+from shardner.data.metrics import GpuUse
 from shardner.report import Performance, load_performance, measure, write_report
 from shardner.report.hardware import find_hardware
-from shardner.report.performance import read_scores
+from shardner.report.measure import read_scores
 
 
 def measured(run: Run, **changes: Any) -> Performance:

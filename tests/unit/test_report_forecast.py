@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from report_fixture import MODEL, PROVENANCE, SCORES, Shape, build_run, shifted
-from shardner.plan import plan_shards
+from shardner.parse.shard_plan import plan_shards
 from shardner.report import Performance, load_performance, measure, write_report
 from shardner.report.forecast import Rates, choose_slots, extrapolate, model_wall
 

@@ -14,11 +14,11 @@ import altair as alt
 import polars as pl
 import pytest
 from report_fixture import Shape, build_run
-from shardner.metrics import GpuUse
+from shardner.data.metrics import GpuUse
 from shardner.report import write_report
+from shardner.report.nested_values import grow
 from shardner.report.page import FILES, list_versions
 from shardner.report.svg import draw
-from shardner.report.tree import grow
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 ATTACK = "</script><script>alert(1)</script><!--\u2028\x1b[31m"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from shardner.records import ENTITIES, REJECTED
-from shardner.report.tables import count_labels, find_frequent_entities, group_rejected
+from shardner.data.tables import ENTITIES, REJECTED
+from shardner.report.result_figures import count_labels, find_frequent_entities, group_rejected
 
 
 def write_entities(path: Path, pairs: list[tuple[str, str]]) -> Path:

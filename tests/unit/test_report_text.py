@@ -3,18 +3,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shardner.report.text import (
-    compact,
-    duration,
-    moment,
-    one_line,
-    percent,
-    plural,
-    rough_duration,
-    score,
-    show_controls,
-    size,
-)
+from shardner.terminal.numbers import compact, duration, moment, percent, plural, rough_duration, score, size
+from shardner.terminal.visible_text import one_line, show_controls
 
 
 def plain(text: str) -> str:

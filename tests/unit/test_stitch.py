@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from shardner.stitch import Window, stitch
+from shardner.stages.stitch import Window, stitch
 
 Spans = list[tuple[int, int]]
 

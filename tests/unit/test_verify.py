@@ -8,11 +8,11 @@ import in_process
 import polars as pl
 import pytest
 from making import make_pipeline, make_texts, write_jsonl
-from shardner import verify
 from shardner.errors import VerifyError
 from shardner.model.pipeline import Pipeline, load_pipeline, prepare_pipeline
-from shardner.model.source import classify
-from shardner.verify import (
+from shardner.parse.pipeline_source import classify
+from shardner.stages import verify
+from shardner.stages.verify import (
     Answer,
     Difference,
     Document,
@@ -44,7 +44,7 @@ def done(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     texts[LONG] = " ".join(make_texts(80, seed=3))
     corpus = write_jsonl(directory / "corpus.jsonl", texts)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("shardner.annotate.ProcessPoolExecutor", in_process.HereExecutor)
+        patch.setattr("shardner.annotate.job.ProcessPoolExecutor", in_process.HereExecutor)
         run = in_process.run(directory, corpus, pipeline, SHARDS, windows={"max_chars": 400})
     holders = pl.scan_parquet(
         [directory / f"{shard:05d}.parquet" for shard in range(SHARDS)], include_file_paths="shard"

@@ -24,7 +24,8 @@ from making import (
     write_config,
     write_jsonl,
 )
-from shardner.metrics import Job, read_job
+from shardner.data.job_files import read_job
+from shardner.data.metrics import Job
 
 TEXTS = make_texts(240, seed=8)
 #: Nothing else of the results is looked at, and each job takes seconds to start.

@@ -24,7 +24,7 @@ rule annotate_shard:
         mem_mb=get_memory_mb,
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.annotate"),
+        code=fingerprint("shardner.annotate.job"),
     message:
         "Annotating shard {wildcards.shard} with {threads} workers"
     script:

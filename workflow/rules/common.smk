@@ -8,15 +8,17 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(str(workflow.current_basedir), "..", "scripts").resolve()))
 
-from shardner.command import remember_command
 from shardner.config import complete, parse_config
-from shardner.corpus import check_files, check_remote, expand_files, is_remote
-from shardner.demo.corpus import DEMO_CORPUS_BYTES
+from shardner.corpus.files import expand_files
+from shardner.corpus.remote import check_remote, is_remote
+from shardner.demo.size import DEMO_CORPUS_BYTES
 from shardner.errors import ShardnerError
-from shardner.fingerprint import fingerprint
 from shardner.gpu.device import count_gpus, gpus_a_job
-from shardner.model.source import SourceKind, classify, prepares_here, source_files
-from shardner.plan import estimate_chars, plan_shards, refuse_patterns
+from shardner.parse.command_line import remember_command
+from shardner.parse.file_names import refuse_patterns
+from shardner.parse.fingerprint import fingerprint
+from shardner.parse.pipeline_source import SourceKind, classify, prepares_here, source_files
+from shardner.parse.shard_plan import estimate_chars, plan_shards
 
 DEMO = Path("resources/demo")
 
@@ -35,6 +37,8 @@ def get_plan():
             files = [(path, path.stat().st_size) for path in expand_files(parsed.corpus.files)]
             refuse_patterns([parsed.output.dir, Path(source.name), *(path for path, _ in files)])
             if workflow.is_main_process:
+                from shardner.corpus.check import check_files
+
                 check_files([path for path, _ in files], parsed.corpus)
     except ShardnerError as error:
         raise WorkflowError(str(error)) from None

@@ -26,7 +26,7 @@ rule merge_shards:
         mem_mb=growing(2_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.merge"),
+        code=fingerprint("shardner.stages.merge"),
         shards=COUNT,
     message:
         "Merging {params.shards} shards"

@@ -23,7 +23,7 @@ rule write_provenance:
         mem_mb=growing(1_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.provenance"),
+        code=fingerprint("shardner.stages.provenance"),
     message:
         "Writing {output.provenance}"
     script:

@@ -42,7 +42,7 @@ rule split_corpus:
         mem_mb=growing(2_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.split"),
+        code=fingerprint("shardner.stages.split"),
         corpus=SETTINGS["corpus"],
         windows=SETTINGS["windows"],
         shards=COUNT,

@@ -2,9 +2,9 @@
 
 from snakemake.settings.enums import Quietness
 
-from shardner.live import live_line
-from shardner.outlook import Places, describe_outlook
-from shardner.overall import Watch
+from shardner.terminal.live_line import live_line
+from shardner.parse.dry_run import Places, describe_outlook
+from shardner.terminal.run_progress import Watch
 
 if workflow.is_main_process and workflow.output_settings.dryrun:
     places = Places(GPUS > 0, get_local_workers(), get_jobs_at_once())
@@ -34,11 +34,11 @@ onsuccess:
 
         print_summary(load_performance(OUT / "performance.json"), Console(stderr=True), get_results(None)[:5])
     if "add_up_findings" in ran and (OUT / "verify.json").is_file():
-        from shardner.verify import describe_findings, read_findings
+        from shardner.stages.verify import describe_findings, read_findings
 
         logger.info(describe_findings(read_findings(OUT / "verify.json")))
     if "predict_run" in ran and (OUT / "estimate.json").is_file():
-        from shardner.estimate import describe_estimate, read_estimate
+        from shardner.stages.estimate import describe_estimate, read_estimate
 
         logger.info(describe_estimate(read_estimate(OUT / "estimate.json")))
 

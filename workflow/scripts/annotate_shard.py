@@ -7,10 +7,10 @@ from adapter import job_log
 # workers import this file again, under another name
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
-        from shardner.annotate import annotate_shard
+        from shardner.annotate.job import annotate_shard
         from shardner.config import parse_config
+        from shardner.data.tables import ShardFiles, shard_path
         from shardner.model.pipeline import read_pipeline
-        from shardner.records import ShardFiles, shard_path
 
         shard = int(snakemake.wildcards.shard)
         annotate_shard(

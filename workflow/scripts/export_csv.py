@@ -5,6 +5,6 @@ from pathlib import Path
 from adapter import job_log
 
 with job_log(snakemake.log[0]):
-    from shardner.export import export_entities_csv
+    from shardner.stages.export import export_entities_csv
 
     export_entities_csv(Path(snakemake.input.entities), Path(snakemake.output.csv))

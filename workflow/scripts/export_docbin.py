@@ -5,8 +5,8 @@ from pathlib import Path
 from adapter import job_log
 
 with job_log(snakemake.log[0]):
-    from shardner.export import export_shard_docbin
     from shardner.model.pipeline import read_pipeline
+    from shardner.stages.export import export_shard_docbin
 
     given = snakemake.input
     export_shard_docbin(

@@ -5,7 +5,7 @@ from pathlib import Path
 from adapter import job_log
 
 with job_log(snakemake.log[0]):
-    from shardner.export import export_documents_jsonl
+    from shardner.stages.export import export_documents_jsonl
 
     documents, entities = Path(snakemake.input.documents), Path(snakemake.input.entities)
     export_documents_jsonl(documents, entities, Path(snakemake.output.jsonl))

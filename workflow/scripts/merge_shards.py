@@ -5,11 +5,11 @@ from pathlib import Path
 from adapter import job_log
 
 with job_log(snakemake.log[0]):
-    from shardner.manifest import read_manifest
-    from shardner.merge import CorpusFiles, merge_shards, name_run
-    from shardner.metrics import measured_job
+    from shardner.data.job_recording import measured_job
+    from shardner.data.manifest import read_manifest
+    from shardner.data.tables import ShardFiles
     from shardner.model.pipeline import read_pipeline
-    from shardner.records import ShardFiles
+    from shardner.stages.merge import CorpusFiles, merge_shards, name_run
 
     given, results = snakemake.input, snakemake.output
     with measured_job(Path(results.job), snakemake.rule, mem_mb=snakemake.resources.get("mem_mb")) as notes:

@@ -5,9 +5,9 @@ from pathlib import Path
 from adapter import job_log
 
 with job_log(snakemake.log[0]):
-    from shardner.metrics import measured_job
+    from shardner.data.job_recording import measured_job
     from shardner.model.pipeline import prepare_pipeline, write_pipeline
-    from shardner.model.source import classify
+    from shardner.parse.pipeline_source import classify
 
     with measured_job(Path(snakemake.output.job), snakemake.rule, mem_mb=snakemake.resources.get("mem_mb")):
         demo = Path(snakemake.input.demo[0]) if snakemake.input.demo else None

@@ -7,11 +7,11 @@ from adapter import job_log
 
 with job_log(snakemake.log[0]):
     import polars as pl
+    from shardner.data.job_files import read_job
+    from shardner.data.manifest import read_manifest
+    from shardner.data.tables import shard_path
     from shardner.demo.score import score_entities
-    from shardner.manifest import read_manifest
-    from shardner.metrics import read_job
     from shardner.model.pipeline import describe_pipeline, read_pipeline
-    from shardner.records import shard_path
     from shardner.report import write_report
 
     given, results = snakemake.input, snakemake.output

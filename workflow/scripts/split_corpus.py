@@ -6,9 +6,9 @@ from adapter import job_log
 
 with job_log(snakemake.log[0]):
     from shardner.config import parse_config
-    from shardner.metrics import measured_job
-    from shardner.records import shard_path
-    from shardner.split import split_corpus
+    from shardner.data.job_recording import measured_job
+    from shardner.data.tables import shard_path
+    from shardner.stages.split import split_corpus
 
     config = parse_config({"corpus": snakemake.params.corpus, "windows": snakemake.params.windows})
     with measured_job(Path(snakemake.output.job), snakemake.rule, mem_mb=snakemake.resources.get("mem_mb")):

@@ -6,7 +6,7 @@ from adapter import job_log
 
 with job_log(snakemake.log[0]):
     from shardner.model.pipeline import read_pipeline
-    from shardner.verify import verify_shard, write_findings
+    from shardner.stages.verify import verify_shard, write_findings
 
     given = snakemake.input
     findings = verify_shard(

@@ -7,11 +7,11 @@ from adapter import job_log
 
 with job_log(snakemake.log[0]):
     from shardner.config import complete
-    from shardner.files import write_text_atomically
-    from shardner.manifest import read_manifest
-    from shardner.metrics import read_job
+    from shardner.data.files import write_text_atomically
+    from shardner.data.job_files import read_job
+    from shardner.data.manifest import read_manifest
     from shardner.model.pipeline import read_pipeline
-    from shardner.provenance import describe_run
+    from shardner.stages.provenance import describe_run
 
     given = snakemake.input
     manifest, pipeline = read_manifest(Path(given.manifest)), read_pipeline(Path(given.pipeline))

@@ -21,7 +21,7 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[3] / "workflow" / "scripts")]
 
 import polars as pl
-from shardner.engine.audit import NEAR_TIE
+from shardner.annotate.audit import NEAR_TIE
 
 KEY = ["doc", "start", "end", "text", "label"]
 #: More differences than these are not looked at one by one: they are no near-ties.
@@ -125,7 +125,7 @@ def make_gap(model: Path, corpus: Path) -> Gap:
 
     def find_gap(doc: int, theirs: Sequence[Entity], ours: Sequence[Entity]) -> float:
         import spacy
-        from shardner.engine.gaps import first_gap
+        from shardner.annotate.near_ties import first_gap
 
         if not loaded:
             nlp = spacy.load(model)

@@ -19,6 +19,12 @@ from jsonschema.exceptions import ValidationError
 
 from shardner.errors import ConfigError
 
+#: Columns that documents.parquet or a shard has anyway; `data.tables` is not imported for them, for it takes Polars.
+RESERVED_COLUMNS = frozenset(
+    ("candidates", "chars", "doc", "entities", "file", "id", "row", "shard", "start", "text", "tokens", "window",
+     "windows")
+)  # fmt: skip
+
 SCHEMA_PATH = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 
 Auto = Literal["auto"]
@@ -182,11 +188,8 @@ def parse_config(settings: Mapping[str, Any]) -> Config:
 
 
 def _refuse_contradictions(corpus: CorpusConfig) -> None:
-    from shardner.records import SHARD_DOCUMENTS, WINDOWS
-
-    reserved = {*SHARD_DOCUMENTS, *WINDOWS}
     for column in corpus.keep:
-        if column in reserved:
+        if column in RESERVED_COLUMNS:
             raise ConfigError(
                 f"corpus.keep: {column!r} is the name of a column that documents.parquet or a shard has anyway; "
                 f"rename the column in the input, or leave it out of corpus.keep"

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import polars as pl
 
-from shardner.records import RAW_BYTES, RECORDS, REJECTED, escape_raw
+from shardner.data.tables import RAW_BYTES, RECORDS, REJECTED, escape_raw
 
 #: A batch ends with the record that reaches one of these.
 BATCH_ROWS = 1 << 14

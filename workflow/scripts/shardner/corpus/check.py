@@ -7,8 +7,8 @@ from pathlib import Path
 
 from shardner.config import CorpusConfig
 from shardner.corpus import delimited, jsonl, parquet
-from shardner.corpus.columns import corpus_line, missing_column
 from shardner.corpus.files import Compression, Format, Layout, detect_format, show_path
+from shardner.corpus.missing_columns import corpus_line, missing_column
 from shardner.corpus.streams import Head, open_stream, read_lines
 from shardner.errors import CorpusError
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from shardner.config import CorpusConfig
 from shardner.corpus import streams
 from shardner.corpus.batch import BadRecord, Builder, invalid_utf8, too_long
-from shardner.corpus.columns import missing_column
 from shardner.corpus.files import Layout, show_path
-from shardner.corpus.keep import STRING
+from shardner.corpus.kept_columns import STRING
+from shardner.corpus.missing_columns import missing_column
 from shardner.corpus.streams import Line
 from shardner.errors import CorpusError
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from shardner.config import CorpusConfig
 from shardner.corpus import streams
 from shardner.corpus.batch import BadRecord, Builder, invalid_utf8, too_long
-from shardner.corpus.keep import json_value
+from shardner.corpus.kept_columns import json_value
 from shardner.corpus.streams import Line
 
 _WHITESPACE = " \t\r\n"

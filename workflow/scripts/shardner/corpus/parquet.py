@@ -15,11 +15,11 @@ from polars.exceptions import PanicException, PolarsError
 from shardner.config import CorpusConfig
 from shardner.corpus import batch as bounds
 from shardner.corpus.batch import Batch, Draft
-from shardner.corpus.columns import missing_column
 from shardner.corpus.files import show_path
-from shardner.corpus.keep import NATIVE, STRING
+from shardner.corpus.kept_columns import NATIVE, STRING
+from shardner.corpus.missing_columns import missing_column
+from shardner.data.tables import RAW_BYTES, RECORDS, REJECTED, escape_raw
 from shardner.errors import CorpusError
-from shardner.records import RAW_BYTES, RECORDS, REJECTED, escape_raw
 
 #: How many rows are read first, when nothing is known of how long the texts are; then at most so many times more.
 FIRST_ROWS = 64

@@ -15,12 +15,12 @@ from shardner.config import CorpusConfig, OnBadRecord, Unit
 from shardner.corpus import delimited, jsonl, parquet, text
 from shardner.corpus.batch import Batch, Builder, Draft, Slice
 from shardner.corpus.check import refuse_columns_of_text
-from shardner.corpus.columns import corpus_line
 from shardner.corpus.files import Layout, detect_format, show_path
-from shardner.corpus.ids import SeenIds
+from shardner.corpus.missing_columns import corpus_line
+from shardner.corpus.seen_ids import SeenIds
 from shardner.corpus.streams import open_stream, read_lines
+from shardner.data.tables import REJECTED, escape_raw
 from shardner.errors import CorpusError
-from shardner.records import REJECTED, escape_raw
 
 #: A window's length where none is given.
 WINDOW_CHARS = 500_000

@@ -16,8 +16,8 @@ from typing import BinaryIO, NamedTuple, Protocol
 import zstandard
 
 from shardner.corpus.files import Compression, show_path
+from shardner.data.tables import RAW_BYTES
 from shardner.errors import CorpusError
-from shardner.records import RAW_BYTES
 
 #: A longer record is rejected; it is read past in pieces.
 MAX_RECORD_BYTES = 512 << 20

@@ -11,9 +11,9 @@ from typing import BinaryIO
 from shardner.corpus import streams
 from shardner.corpus.batch import BadRecord, Builder, Slice, invalid_utf8, too_long
 from shardner.corpus.streams import Line
-from shardner.cuts import cut_windows
+from shardner.corpus.window_cuts import cut_windows
+from shardner.data.tables import RAW_BYTES
 from shardner.errors import CorpusError
-from shardner.records import RAW_BYTES
 
 Opener = Callable[[], AbstractContextManager[BinaryIO]]
 

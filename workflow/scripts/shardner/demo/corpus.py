@@ -10,13 +10,10 @@ from pathlib import Path
 
 import polars as pl
 
+from shardner.data.files import atomic_path
 from shardner.demo.generate import Document, generate_document, render
 from shardner.demo.lexicon import Part, Vocabulary, vocabulary
 from shardner.demo.templates import Domain
-from shardner.files import atomic_path
-
-#: About the size of the corpus file, for a plan made before it exists.
-DEMO_CORPUS_BYTES = 3_800_000
 
 #: How many good documents of each kind the corpus has, besides repeats, long ones and those below.
 _COUNTS = {

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shardner.data.metrics import Phase
+from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import Annotations
-from shardner.engine.zones import Tokenization, Zone
+from shardner.engine.tokenization import Tokenization, Zone
 from shardner.gpu.halving import in_halves, is_out_of_memory
-from shardner.metrics import Phase, Stopwatch
 
 if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
-    from shardner.engine.zones import Batch
+    from shardner.engine.tokenization import Batch
 
 log = logging.getLogger(__name__)
 

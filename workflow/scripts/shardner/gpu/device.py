@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shardner.config import DeviceChoice
+from shardner.data.schedulers import Scheduled, find_scheduler
 from shardner.errors import DeviceError
 from shardner.gpu.devices import Found, Gpu, find_gpus
 from shardner.gpu.lease import DevicesGoneError, lease_one
 from shardner.gpu.runtime import find_cupy_problem, try_cupy
-from shardner.gpu.scheduler import Scheduled, find_scheduler
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ class Device:
     gpu: Gpu | None = None
     driver: str | None = None
     cuda: str | None = None
+    present: int | None = None  # GPUs that this job could have been given
 
     @property
     def cuda_visible_devices(self) -> str | None:
@@ -110,6 +111,7 @@ def _take(found: Found, stack: ExitStack) -> Device | str:
         gpu=gpu,
         driver=found.driver,
         cuda=found.cuda_text,
+        present=len(found.gpus),
     )
 
 

@@ -13,8 +13,8 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from shardner.data.schedulers import assigned_devices
 from shardner.gpu.nvml import Card, Nvml, NvmlError, open_nvml
-from shardner.gpu.scheduler import assigned_devices
 
 log = logging.getLogger(__name__)
 

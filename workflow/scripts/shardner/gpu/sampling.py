@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from shardner.data.metrics import GpuUse
 from shardner.gpu.device import Device
 from shardner.gpu.nvml import Handle, Nvml, NvmlError, open_nvml
-from shardner.metrics import GpuUse
 
 log = logging.getLogger(__name__)
 

@@ -13,20 +13,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from shardner.data.files import write_text_atomically
 from shardner.errors import ModelError
-from shardner.files import write_text_atomically
 from shardner.model.components import select_components
-from shardner.model.source import (
-    Source,
-    SourceKind,
-    checksum,
-    download_package,
-    fetch_wheel,
-    package_directory,
-    source_files,
-    unpack_wheel,
-)
+from shardner.model.fetch import checksum, download_package, fetch_wheel, unpack_wheel
 from shardner.model.without_torch import import_spacy
+from shardner.parse.pipeline_source import Source, SourceKind, package_directory, source_files
 
 if TYPE_CHECKING:
     from spacy.language import Language

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shardner.files import write_text_atomically
-from shardner.manifest import Manifest
-from shardner.metrics import Job
+from shardner.data.files import write_text_atomically
+from shardner.data.manifest import Manifest
+from shardner.data.metrics import Job
 from shardner.report.examples import choose_examples
 from shardner.report.figures import Performance
+from shardner.report.measure import measure
 from shardner.report.page import render
-from shardner.report.performance import measure
-from shardner.report.store import load_performance, write_performance
+from shardner.report.performance_file import load_performance, write_performance
 from shardner.report.summary import print_summary
 
 __all__ = ["Performance", "load_performance", "measure", "print_summary", "write_report"]

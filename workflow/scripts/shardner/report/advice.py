@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from shardner.report.figures import Advice, Performance
-from shardner.report.text import count, duration, percent, plural, size
+from shardner.terminal.numbers import count, duration, percent, plural, size
 
 #: Below this many seconds of annotating, nothing is gained by tuning.
 SMALL_S = 60.0

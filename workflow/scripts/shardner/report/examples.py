@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from shardner.manifest import Manifest
+from shardner.data.manifest import Manifest
 
 #: How many excerpts are shown, and how long they are, in code points.
 EXCERPTS = 5

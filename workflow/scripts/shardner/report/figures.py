@@ -1,4 +1,4 @@
-"""The figures of a run, as dataclasses; `shardner.report.store` writes them. Units are in the names.
+"""The figures of a run, as dataclasses; `shardner.report.performance_file` writes them. Units are in the names.
 
 Unless a field says otherwise, offsets and wall times leave out pauses (see `shardner.report.clock`), and shares are
 fractions between 0 and 1.

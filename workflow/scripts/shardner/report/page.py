@@ -19,14 +19,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from shardner.report import text
 from shardner.report.examples import Example
 from shardner.report.figures import Performance, RuleFigure, ShardFigure
+from shardner.report.nested_values import grow
 from shardner.report.plot_timeline import plot_timeline
 from shardner.report.plots import MOST_SHARDS as MOST_BARS
 from shardner.report.plots import plot_phases, plot_shards
 from shardner.report.timeline import ANNOTATE
-from shardner.report.tree import grow
+from shardner.terminal import numbers
+from shardner.terminal.visible_text import one_line, show_controls
 
 HERE = Path(__file__).parent
 
@@ -76,12 +77,12 @@ CONTENTS = {
 
 #: How the spread of a figure is called, and how its numbers are written.
 SPREADS = {
-    "elapsed_s": ("Time", text.duration),
-    "start_up_s": ("Until ready", text.duration),
-    "chars": ("Characters", text.compact),
-    "tokens_per_s": ("Tokens a second", text.compact),
-    "peak_rss_bytes": ("Memory", text.size),
-    "peak_device_bytes": ("Memory of the device", text.size),
+    "elapsed_s": ("Time", numbers.duration),
+    "start_up_s": ("Until ready", numbers.duration),
+    "chars": ("Characters", numbers.compact),
+    "tokens_per_s": ("Tokens a second", numbers.compact),
+    "peak_rss_bytes": ("Memory", numbers.size),
+    "peak_device_bytes": ("Memory of the device", numbers.size),
 }
 
 
@@ -109,7 +110,7 @@ def render(performance: Performance, examples: Sequence[Example], provenance: Ma
         script=Markup(script),  # likewise
         script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         contents=_list_contents(performance),
-        written=text.moment(datetime.now(UTC).timestamp()),
+        written=numbers.moment(datetime.now(UTC).timestamp()),
         stages=_list_stages(performance),
         phases=PHASES,
         timeline=plot_timeline(performance),
@@ -149,16 +150,16 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     for function in (
-        text.count,
-        text.compact,
-        text.percent,
-        text.duration,
-        text.size,
-        text.plural,
-        text.score,
-        text.moment,
-        text.rough_duration,
-        text.one_line,
+        numbers.count,
+        numbers.compact,
+        numbers.percent,
+        numbers.duration,
+        numbers.size,
+        numbers.plural,
+        numbers.score,
+        numbers.moment,
+        numbers.rough_duration,
+        one_line,
     ):
         environment.filters[function.__name__] = function
     return environment
@@ -166,7 +167,7 @@ def _environment() -> Environment:
 
 def _make_visible(value: object) -> object:
     """Show control characters in everything that the template writes."""
-    return text.show_controls(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return show_controls(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _sum_lanes(performance: Performance) -> list[Lane]:

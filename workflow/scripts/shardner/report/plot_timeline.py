@@ -9,8 +9,8 @@ import polars as pl
 
 from shardner.report.figures import Performance, TimelineRow
 from shardner.report.plots import Plot, axis_unit, both, colour, width
-from shardner.report.text import duration
 from shardner.report.timeline import ANNOTATE
+from shardner.terminal.numbers import duration
 
 #: More lanes or bars than these are summed up.
 MOST_LANES, MOST_BARS = 40, 600

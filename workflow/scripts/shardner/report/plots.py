@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from shardner.report.figures import Performance, ShardFigure
 from shardner.report.svg import draw
-from shardner.report.text import count, duration
+from shardner.terminal.numbers import count, duration
 
 WIDE, NARROW = 936, 336
 #: More shards than these are counted by time instead.

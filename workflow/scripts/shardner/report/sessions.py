@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shardner.metrics import Job
+from shardner.data.metrics import Job
 from shardner.report.clock import PAUSE_S
 from shardner.report.figures import Session
 from shardner.report.timeline import ANNOTATE

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from shardner.report.figures import Performance
 from shardner.report.forecast import Forecast
-from shardner.report.text import compact, count, duration, one_line, percent, plural, rough_duration, score
+from shardner.terminal.numbers import compact, count, duration, percent, plural, rough_duration, score
+from shardner.terminal.visible_text import one_line
 
 _LABELS, _ADVICE = 6, 2
 

@@ -15,7 +15,7 @@ import altair as alt
 import vl_convert
 from markupsafe import Markup, escape
 
-from shardner.report.text import show_controls
+from shardner.terminal.visible_text import show_controls
 
 _THEME = {
     "background": "transparent",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shardner.metrics import GpuUse, Job, Phase, Worker
+from shardner.data.metrics import GpuUse, Job, Phase, Worker
 from shardner.report.clock import Clock, assign_slots, covered_s
 from shardner.report.figures import DeviceFigure, TimelineRow
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
-    from shardner.engine.zones import Zone
+    from shardner.engine.tokenization import Zone
 
 Number = TypeVar("Number", bound=np.generic)
 

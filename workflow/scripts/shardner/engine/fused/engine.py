@@ -12,30 +12,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from shardner.data.metrics import Phase
+from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import Annotations, UInt32s
 from shardner.engine.fused.arrays import Array, HostInts, Module, to_device
 from shardner.engine.fused.blas import FasterProducts
 from shardner.engine.fused.chunks import LEXEMES, Chunks, UnreadableError
 from shardner.engine.fused.decode import Barriers, Spans, decode, find_candidates
+from shardner.engine.fused.document_pieces import Candidates, Piece, known_tokens, no_candidates, select_core
 from shardner.engine.fused.encode import Encoder
 from shardner.engine.fused.layers import unchain
-from shardner.engine.fused.piece import Candidates, Piece, known_tokens, no_candidates, select_core
 from shardner.engine.fused.rules import read_rules
 from shardner.engine.fused.scorer import Scorer
 from shardner.engine.fused.sentences import must_close, plain_tokens, sentence_starts, terminal_keys
 from shardner.engine.fused.support import make_plan
 from shardner.engine.fused.tokens import Tokens, compute_only, read_tokens
 from shardner.engine.stock import Columns, annotate_singly, columns_of, describe, run_pipes
-from shardner.engine.zones import Tokenization, Zone
+from shardner.engine.tokenization import Tokenization, Zone
 from shardner.errors import DeviceError
 from shardner.gpu.halving import in_halves, is_out_of_memory
-from shardner.metrics import Phase, Stopwatch
 
 if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
-    from shardner.engine.zones import Batch
+    from shardner.engine.tokenization import Batch
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""One annotate job: its blocks and workers, windows of long documents, the audit, and the tables that it writes."""

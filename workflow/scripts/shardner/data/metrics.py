@@ -1,0 +1,175 @@
+"""What a job measured about itself, as JSON on disk, and how such measurements add up.
+
+Every job of the workflow, whatever its rule, leaves one `Job` record. `Totals` of jobs and workers add
+associatively, so the report is a sum over files, those of earlier, interrupted runs included.
+
+Times of day are Unix seconds (so that jobs on several hosts share an axis); durations come from a monotonic clock.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Phase(StrEnum):
+    """Where the time of an annotate job goes. Seconds of all workers add up."""
+
+    START_UP = "start_up"  # the interpreter and imports, until a worker is ready to load the model
+    LOAD = "load"  # the pipeline, from disk to memory and to the device
+    READ = "read"
+    TOKENIZE = "tokenize"
+    ENCODE = "encode"  # tokens to vectors, and the components before the recogniser
+    DECODE = "decode"  # vectors to entities
+    RECOGNISE = "recognise"  # components that spaCy runs: all of them in the stock engine
+    AUDIT = "audit"  # annotating a sample again with stock spaCy
+    WRITE = "write"
+    IDLE = "idle"  # a worker waits for its next block, or for the others to finish
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts and seconds that add; peaks that take the maximum."""
+
+    documents: int = 0
+    windows: int = 0
+    chars: int = 0
+    tokens: int = 0
+    entities: int = 0  # of a long document about: which of its candidates are entities is known to the merge
+    rows: int = 0  # of the table of entities: those and candidates
+    rejected: int = 0
+    audited: int = 0  # documents annotated again with stock spaCy
+    identical: int = 0  # of those, with the same entities
+    near_ties: int = 0  # of those, with entities that differ within rounding
+    reused: int = 0  # documents whose text had been annotated before, so that its entities were reused
+    labels: Mapping[str, int] = field(default_factory=dict)  # entities by label
+    seconds: Mapping[str, float] = field(default_factory=dict)  # by `Phase`, summed over workers
+    peak_rss_bytes: int = 0  # of the largest single process
+    peak_device_bytes: int = 0
+
+    def __add__(self, other: Totals) -> Totals:
+        """Return the totals of both."""
+        return Totals(
+            documents=self.documents + other.documents,
+            windows=self.windows + other.windows,
+            chars=self.chars + other.chars,
+            tokens=self.tokens + other.tokens,
+            entities=self.entities + other.entities,
+            rows=self.rows + other.rows,
+            rejected=self.rejected + other.rejected,
+            audited=self.audited + other.audited,
+            identical=self.identical + other.identical,
+            near_ties=self.near_ties + other.near_ties,
+            reused=self.reused + other.reused,
+            labels=_add_by_key(self.labels, other.labels),
+            seconds=_add_by_key(self.seconds, other.seconds),
+            peak_rss_bytes=max(self.peak_rss_bytes, other.peak_rss_bytes),
+            peak_device_bytes=max(self.peak_device_bytes, other.peak_device_bytes),
+        )
+
+
+def _add_by_key(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: left.get(key, 0) + right.get(key, 0) for key in sorted({*left, *right})}
+
+
+@dataclass(frozen=True, slots=True)
+class GpuUse:
+    """What a GPU did while jobs had it, as sums over time; what it does not report counts as not measured."""
+
+    samples: int = 0
+    utilisation_s: float = 0.0  # seconds in which kernels ran, of those measured
+    utilisation_measured_s: float = 0.0
+    memory_byte_s: float = 0.0  # bytes in use, by whomever, times seconds
+    memory_measured_s: float = 0.0
+    memory_peak_bytes: int = 0
+    power_j: float = 0.0  # watts times seconds
+    power_measured_s: float = 0.0
+    energy_j: float = 0.0  # by the card's own counter
+    energy_jobs: int = 0  # jobs in which it had one
+
+    def __add__(self, other: GpuUse) -> GpuUse:
+        """Return the sums over both."""
+        names = [each.name for each in dataclasses.fields(self)]
+        sums = {name: getattr(self, name) + getattr(other, name) for name in names}
+        peak_bytes = max(self.memory_peak_bytes, other.memory_peak_bytes)
+        return GpuUse(**{**sums, "memory_peak_bytes": peak_bytes})
+
+
+@dataclass(frozen=True, slots=True)
+class Joins:
+    """How the windows of long documents were put together: what the merge adds to its record."""
+
+    documents: int = 0  # that had more than one window
+    joins: int = 0  # cuts at which two windows met
+    by_margins: int = 0  # of those, where entities of both sides were compared, for want of candidates
+    unsure: int = 0  # places near which entities may differ from those of the uncut document
+    shown: tuple[tuple[int, int], ...] = ()  # the first of them: document and character
+
+
+#: Places that a record shows.
+SHOWN_PLACES = 1_000
+
+
+def unsure_joins(places: Iterable[tuple[int, int]]) -> Joins:
+    """Return a record of nothing but places where windows could not be put together for sure."""
+    distinct = sorted(set(places))
+    return Joins(unsure=len(distinct), shown=tuple(distinct[:SHOWN_PLACES]))
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One process of an annotate job: when it lived, and what it did."""
+
+    worker: int  # 0, 1, 2 … within the job
+    pid: int
+    started_at_s: float  # Unix time
+    ready_at_s: float  # model loaded
+    ended_at_s: float
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job of the workflow."""
+
+    rule: str
+    shard: int | None
+    host: str
+    device: str  # its name; a GPU has a `device_uuid` besides
+    device_uuid: str | None
+    cuda_visible_devices: str | None
+    threads: int
+    engine: str | None  # which engine annotated, and why that one
+    engine_reason: str | None
+    started_at_s: float  # Unix time
+    ended_at_s: float
+    totals: Totals
+    workers: tuple[Worker, ...] = ()
+    waited_s: float = 0.0  # for a device, before it started
+    device_number: int | None = None  # of the GPU, or of the card that it is a slice of, as nvidia-smi counts
+    device_memory_bytes: int | None = None
+    devices_present: int | None = None  # GPUs that the job could have been given, this one among them
+    driver: str | None = None  # of the GPU, and the newest CUDA that it runs
+    cuda: str | None = None
+    scheduler: str | None = None  # slurm, lsf, pbs or kubernetes
+    job_id: str | None = None  # the scheduler's, of the attempt that succeeded
+    gpu_use: GpuUse | None = None
+    joins: Joins = field(default_factory=Joins)  # of an annotate job, only what was unsure in its windows
+    memory_bytes: int = 0  # of all its processes: their peaks, added up
+    requested_memory_bytes: int | None = None  # what Snakemake asked a scheduler for, or would have
+
+    @property
+    def elapsed_s(self) -> float:
+        """Wall time of the job."""
+        return self.ended_at_s - self.started_at_s
+
+
+def add_up(totals: Iterable[Totals]) -> Totals:
+    """Return the sum, `Totals()` for none."""
+    result = Totals()
+    for each in totals:
+        result = result + each
+    return result

@@ -1,0 +1,98 @@
+"""Where a pipeline is loaded and its engine computes: on the CPU, on the GPU, or each part where it is faster."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from shardner.config import EngineChoice
+from shardner.data.stopwatch import Stopwatch
+from shardner.engine.fused import examine
+from shardner.engine.selection import Selected, select_engine
+from shardner.engine.stock import describe
+from shardner.errors import DeviceError
+from shardner.gpu.memory import Share, fit_batch, weigh
+from shardner.model.pipeline import Pipeline, load_pipeline
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+log = logging.getLogger(__name__)
+
+#: Annotated once before anything is measured: kernels are compiled and libraries loaded at their first use.
+WARM_UP = [
+    "Ada Lovelace, born in London on 10 December 1815, wrote to Charles Babbage.\nShe paid £1,200 for it.",
+    "On Tuesday the board of Analytical Engines Ltd. met in Zürich, Switzerland.",
+]
+
+
+def load_engine(
+    pipeline: Pipeline, choice: EngineChoice, batch_tokens: int | None, share: Share | None
+) -> tuple[Language, Selected]:
+    """Load a pipeline and the engine for it; `share` is what this process has of a GPU, None on the CPU.
+
+    Where the fused engine computes all that takes time, the pipeline stays on the CPU: its embedding layers compute
+    the rows of words not met before, which go up once, and everything else runs over CuPy. Any other pipeline is
+    loaded onto the GPU as spaCy does it.
+
+    Raises:
+        ModelError: the pipeline cannot be loaded.
+        ConfigError: the fused engine was asked for and cannot annotate with this pipeline.
+        DeviceError: the GPU cannot be used.
+    """
+    nlp = load_pipeline(pipeline)
+    if share is None:
+        return nlp, select_engine(nlp, choice, batch_tokens)
+    if choice is not EngineChoice.SPACY and examine(nlp).computes_all:
+        xp = use_cupy(share)
+    else:
+        use_spacy_on_gpu(share, with_torch=_find_weight(nlp)[1] is None)
+        nlp, xp = load_pipeline(pipeline), None
+    tokens = batch_tokens or fit_batch(*_find_weight(nlp), share)
+    log.info("batches of up to %d tokens on the GPU", tokens)
+    selected = select_engine(nlp, choice, tokens, xp)
+    selected.engine.annotate(WARM_UP, Stopwatch())
+    return nlp, selected
+
+
+def _find_weight(nlp: Language) -> tuple[int, int | None]:
+    models: list[Any] = [getattr(pipe, "model", None) for _, pipe in nlp.pipeline]
+    return weigh([model for model in models if hasattr(model, "walk")])
+
+
+def use_cupy(share: Share) -> Any:
+    """Return the module ``cupy``, with no more memory than this process's share.
+
+    Raises:
+        DeviceError: it cannot be imported, or finds no device.
+    """
+    try:
+        import cupy  # type: ignore[import-not-found, unused-ignore]
+
+        cupy.cuda.runtime.getDeviceCount()
+        cupy.get_default_memory_pool().set_limit(size=share.limit_bytes)
+    except Exception as error:  # whatever a library that does not fit the driver raises
+        raise DeviceError(f"CuPy cannot use the job's GPU: {describe(error)}; see docs/gpu.md") from error
+    return cupy
+
+
+def use_spacy_on_gpu(share: Share, *, with_torch: bool) -> None:
+    """Make spaCy load pipelines onto the GPU; `with_torch`: CuPy takes its memory from torch's pool.
+
+    Raises:
+        DeviceError: spaCy cannot use the GPU.
+    """
+    from thinc.api import require_gpu as use_gpu
+    from thinc.api import set_gpu_allocator
+
+    use_cupy(share)
+    try:
+        use_gpu()
+        if with_torch:
+            import torch  # type: ignore[import-not-found, unused-ignore]
+
+            # two pools would each keep from the other what it does not need
+            set_gpu_allocator("pytorch")
+            torch.cuda.set_per_process_memory_fraction(min(share.limit_bytes / share.total_bytes, 1.0))
+    except Exception as error:
+        raise DeviceError(f"spaCy cannot use the job's GPU: {describe(error)}; see docs/gpu.md") from error

@@ -1,0 +1,53 @@
+"""Which engine annotates with a pipeline, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from shardner.config import EngineChoice
+from shardner.engine.annotations import Engine
+from shardner.engine.fused import FusedEngine, examine
+from shardner.engine.sorted_by_length import ByLength, has_padding, padded_batch_tokens
+from shardner.engine.stock import StockEngine
+from shardner.errors import ConfigError
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """An engine over a pipeline, its name, and why it was chosen."""
+
+    engine: Engine
+    name: EngineChoice
+    reason: str
+
+
+def select_engine(nlp: Language, choice: EngineChoice, batch_tokens: int | None, xp: Any = None) -> Selected:
+    """Return the engine for a loaded pipeline: the one asked for, or the fastest that is exact.
+
+    `xp`, ``numpy`` or ``cupy``, is where the fused engine computes; None: where the pipeline lies.
+
+    Raises:
+        ConfigError: the fused engine was asked for and cannot annotate with this pipeline.
+    """
+    if not has_padding(nlp):
+        return _select(nlp, choice, batch_tokens, xp)
+    selected = _select(nlp, choice, batch_tokens or padded_batch_tokens(), xp)
+    return replace(selected, engine=ByLength(selected.engine))
+
+
+def _select(nlp: Language, choice: EngineChoice, batch_tokens: int | None, xp: Any) -> Selected:
+    if choice is EngineChoice.SPACY:
+        return Selected(StockEngine(nlp, batch_tokens), EngineChoice.SPACY, "ner.engine: spacy")
+    support = examine(nlp)
+    if support.fused:
+        return Selected(FusedEngine(nlp, batch_tokens, xp), EngineChoice.FUSED, support.reason)
+    if choice is EngineChoice.FUSED:
+        raise ConfigError(
+            f"ner.engine: the fused engine cannot annotate with this pipeline ({support.reason}); "
+            f"write:   ner: {{engine: auto}}"
+        )
+    return Selected(StockEngine(nlp, batch_tokens), EngineChoice.SPACY, f"not fused: {support.reason}")

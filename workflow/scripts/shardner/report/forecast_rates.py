@@ -1,0 +1,109 @@
+"""Measure a run's rates for the forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from shardner.data.manifest import Manifest
+from shardner.data.metrics import Job
+from shardner.parse.shard_plan import estimate_chars, plan_shards
+from shardner.report.clock import PAUSE_S, Clock, Interval, covered_s, union
+from shardner.report.figures import Lost, ShardFigure
+from shardner.report.forecast import RELIABLE_S, RELIABLE_START_UP_SHARE, Forecast, Rates, extrapolate, model_wall
+from shardner.report.timeline import ANNOTATE, Place, Slots, on_gpu, place_of
+from shardner.terminal.numbers import duration, percent
+
+SPLIT, MERGE = "split_corpus", "merge_shards"
+#: A longer gap between jobs is no scheduling: a queue, or a job that leaves no record (the demo trains its pipeline).
+LONGEST_WAIT_S = 10.0
+
+
+def forecast(
+    jobs: Sequence[Job], manifest: Manifest, slots: Slots, shards: Sequence[ShardFigure], lost: Lost
+) -> Forecast | None:
+    """Return what larger corpora would take, from the records of this one's jobs; None where it held no text."""
+    filled = [shard for shard in shards if shard.chars]
+    if not filled:
+        return None
+    rates = measure_rates(jobs, slots, filled)
+    files = [(Path(file.path), file.bytes) for file in manifest.files]
+    clock = Clock.over((job.started_at_s, job.ended_at_s) for job in jobs)
+    annotate_s = Clock.over((job.started_at_s, job.ended_at_s) for job in slots.jobs).total_s
+    unit, unit_plural = _unit(slots.jobs)
+    return Forecast(
+        unit=unit,
+        unit_plural=unit_plural,
+        rates=rates,
+        measured_s=clock.total_s + _between_s(clock),
+        modelled_s=model_wall(rates, 1, rates.shards, rates.slots).wall_s,
+        doubts=_doubts(annotate_s, lost.start_up_share),
+        rows=extrapolate(rates, lambda times: plan_shards(times * estimate_chars(files))),
+    )
+
+
+def measure_rates(jobs: Sequence[Job], slots: Slots, filled: Sequence[ShardFigure]) -> Rates:
+    """Return the means of a run whose `filled` shards held some text."""
+    annotating = _bridge([(job.started_at_s, job.ended_at_s) for job in slots.jobs])
+    serial = [(job.started_at_s, job.ended_at_s) for job in jobs if job.rule in (SPLIT, MERGE)]
+    others = [(job.started_at_s, job.ended_at_s) for job in jobs if job.rule not in (ANNOTATE, SPLIT, MERGE)]
+    clock = Clock.over([*annotating, *serial, *others])
+    return Rates(
+        chars=sum(shard.chars for shard in filled),
+        shards=len(filled),
+        slots=max(slots.count, 1),
+        work_slot_s=sum(shard.elapsed_s - shard.start_up_s for shard in filled),
+        start_up_slot_s=sum(shard.start_up_s for shard in filled) / len(filled),
+        between_slot_s=_mean_gap_s(slots),
+        split_s=sum(job.elapsed_s for job in jobs if job.rule == SPLIT),
+        merge_s=sum(job.elapsed_s for job in jobs if job.rule == MERGE),
+        fixed_s=clock.total_s - covered_s([*annotating, *serial]) + _between_s(clock),
+    )
+
+
+def _mean_gap_s(slots: Slots) -> float:
+    """Return the mean time from a job's end to the next one's start in its slot, pauses left out."""
+    last: dict[tuple[Place, int], float] = {}
+    gaps: list[float] = []
+    for job, slot in zip(slots.jobs, slots.slots, strict=True):  # by start
+        key = (place_of(job), slot)
+        if key in last:
+            gaps.append(max(job.started_at_s - last[key], 0.0))
+        last[key] = job.ended_at_s
+    gaps = [gap for gap in gaps if gap < PAUSE_S]
+    return sum(gaps) / len(gaps) if gaps else 0.0
+
+
+def _bridge(intervals: Sequence[Interval]) -> list[Interval]:
+    """Join intervals that no pause parts: what lies between two shards is counted for their slots."""
+    joined: list[Interval] = []
+    for start, end in union(intervals):
+        if joined and start - joined[-1][1] < PAUSE_S:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _between_s(clock: Clock) -> float:
+    """Return how long no job ran because the scheduler was about to start one."""
+    return sum(gap.pause_s for gap in clock.gaps() if gap.pause_s < LONGEST_WAIT_S)
+
+
+def _unit(jobs: Sequence[Job]) -> tuple[str, str]:
+    """Say what a slot is, of one and of several."""
+    threads = max(job.threads for job in jobs)
+    if any(on_gpu(job) for job in jobs):
+        return ("GPU", "GPUs") if all(on_gpu(job) for job in jobs) else ("slot", "slots")
+    return ("core", "cores") if threads == 1 else (f"job of {threads} cores", f"jobs of {threads} cores")
+
+
+def _doubts(annotate_s: float, start_up_share: float) -> tuple[str, ...]:
+    doubts = []
+    if annotate_s < RELIABLE_S:
+        doubts.append(f"This run annotated for {duration(annotate_s)} only: too short to tell much about a long one.")
+    if start_up_share > RELIABLE_START_UP_SHARE:
+        doubts.append(
+            f"Its workers spent {percent(start_up_share)} of their time starting up, so little of it was measured."
+        )
+    return tuple(doubts)

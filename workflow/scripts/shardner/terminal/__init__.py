@@ -1,0 +1,1 @@
+"""What a terminal shows: numbers and texts for reading, and how far a job or a run is."""

@@ -246,15 +246,23 @@ def split_texts(texts: Sequence[str]) -> ChunkedTexts:
             if words:
                 unspaced.append(len(chunks) - 1)
         else:
-            _split_uneven(text, chunks, unspaced)
+            parts, without_space = _split_uneven(text)
+            unspaced += [len(chunks) + number for number in without_space]
+            chunks += parts
         ends.append(len(chunks))
     spaced = np.ones(len(chunks), dtype=bool)
     spaced[unspaced] = False
     return ChunkedTexts(chunks, spaced, np.array(ends, dtype=np.int64))
 
 
-def _split_uneven(text: str, chunks: list[str], unspaced: list[int]) -> None:
-    """Add the chunks of a text with other whitespace than single spaces between them."""
+def _split_uneven(text: str) -> tuple[list[str], list[int]]:
+    """Return the chunks of a text that has other whitespace than single spaces between words.
+
+    Returns:
+        The chunks, and the numbers of those that no space follows.
+    """
+    chunks: list[str] = []
+    unspaced: list[int] = []
     body = text.lstrip()
     if len(body) < len(text):
         unspaced.append(len(chunks))
@@ -268,6 +276,7 @@ def _split_uneven(text: str, chunks: list[str], unspaced: list[int]) -> None:
         if rest := gap.removeprefix(" "):
             unspaced.append(len(chunks))
             chunks.append(rest)
+    return chunks, unspaced
 
 
 def _batched(chunks: list[str], size: int) -> Iterator[list[str]]:

@@ -60,8 +60,11 @@ def dump_plain(plain: Any, *, indent: int | None = None) -> str:
     r"""Return JSON in which text stands as it is.
 
     A lone surrogate, which UTF-8 cannot express, is escaped (``\udcff``); the name of a file may hold one.
+
+    Raises:
+        ValueError: there is a number that is not finite: JSON has none.
     """
-    text = json.dumps(plain, indent=indent, ensure_ascii=False)
+    text = json.dumps(plain, indent=indent, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

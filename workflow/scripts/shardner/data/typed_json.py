@@ -149,8 +149,13 @@ def _read(plain: Any, kind: Any, place: str) -> Any:
         return Path(plain)
     elif isinstance(kind, type) and issubclass(kind, Enum) and plain in [each.value for each in kind]:
         return kind(plain)
-    shown = repr(plain)[:SHOWN_CHARS]
-    raise ValueError(f"{place.lstrip('.') or 'it'} should be {_WORDS.get(origin or kind, 'an object')}, not {shown}")
+    raise ValueError(f"{place.lstrip('.') or 'it'} should be {_describe(kind)}, not {repr(plain)[:SHOWN_CHARS]}")
+
+
+def _describe(kind: Any) -> str:
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return " or ".join(str(each.value) for each in kind)
+    return _WORDS.get(typing.get_origin(kind) or kind, "an object")
 
 
 def _read_fields(plain: dict[str, Any], fields: tuple[tuple[str, Any, bool], ...], place: str) -> dict[str, Any]:

@@ -140,9 +140,7 @@ def _measure_energy(jobs: Sequence[Job]) -> float | None:
 
 
 def _measure_phases(totals: Totals) -> tuple[PhaseFigure, ...]:
-    known = [phase.value for phase in Phase]
-    names = [*known, *(name for name in totals.seconds if name not in known)]
-    seconds = {name: max(float(totals.seconds.get(name, 0.0)), 0.0) for name in names}
+    seconds = {phase.value: totals.seconds.get(phase, 0.0) for phase in Phase}
     whole = sum(seconds.values())
     return tuple(PhaseFigure(name, each, _ratio(each, whole)) for name, each in seconds.items())
 
@@ -187,11 +185,8 @@ def _measure_shards(jobs: Sequence[Job]) -> tuple[ShardFigure, ...]:
 
 def _seconds_until_ready(job: Job) -> float:
     """Return the wall time from the job's start until its last worker had loaded the model, at most the job's."""
-    if job.workers:
-        ready_s = max(worker.ready_at_s for worker in job.workers) - job.started_at_s
-    else:
-        ready_s = job.totals.seconds.get(Phase.START_UP, 0.0) + job.totals.seconds.get(Phase.LOAD, 0.0)
-    return min(max(ready_s, 0.0), max(job.elapsed_s, 0.0))
+    ready_at_s = max((worker.ready_at_s for worker in job.workers), default=job.started_at_s)  # none: an empty shard
+    return min(max(ready_at_s - job.started_at_s, 0.0), max(job.elapsed_s, 0.0))
 
 
 def _measure_balance(shards: Sequence[ShardFigure]) -> Balance:
@@ -246,7 +241,7 @@ def _describe_scores(scores: Scores | None) -> tuple[ScoreFigure, ...]:
     """Return scores as figures, that of all labels together first."""
     if scores is None:
         return ()
-    by_label: list[tuple[str | None, Score]] = [(None, scores.overall), *sorted(scores.by_label.items())]
+    by_label: list[tuple[str | None, Score]] = [(None, scores.overall), *scores.by_label.items()]
     return tuple(ScoreFigure(label, score.precision, score.recall, score.f) for label, score in by_label)
 
 

@@ -37,12 +37,12 @@ class Slots:
 
 def device_key(job: Job) -> DeviceKey:
     """Return the device on which a job ran."""
-    return job.host, (job.device_uuid or job.device) if on_gpu(job) else CPU
+    return job.host, job.device_uuid or CPU
 
 
 def on_gpu(job: Job) -> bool:
-    """Tell whether a job annotated on a GPU: a CPU has a name, too, but no uuid and no memory of its own."""
-    return job.device_uuid is not None or job.totals.peak_device_bytes > 0
+    """Tell whether a job annotated on a GPU: a CPU has a name, too, but no uuid."""
+    return job.device_uuid is not None
 
 
 def find_slots(jobs: Sequence[Job]) -> Slots:
@@ -77,11 +77,8 @@ def _name_devices(jobs: Sequence[Job]) -> dict[DeviceKey, str]:
 
 
 def _device_number(job: Job) -> int:
-    """Return the number of the device's card, or else the one that the job saw; -1 where neither is known."""
-    if job.device_number is not None:
-        return job.device_number
-    value = job.cuda_visible_devices or ""
-    return int(value) if re.fullmatch(r"\d{1,4}", value, re.ASCII) else -1
+    """Return the number of the device's card; -1 where it is not known."""
+    return -1 if job.device_number is None else job.device_number
 
 
 def _have_own_numbers(jobs: Iterable[Job], host: str) -> bool:
@@ -161,15 +158,11 @@ def _row(job: Job, worker: Worker | None, lane: str, slot: int, clock: Clock) ->
     started = min(worker.started_at_s, job.started_at_s) if worker else job.started_at_s
     ended = worker.ended_at_s if worker else job.ended_at_s
     start, end = (float(each) for each in clock([started, ended]))
-    seconds = (worker.totals if worker else job.totals).seconds
-    load_s = seconds.get(Phase.LOAD, 0.0)
+    start_up_s = load_s = 0.0
     if worker:
         ready_s = max(float(clock([worker.ready_at_s])[0]) - start, 0.0)
-        load_s = min(load_s, ready_s)
+        load_s = min(worker.totals.seconds.get(Phase.LOAD, 0.0), ready_s)
         start_up_s = ready_s - load_s
-    else:
-        start_up_s = min(seconds.get(Phase.START_UP, 0.0), end - start)
-        load_s = min(load_s, end - start - start_up_s)
     return TimelineRow(
         rule=job.rule,
         shard=job.shard,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -123,12 +124,16 @@ def _cover_labels(excerpts: pl.DataFrame) -> list[tuple[int, int]]:
     return list(chosen.items())
 
 
-def _read_example(results: Path, document: dict[str, object], start: int, shards: Sequence[Path]) -> Example | None:
-    doc = int(str(document["doc"]))
+def _read_example(results: Path, document: Mapping[str, Any], start: int, shards: Sequence[Path]) -> Example | None:
+    """Return the excerpt around the entity at `start`; None for an empty document.
+
+    `document` is its row of documents.parquet.
+    """
+    doc: int = document["doc"]
     begin = max(start - _LEAD_CHARS, 0)
     text = _read_text(doc, begin, shards) if shards else None
     if not text:
-        return None  # empty
+        return None
     entities = (
         pl.scan_parquet(results / "entities.parquet")
         .filter((pl.col("doc") == doc) & (pl.col("end") > begin) & (pl.col("start") < begin + len(text)))
@@ -136,14 +141,14 @@ def _read_example(results: Path, document: dict[str, object], start: int, shards
         .collect(engine="streaming")
         .sort("start")
     )
-    chars = int(str(document["chars"]))
+    chars: int = document["chars"]
     spans = [(a - begin, b - begin, label) for a, b, label in entities.iter_rows()]
     text, spans, dropped = _trim(text, spans, cut_before=begin > 0, cut_after=begin + len(text) < chars)
     return Example(
         doc=doc,
-        id=str(document["id"]),
-        file=str(document["file"]),
-        row=int(str(document["row"])),
+        id=document["id"],
+        file=document["file"],
+        row=document["row"],
         pieces=tuple(_cut_at_entities(text, spans)),
         cut_before=begin + dropped > 0,
         cut_after=begin + dropped + len(text) < chars,

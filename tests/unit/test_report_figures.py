@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 from report_fixture import START_S, Run, Shape, build_run
 from shardner.data.metrics import GpuUse, HostResources
-from shardner.data.typed_json import JsonFileError, from_plain, to_plain
+from shardner.data.typed_json import from_plain, to_plain
 from shardner.demo.score import Score, Scores
+from shardner.errors import JsonFileError
 from shardner.report import Performance, load_performance, write_report
 from shardner.report.hardware import find_hardware
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Job
 from shardner.data.provenance import Host, Provenance
-from shardner.data.typed_json import JsonFileError, dump_plain, from_plain, read_json, to_plain, write_json
-from shardner.errors import ShardnerError
+from shardner.data.typed_json import dump_plain, from_plain, read_json, to_plain, write_json
+from shardner.errors import JsonFileError, ShardnerError
 from shardner.model.pipeline import Pipeline
 from shardner.report import Performance
 from shardner.stages.estimate import Estimate, Measured
@@ -153,7 +153,7 @@ def test_an_error_names_file_and_field(tmp_path: Path, changes: dict[str, Any], 
     if message is None:
         assert read_json(path, Outer).name == changes["name"]
         return
-    with pytest.raises(JsonFileError, match=rf"outer\.json cannot be read: {message}") as error:
+    with pytest.raises(JsonFileError, match=rf"outer\.json: {message}") as error:
         read_json(path, Outer)
     assert isinstance(error.value, ShardnerError) and isinstance(error.value, ValueError)
     assert "remove the file and run again" in str(error.value) and len(str(error.value)) < 400
@@ -162,7 +162,7 @@ def test_an_error_names_file_and_field(tmp_path: Path, changes: dict[str, Any], 
 def test_a_missing_field_is_named(tmp_path: Path) -> None:
     path = tmp_path / "outer.json"
     path.write_text(json.dumps({key: value for key, value in PLAIN.items() if key != "pair"}))
-    with pytest.raises(JsonFileError, match=r"outer\.json cannot be read: pair is missing"):
+    with pytest.raises(JsonFileError, match=r"outer\.json: pair is missing"):
         read_json(path, Outer)
 
 
@@ -170,7 +170,7 @@ def test_a_missing_field_is_named(tmp_path: Path) -> None:
 def test_a_file_of_something_else_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "outer.json"
     path.write_bytes(content)
-    with pytest.raises(JsonFileError, match=r"outer\.json cannot be read: it (is not JSON|should be an object)"):
+    with pytest.raises(JsonFileError, match=r"outer\.json: it (is not JSON|should be an object)"):
         read_json(path, Outer)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shardner.data.files import write_text_atomically
-from shardner.errors import ShardnerError
+from shardner.errors import JsonFileError
 
 T = TypeVar("T")
 
@@ -32,10 +32,6 @@ _WORDS = {
 }  # fmt: skip
 
 
-class JsonFileError(ShardnerError, ValueError):
-    """A file is not JSON, lacks a field, or has a value of the wrong type; the message names file and field."""
-
-
 def write_json(path: Path, value: Any) -> None:
     """Write a dataclass as JSON, atomically. See `to_plain` for what it may hold."""
     write_text_atomically(path, dump_plain(to_plain(value), indent=1) + "\n")
@@ -46,14 +42,15 @@ def read_json(path: Path, kind: type[T]) -> T:
 
     Raises:
         OSError: the file cannot be read.
-        JsonFileError: it is not JSON, lacks a field that has no default, or has a value of the wrong type.
+        JsonFileError: it is not JSON, lacks a field that has no default, or has a value of the wrong type; the message
+            names file and field.
     """
     try:
         return from_plain(json.loads(path.read_text("utf-8")), kind)
     except ValueError as error:
         broken = isinstance(error, (json.JSONDecodeError, UnicodeDecodeError))
         problem = f"it is not JSON: {error}" if broken else str(error)
-        raise JsonFileError(f"{path} cannot be read: {problem}; remove the file and run again") from error
+        raise JsonFileError(f"{path}: {problem}; remove the file and run again") from error
 
 
 def dump_plain(plain: Any, *, indent: int | None = None) -> str:

@@ -132,7 +132,7 @@ def test_performance_json_holds_everything_and_comes_back(run: Run, tmp_path: Pa
     assert list(data) == [field.name for field in dataclasses.fields(Performance)]
     assert not list(tmp_path.glob(".*tmp"))
     (tmp_path / "broken.json").write_text(json.dumps(data | {"lost": data["lost"] | {"slots": "two"}}))
-    with pytest.raises(JsonFileError, match=r"broken\.json .*lost\.slots should be a whole number, not 'two'"):
+    with pytest.raises(JsonFileError, match=r"broken\.json: lost\.slots should be a whole number, not 'two'"):
         load_performance(tmp_path / "broken.json")
 
 

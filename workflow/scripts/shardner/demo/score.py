@@ -1,4 +1,4 @@
-"""Compare predicted entities with known ones."""
+"""Compare predicted entities with known entities."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _KEY = ["id", "start", "end", "label"]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How many entities were found, wrongly found, and missed."""
+    """How many entities were found rightly, found wrongly, and missed."""
 
     true_positives: int
     false_positives: int
@@ -19,23 +19,23 @@ class Score:
 
     @property
     def precision(self) -> float | None:
-        """The share of predicted entities that are right; None where none was predicted."""
+        """The share of predicted entities that are right; None if none was predicted."""
         return _ratio(self.true_positives, self.true_positives + self.false_positives)
 
     @property
     def recall(self) -> float | None:
-        """The share of known entities that were predicted; None where none is known."""
+        """The share of known entities that were predicted; None if none is known."""
         return _ratio(self.true_positives, self.true_positives + self.false_negatives)
 
     @property
     def f(self) -> float | None:
-        """The harmonic mean of precision and recall; None where there is no entity on either side."""
+        """The harmonic mean of precision and recall; None if there are neither predicted nor known entities."""
         return _ratio(2 * self.true_positives, 2 * self.true_positives + self.false_positives + self.false_negatives)
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The score of all entities, and of each label that stands on either side, by name."""
+    """The score of all entities; and the score of each label among predicted or known entities, by name."""
 
     overall: Score
     by_label: dict[str, Score]
@@ -44,8 +44,9 @@ class Scores:
 def score_entities(predicted: pl.DataFrame, gold: pl.DataFrame) -> Scores:
     """Return precision, recall and F of `predicted` against `gold`.
 
-    An entity is right when `id`, `start`, `end` and `label` are all equal (as in CoNLL's evaluation); other columns are
-    ignored, integer widths and string kinds (categorical, enum) may differ, and one that stands twice counts once.
+    An entity is right if `id`, `start`, `end` and `label` are all equal, as in CoNLL's evaluation. Other columns are
+    ignored. Integers may differ in width, and strings may be categories or enums. An entity that stands twice counts
+    once.
     """
     found, known = _entities(predicted), _entities(gold)
     counts = pl.concat(

@@ -81,7 +81,7 @@ class ParquetReader:
             return MappingProxyType(dict(pl.read_parquet_schema(source.path)))
 
     def write_head(self, source: SourceFile, corpus: CorpusConfig, wanted: int, target: Path) -> int:
-        """See `Reader.write_head`; the part is the first rows."""
+        """See `Reader.write_head`; the head is the first rows."""
         size = source.path.stat().st_size
         table = pl.scan_parquet(source.path)
         rows = table.select(pl.len()).collect().item()

@@ -66,14 +66,14 @@ class Reader(Protocol):
         """
 
     def write_head(self, source: SourceFile, corpus: CorpusConfig, wanted: int, target: Path) -> int:
-        """Write the first part of a file as a file of the same format that is not compressed as a whole.
+        """Write the first records of a file as a file of the same format, which is not compressed as a whole.
 
         Args:
             source: the file.
             corpus: how the file is read.
-            wanted: how many bytes of the file the part should stand for. If no whole record lies in them, it is more.
-            target: where the part goes.
+            wanted: how many bytes of the file to take; more are taken if no whole record lies in them.
+            target: where the new file goes.
 
         Returns:
-            How many bytes of the file the part stands for.
+            How many bytes of the file were taken.
         """

@@ -1,7 +1,7 @@
-"""A sample of the corpus: the first parts of some of its files, and how much of each file such a part is.
+"""A sample of the corpus: the heads of some of its files, and how much of its file each head is.
 
 The files are chosen at places that are spread evenly over the bytes of the corpus, and one file of each kind is among
-them. Of a compressed file, a part is decompressed; of a Parquet file, the first rows are taken.
+them. A head is a file: the first bytes of a file, decompressed, or the first rows of a Parquet file.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from shardner.config import CorpusConfig
 from shardner.corpus.files import detect_format
 from shardner.corpus.registry import READERS
 
-#: How many files a sample is taken from.
+#: How many files are sampled at most, besides one file of each kind that is not among them.
 MOST_FILES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class FileHead:
-    """The first part of a file, written as a file of its own.
+    """The first records of a file, written as a file.
 
     Attributes:
-        path: where the part lies.
+        path: where the head lies.
         source: the file that it was taken from.
-        bytes: how many bytes of the source the part stands for.
+        bytes: how many bytes of the source were taken for it.
     """
 
     path: Path
@@ -37,13 +37,13 @@ class FileHead:
 
 
 def take_heads(files: Sequence[tuple[Path, int]], corpus: CorpusConfig, chars: int, directory: Path) -> list[FileHead]:
-    """Write the first parts of some files into a directory, together about `chars` characters of text.
+    """Write the heads of some files into a directory, together about `chars` characters of text.
 
     Args:
         files: the input files and their sizes in bytes.
         corpus: how the files are read.
         chars: how many characters are wanted, as `SourceFile.chars_per_byte` expects them.
-        directory: where the parts go.
+        directory: where the heads go.
 
     Raises:
         CorpusError: a file cannot be read.

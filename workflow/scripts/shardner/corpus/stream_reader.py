@@ -110,16 +110,16 @@ def _refuse_other_content(stream: BinaryIO, source: SourceFile) -> None:
 
 def _decompress_start(source: SourceFile, taken: int, target: Path) -> None:
     """Write what the first `taken` bytes of a file hold; that the rest is missing is no damage."""
-    part = target.with_name("part")
-    with source.path.open("rb") as file, part.open("wb") as copy:
+    packed = target.with_name("packed-head")
+    with source.path.open("rb") as file, packed.open("wb") as copy:
         left = taken
         while piece := file.read(min(left, _PIECE_BYTES)):
             copy.write(piece)
             left -= len(piece)
-    with target.open("wb") as file, suppress(CorpusError), open_stream(part, source.compression) as stream:
+    with target.open("wb") as file, suppress(CorpusError), open_stream(packed, source.compression) as stream:
         while piece := stream.read1(_PIECE_BYTES):  # type: ignore[attr-defined]
             file.write(piece)
-    part.unlink()
+    packed.unlink()
 
 
 def _end_with_line(path: Path) -> bool:

@@ -93,8 +93,8 @@ def open_stream(path: Path, compression: Compression) -> Iterator[BinaryIO]:
             if compression is Compression.NONE:
                 yield file
             else:
-                decompress = _gunzip if compression is Compression.GZIP else _unzstd
-                with io.BufferedReader(_Pieces(decompress(file, show_path(path))), BUFFER_BYTES) as stream:
+                pieces = _DECOMPRESSORS[compression](file, show_path(path))
+                with io.BufferedReader(_Pieces(pieces), BUFFER_BYTES) as stream:
                     yield stream
     except OSError as error:
         raise CorpusError(f"{show_path(path)}: cannot be read: {error.strerror or error}") from error
@@ -219,3 +219,6 @@ def _damaged(name: str, kind: str, error: str) -> CorpusError:
         f"{name}: damaged, or not the {kind} file that its name says ({error}); "
         f"fetch or make it again, or give it the ending of what it is"
     )
+
+
+_DECOMPRESSORS = {Compression.GZIP: _gunzip, Compression.ZSTD: _unzstd}

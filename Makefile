@@ -85,5 +85,5 @@ lock: ## Pin anew: keep versions that still fit (make lock ARGS=--upgrade: take 
 
 .PHONY: clean
 clean: ## Remove .venv and caches; results stay
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .coverage* .ruff_cache
 	find workflow tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import spacy
@@ -12,11 +13,13 @@ from making import annotate_plainly, entity_rows, make_pipeline, make_texts, wri
 from shardner.annotate.block_annotator import BlockAnnotator, LoadEngine, Result, Task
 from shardner.annotate.blocks import Block, plan_blocks
 from shardner.annotate.job import annotate_shard
+from shardner.annotate.shard_tables import TableWriter, make_tables
 from shardner.annotate.sizes import DEFAULT_SIZES, Sizes
 from shardner.config import EngineChoice, parse_config
 from shardner.data.job_files import read_job
 from shardner.data.metrics import Job
-from shardner.data.tables import ShardFiles
+from shardner.data.tables import SHARD_ENTITIES, ShardFiles
+from shardner.engine.annotations import Annotations, TextEntities
 from shardner.engine.loading import load_engine
 from shardner.errors import AnnotateError, DeviceError, ModelError
 from shardner.model.pipeline import Pipeline, prepare_pipeline
@@ -101,6 +104,22 @@ def load_with_words(*given: Any) -> Any:
     for number in range(5_000):
         nlp.vocab[f"word{number}"]
     return nlp, selected
+
+
+def test_further_columns_of_entities_come_into_the_table(tmp_path: Path) -> None:
+    path = write_shard(tmp_path / "windows.parquet", ["Ada", "Bob", ""])
+    windows = pl.read_parquet(path)
+    scores = [{"score": np.array([score])} for score in (0.5, 0.25)]
+    found = Annotations.from_columns([TextEntities(1, [0], [3], ["PERSON"], each) for each in scores])
+    results = ShardFiles(*(tmp_path / name for name in ("entities", "documents", "rejected", "job")))
+    writer = TableWriter(path, tmp_path, blocks_per_file=2)
+    for row, text in enumerate(["Ada", "Bob"]):
+        writer.add(make_tables(windows[row], found.take(np.array([row])), [text], 0))
+    writer.add(make_tables(windows[2], Annotations.empty(1), [], 0))  # without the column: nothing was annotated
+    writer.write(results)
+    entities = pl.read_parquet(results.entities)
+    assert entities.columns == [*SHARD_ENTITIES, "score"] and entities["score"].to_list() == [0.5, 0.25]
+    assert entities["text"].to_list() == ["Ada", "Bob"] and pl.read_parquet(results.documents).height == 3
 
 
 def test_an_empty_shard_starts_no_worker(pipeline: Pipeline, tmp_path: Path) -> None:

@@ -194,6 +194,16 @@ def test_a_missing_window_is_an_error_that_says_what_to_do(tmp_path: Path, pipel
         Surroundings(tmp_path, 1, 0, rows).read(0, 10)
 
 
+def test_further_columns_of_entities_are_kept_for_long_documents(tmp_path: Path, pipeline: Pipeline) -> None:
+    done = annotate_texts(tmp_path, pipeline, TEXTS, windows={"max_chars": 1000})
+    for files in done.shards:
+        pl.read_parquet(files.entities).with_columns(place=pl.col("start") * 2).write_parquet(files.entities)
+    merge_shards(done.manifest, done.shards, tmp_path / "rejected.parquet", pipeline.labels, "a run", done.results)
+    entities = pl.read_parquet(done.results.entities)
+    assert entity_rows(done.results.entities) == annotate_plainly(Path(pipeline.location), TEXTS)
+    assert entities["place"].equals(entities["start"] * 2, check_names=False)
+
+
 def test_merge_refuses_a_missing_window(tmp_path: Path, pipeline: Pipeline) -> None:
     done = annotate_texts(tmp_path, pipeline, [make_text(600)], windows={"max_chars": 200})
     documents = pl.read_parquet(done.shards[1].documents)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +11,7 @@ from typing import Any
 import in_process
 import polars as pl
 import pytest
-from making import make_pipeline, make_texts, write_jsonl
+from making import ROOT, make_pipeline, make_texts, write_jsonl
 from shardner.errors import VerifyError
 from shardner.model.pipeline import Pipeline, load_pipeline, prepare_pipeline
 from shardner.parse.pipeline_source import classify
@@ -63,6 +66,17 @@ def tampered(done: tuple[Path, in_process.Run], target: Path, change: Callable[[
 def test_every_document_of_a_run_is_verified_whole(done: tuple[Path, in_process.Run], pipeline: Pipeline) -> None:
     found = sum(verified(done, pipeline), Findings())
     assert found == Findings(documents=30, verified=30, identical=30)
+
+
+def test_what_the_terminal_shows_of_a_run_needs_no_polars() -> None:
+    code = (
+        "import sys, shardner.stages.verify.findings, shardner.stages.verify.wording\n"
+        "import shardner.stages.estimate.figures, shardner.stages.estimate.wording\n"
+        "print(sorted({'polars', 'numpy', 'spacy'} & set(sys.modules)))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow/scripts")}
+    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
 
 
 def test_a_small_share_verifies_one_document_of_each_shard_that_begins_one(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,8 @@ from shardner.data.tables import (
     escape_raw,
 )
 from shardner.engine.annotations import Annotations
+
+Table = TypeVar("Table", pl.DataFrame, pl.LazyFrame)
 
 
 class Tables(NamedTuple):
@@ -104,7 +106,7 @@ class TableWriter:
             files = [pl.scan_parquet(paths[number]) for paths in self._files]
             with atomic_path(target) as temporary:
                 if files:
-                    pl.concat([*files, rest.lazy()]).sink_parquet(temporary, maintain_order=True)
+                    _concatenate([*files, rest.lazy()]).sink_parquet(temporary, maintain_order=True)
                 else:
                     rest.write_parquet(temporary)
 
@@ -112,7 +114,7 @@ class TableWriter:
         return Tables(*(_concatenate(each) for each in zip(self._empty, *self._waiting, strict=True)))
 
 
-def _concatenate(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def _concatenate(tables: Sequence[Table]) -> Table:
     """Return all rows; a column that a table does not have is null in its rows."""
     return pl.concat(tables, how="diagonal")
 

@@ -26,7 +26,7 @@ rule measure_sample:
         mem_mb=get_memory_mb,
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.estimate"),
+        code=fingerprint("shardner.stages.estimate.sample"),
         corpus=SETTINGS["corpus"],
         windows=SETTINGS["windows"],
         ner=SETTINGS["ner"],
@@ -54,7 +54,7 @@ rule predict_run:
         mem_mb=growing(1_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.estimate"),
+        code=fingerprint("shardner.stages.estimate.prediction"),
         shards=COUNT,
         jobs=lambda wildcards: get_jobs_at_once(),
         workers=lambda wildcards: get_local_workers(),

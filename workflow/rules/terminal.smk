@@ -34,11 +34,13 @@ onsuccess:
 
         print_summary(load_performance(OUT / "performance.json"), Console(stderr=True), get_results(None)[:5])
     if "add_up_findings" in ran and (OUT / "verify.json").is_file():
-        from shardner.stages.verify import describe_findings, read_findings
+        from shardner.stages.verify.findings import read_findings
+        from shardner.stages.verify.wording import describe_findings
 
         logger.info(describe_findings(read_findings(OUT / "verify.json")))
     if "predict_run" in ran and (OUT / "estimate.json").is_file():
-        from shardner.stages.estimate import describe_estimate, read_estimate
+        from shardner.stages.estimate.figures import read_estimate
+        from shardner.stages.estimate.wording import describe_estimate
 
         logger.info(describe_estimate(read_estimate(OUT / "estimate.json")))
 

@@ -6,7 +6,8 @@ from adapter import job_log
 
 with job_log(snakemake.log[0]):
     from shardner.model.pipeline import read_pipeline
-    from shardner.stages.verify import verify_shard, write_findings
+    from shardner.stages.verify.findings import write_findings
+    from shardner.stages.verify.shard import verify_shard
 
     given = snakemake.input
     findings = verify_shard(

@@ -9,6 +9,8 @@ SHELL := bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHON
 ARGS ?=
+# Tests run side by side, a group of them in each process (tests/conftest.py). ARGS="-n0 --pdb" runs them in one.
+PYTEST := python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder --durations 15
 
 .PHONY: help
 help: ## Show this list
@@ -16,35 +18,46 @@ help: ## Show this list
 
 .PHONY: setup
 setup: ## Make .venv with what users and developers need
-	@tools/setup.sh dev
+	@tools/setup.sh dev pipelines
 
 .PHONY: demo
 demo: ## Train a small pipeline, generate a corpus, recognise its entities on all cores and GPUs
 	@tools/setup.sh run
 	@gpus=$$(tools/gpu.sh count); set -x; snakemake --cores all $${gpus:+--resources gpu=$$gpus} $(ARGS)
 
+.PHONY: check
+check: lint ## In a minute and a half: lint, and the unit and property tests with few examples
+	@tools/setup.sh dev pipelines
+	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} $(PYTEST) $(or $(ARGS),tests/unit tests/property)
+
 .PHONY: test
-test: ## Run the tests (those of the browser, Slurm, GPUs and transformers are skipped where there is none)
-	@tools/setup.sh dev
-	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} python -m pytest $(ARGS)
+test: ## Run all tests (those of the browser, Slurm, GPUs and transformers are skipped where there is none)
+	@tools/setup.sh dev pipelines
+	$(PYTEST) $(ARGS)
+
+.PHONY: coverage
+coverage: ## Run all tests, and show which lines of the package no test runs
+	@tools/setup.sh dev pipelines
+	$(PYTEST) --cov --cov-report term $(ARGS)
 
 .PHONY: test-transformers
 test-transformers: ## Run the tests of transformer pipelines (puts spacy-curated-transformers and Torch into .venv)
 	@tools/setup.sh dev transformers
-	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} python -m pytest -m transformers $(ARGS)
+	$(PYTEST) -m transformers $(ARGS)
 
 .PHONY: test-slurm
 test-slurm: ## Run the tests on a private Slurm of one node (as root, with Slurm and munge installed)
 	@tools/setup.sh dev
-	python -m pytest tests/slurm $(ARGS)
+	python -m pytest --durations 15 tests/slurm $(ARGS)
 
 .PHONY: lint
-lint: ## Check style, types and the workflow
+lint: ## Check style, types, the order of the rooms, and the workflow
 	@tools/setup.sh dev
 	ruff check
 	ruff format --check
 	snakefmt --check Snakefile workflow tests/benchmarks/contenders/Snakefile
 	mypy
+	PYTHONPATH=workflow/scripts lint-imports --no-logo --no-cache
 	snakemake --lint
 
 .PHONY: bench
@@ -72,5 +85,5 @@ lock: ## Pin anew: keep versions that still fit (make lock ARGS=--upgrade: take 
 
 .PHONY: clean
 clean: ## Remove .venv and caches; results stay
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .coverage* .ruff_cache
 	find workflow tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,12 +9,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
 LABELS = ("PERSON", "ORG", "GPE")
+
+#: Seconds that a test waits at most: enough for a machine that does much else; nobody waits for it while all is well.
+PATIENCE_S = 120.0
 
 #: Pieces of text from which the tests make documents.
 WORDS = (
@@ -22,6 +26,44 @@ WORDS = (
     "to", "Müller", "&", "Söhne", "!", "😀", "said", "the", "board", "of", "Zürich", "?", "don't", "e.g.", "U.S.", "\n",
     "  ", "北京", "\t", "2026-11-23", "https://example.org/a?b=c", "—", "“quoted”",
 )  # fmt: skip
+
+
+def make_once(directory: Path, make: Callable[[Path], object]) -> Path:
+    """Let `make` write a directory, unless another process of these tests has done so or is doing so; return it."""
+    from filelock import FileLock
+
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{directory}.lock", timeout=PATIENCE_S):
+        if not directory.exists():
+            unfinished = directory.with_name(f"{directory.name}.unfinished")
+            make(unfinished)
+            unfinished.rename(directory)
+    return directory
+
+
+def wait_for(
+    condition: Callable[[], object],
+    what: str | Callable[[], str],
+    patience_s: float = PATIENCE_S,
+    *,
+    look_s: float = 0.02,
+) -> None:
+    """Wait until `condition` holds.
+
+    Args:
+        condition: asked every `look_s` seconds; it may raise where waiting is of no use any more.
+        what: is waited for, or a function that says more once the time is up.
+        patience_s: the time to wait.
+        look_s: the time between two looks.
+
+    Raises:
+        AssertionError: it did not hold in time.
+    """
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {patience_s:.0f} s in vain: {what if isinstance(what, str) else what()}")
+        time.sleep(look_s)
 
 
 def make_pipeline(directory: Path, *, seed: int = 0, before: Sequence[str] = ("sentencizer",)) -> Path:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes .venv hold what locks in requirements/ pin; does nothing when it already does.
-# usage: tools/setup.sh LOCK...     e.g. tools/setup.sh dev; where there is a GPU its CUDA lock is added
+# usage: tools/setup.sh LOCK...     e.g. tools/setup.sh dev pipelines; where there is a GPU its CUDA lock is added
 #
 # .venv/.shardner holds a copy of every lock installed (a lock that differs from its copy is installed again), the path
 # at which .venv was made (its scripts name it) and, while something is being installed, the file "unfinished".
@@ -9,7 +9,9 @@ cd "$(dirname "$0")/.."
 venv=.venv
 state=$venv/.shardner
 oldest=3.11
-newest=3.13 # later Pythons may lack wheels: tried last
+newest=3.14 # a later Python is tried last: packages may lack wheels for it
+# On Python 3.14 Snakemake needs a C compiler: immutables, one of its dependencies, has no wheel there.
+command -v cc >/dev/null || newest=3.13
 unset PYTHONDONTWRITEBYTECODE PYTHONHOME
 # What is being made must not make itself: neither .venv's python nor its uv is meant below.
 PATH=":$PATH:"
@@ -24,7 +26,7 @@ die() {
 }
 
 main() {
-  (($# > 0)) || die "name a lock: run, dev, bench or transformers"
+  (($# > 0)) || die "name a lock: run, dev, pipelines, bench or transformers"
   local lock cuda changed=false
   cuda=$(tools/gpu.sh lock)
   is_usable || create_venv
@@ -78,7 +80,7 @@ make_venv() { # PYTHON
 
 find_python() {
   local candidate
-  for candidate in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11; do
+  for candidate in ${PYTHON:+"$PYTHON"} python3 python3.14 python3.13 python3.12 python3.11; do
     if is_between "$candidate" "$oldest" "$newest"; then
       echo "$candidate"
       return
@@ -107,7 +109,10 @@ install_lock() { # LOCK
   [[ -f $lock ]] || die "there is no $lock"
   touch "$state/unfinished"
   say "installing $lock ($(grep -c == "$lock") packages)"
-  install_with_uv "$lock" || install_with_pip "$lock"
+  local options=(--requirement "$lock")
+  # A lock with hashes holds packages without what they need, which other locks pin.
+  grep -q -e --hash= "$lock" && options+=(--require-hashes --no-deps)
+  install_with_uv "${options[@]}" || install_with_pip "${options[@]}"
   say "compiling byte code"
   # Here, for the environment of later runs may forbid writing it; a file that some package means to be broken is no
   # failure.
@@ -118,15 +123,15 @@ install_lock() { # LOCK
 
 has_uv() { command -v uv >/dev/null; }
 
-install_with_uv() { # LOCK-FILE
+install_with_uv() { # OPTION...
   has_uv || return 1
-  uv pip install --python "$venv/bin/python" --requirement "$1" && return
+  uv pip install --python "$venv/bin/python" "$@" && return
   say "uv failed (its index is not pip's): trying pip"
   return 1
 }
 
-install_with_pip() { # LOCK-FILE
-  PIP_USER=0 "$venv/bin/python" -m pip install --no-compile --disable-pip-version-check --requirement "$1"
+install_with_pip() { # OPTION...
+  PIP_USER=0 "$venv/bin/python" -m pip install --no-compile --disable-pip-version-check "$@"
 }
 
 describe_gpu() { # CUDA-LOCK

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,16 @@ from making import (
     annotate_plainly,
     clean_environment,
     entity_rows,
-    make_pipeline,
     make_texts,
     run_workflow,
     snakemake_command,
+    wait_for,
     write_config,
     write_jsonl,
 )
 
 TEXTS = make_texts(400, seed=5)
 SHARDS = 6
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_pipeline(tmp_path_factory.mktemp("model") / "pipeline")
 
 
 def start(directory: Path, given: dict[str, Any]) -> subprocess.Popen[bytes]:
@@ -57,11 +53,18 @@ def processes_of(directory: Path) -> list[int]:
     return found
 
 
-def wait_until_quiet(directory: Path) -> None:
-    deadline = time.monotonic() + 60
-    while processes_of(directory):
-        assert time.monotonic() < deadline, "processes of a killed run live on"
-        time.sleep(0.2)
+def wait_while_running(directory: Path, run: subprocess.Popen[bytes], condition: Callable[[], object]) -> None:
+    """Wait until `condition` holds in a run that has not ended."""
+
+    def log() -> str:
+        return (directory / "run.log").read_text()
+
+    def holds() -> object:
+        found = condition()
+        assert found or run.poll() is None, log()
+        return found
+
+    wait_for(holds, log)
 
 
 def resume(directory: Path, given: dict[str, Any]) -> subprocess.CompletedProcess[str]:
@@ -71,29 +74,29 @@ def resume(directory: Path, given: dict[str, Any]) -> subprocess.CompletedProces
 
 @pytest.mark.parametrize(("moment", "everything"), [(1, True), (2, True), (3, False)])
 def test_a_killed_run_goes_on_and_redoes_only_unfinished_shards(
-    moment: int, everything: bool, model: Path, tmp_path: Path
+    moment: int, everything: bool, tiny_pipeline: Path, tmp_path: Path, rng: random.Random
 ) -> None:
     corpus = write_jsonl(tmp_path / "corpus.jsonl", TEXTS)
-    given = {"corpus": {"files": [str(corpus)]}, "model": {"name": str(model)}, "shards": {"count": SHARDS}}
+    given = {"corpus": {"files": [str(corpus)]}, "model": {"name": str(tiny_pipeline)}, "shards": {"count": SHARDS}}
     run = start(tmp_path, given)
     # somewhere between the first finished shard and the last: the machine's speed decides where exactly
-    while sum(not incomplete(tmp_path, path) for path in finished_shards(tmp_path)) < moment:
-        assert run.poll() is None, (tmp_path / "run.log").read_text()
-        time.sleep(0.02)
-    time.sleep(random.random())
+    wait_while_running(
+        tmp_path, run, lambda: sum(not incomplete(tmp_path, path) for path in finished_shards(tmp_path)) >= moment
+    )
+    time.sleep(rng.random())
     if everything:
         os.killpg(run.pid, signal.SIGKILL)
     else:
         run.kill()  # its jobs live on and finish writing
-    run.wait()
-    wait_until_quiet(tmp_path)
+    run.wait(60)
+    wait_for(lambda: not processes_of(tmp_path), "the processes of a killed run end")
     before = finished_shards(tmp_path)
     recorded = [path for path in before if not incomplete(tmp_path, path)]
     resumed = resume(tmp_path, given)
     assert resumed.returncode == 0, resumed.stderr
     after = finished_shards(tmp_path)
     assert recorded and all(after[path] == before[path] for path in recorded)
-    assert entity_rows(tmp_path / "results/entities.parquet") == annotate_plainly(model, TEXTS)
+    assert entity_rows(tmp_path / "results/entities.parquet") == annotate_plainly(tiny_pipeline, TEXTS)
     assert pl.read_parquet(tmp_path / "results/documents.parquet")["doc"].to_list() == list(range(len(TEXTS)))
     assert not [path for path in (tmp_path / "results").rglob("*.tmp") if path.is_file()]
 
@@ -107,21 +110,18 @@ def incomplete(directory: Path, path: Path) -> bool:
 
 
 def test_a_worker_that_is_killed_ends_its_job_with_a_clear_error_and_the_shard_is_tried_again(
-    model: Path, tmp_path: Path
+    tiny_pipeline: Path, tmp_path: Path
 ) -> None:
     texts = make_texts(4000, seed=6)
     corpus = write_jsonl(tmp_path / "corpus.jsonl", texts)
-    given = {"corpus": {"files": [str(corpus)]}, "model": {"name": str(model)}, "shards": {"count": 1}}
+    given = {"corpus": {"files": [str(corpus)]}, "model": {"name": str(tiny_pipeline)}, "shards": {"count": 1}}
     run = start(tmp_path, given)
-    while not (workers := workers_of(run.pid)):
-        assert run.poll() is None, (tmp_path / "run.log").read_text()
-        time.sleep(0.01)
-    os.kill(workers[0], signal.SIGKILL)
+    os.kill(wait_for_workers(tmp_path, run)[0], signal.SIGKILL)
     output = (tmp_path / "run.log").read_text
     assert run.wait(120) == 0, output()
     assert "AnnotateError: shard 00000: a worker died" in output() and "ner: {threads: 1" in output()
     assert output().count("Annotating shard 00000") == 2
-    assert entity_rows(tmp_path / "results/entities.parquet") == annotate_plainly(model, texts)
+    assert entity_rows(tmp_path / "results/entities.parquet") == annotate_plainly(tiny_pipeline, texts)
 
 
 def workers_of(snakemake: int) -> list[int]:
@@ -136,6 +136,18 @@ def workers_of(snakemake: int) -> list[int]:
     return found
 
 
+def wait_for_workers(directory: Path, run: subprocess.Popen[bytes]) -> list[int]:
+    """Return the first worker processes of a run."""
+    found: list[int] = []
+
+    def look() -> bool:
+        found.extend(workers_of(run.pid))
+        return bool(found)
+
+    wait_while_running(directory, run, look)
+    return found
+
+
 def is_alive(pid: int) -> bool:
     """Tell whether a process runs; one that has ended may still wait for somebody to ask how."""
     try:
@@ -145,22 +157,17 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("after_s", [0, 0.3, 0.6])  # while it starts, and while it waits for its first block
-def test_no_worker_outlives_its_job(after_s: float, model: Path, tmp_path: Path) -> None:
+def test_no_worker_outlives_its_job(after_s: float, tiny_pipeline: Path, tmp_path: Path) -> None:
     corpus = write_jsonl(tmp_path / "corpus.jsonl", make_texts(4000, seed=6))
-    given = {"corpus": {"files": [str(corpus)]}, "model": {"name": str(model)}, "shards": {"count": 1}}
+    given = {"corpus": {"files": [str(corpus)]}, "model": {"name": str(tiny_pipeline)}, "shards": {"count": 1}}
     run = start(tmp_path, given)
-    while not (workers := workers_of(run.pid)):
-        assert run.poll() is None
-        time.sleep(0.01)
+    workers = wait_for_workers(tmp_path, run)
     parents = {
         int((Path("/proc") / str(worker) / "stat").read_text().rsplit(")", 1)[1].split()[1]) for worker in workers
     }
     time.sleep(after_s)
     for parent in parents:
         os.kill(parent, signal.SIGKILL)
-    deadline = time.monotonic() + 20
-    while any(map(is_alive, workers)):
-        assert time.monotonic() < deadline, "a worker outlives its job"
-        time.sleep(0.05)
+    wait_for(lambda: not any(map(is_alive, workers)), "the workers end with their job", patience_s=20)
     os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
+    run.wait(60)

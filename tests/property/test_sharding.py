@@ -65,8 +65,8 @@ def test_shards_are_balanced_to_within_the_longest_document(sizes: list[int], co
         directory = Path(name)
         corpus = write_jsonl(directory / "corpus.jsonl", ["x" * size for size in sizes])
         shards = [directory / f"{shard}.parquet" for shard in range(count)]
-        config = parse_config({"corpus": {"files": [str(corpus)]}}).corpus
-        manifest = split_corpus([corpus], config, shards, directory / "r", directory / "m")
+        config = parse_config({"corpus": {"files": [str(corpus)]}})
+        manifest = split_corpus([corpus], config.corpus, shards, directory / "r", directory / "m", config.max_chars)
         share = sum(size + 1 for size in sizes) / count
         for info, path in zip(manifest.shards, shards, strict=True):
             table = pl.read_parquet(path)

@@ -6,24 +6,24 @@ The GPUs are links to ``/dev/null``: Slurm hands them out and sets ``CUDA_VISIBL
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from making import wait_for
 
 GPUS = 4
 CPUS = 16
 MEMORY_MB = 16_000
 DAEMONS = ("munged", "slurmctld", "slurmd")
 CLIENTS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo", "munge")
-#: Long enough for a machine with one busy core; nobody waits it out while all is well.
-PATIENCE_S = 60
 
 
 def missing_tools() -> list[str]:
@@ -37,21 +37,22 @@ def find_tool(name: str) -> str | None:
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 
 
-def wait_for(condition: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
-    """Wait until `condition` holds."""
-    deadline = time.monotonic() + patience_s
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {patience_s:.0f} s in vain: {what}"
-        time.sleep(0.05)
-
-
 def free_ports(count: int) -> list[int]:
-    """Return ports of the loopback address that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Return ports of the loopback address that nobody listens on.
+
+    They lie below those that the system gives to whoever asks for any: the next to ask cannot get one of them before
+    the daemon that it is meant for has it.
+    """
+    found: list[int] = []
+    for port in random.sample(range(20_000, 30_000), 1_000):
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        found.append(port)
+        if len(found) == count:
+            return found
+    raise OSError("no free port from 20000 to 29999")
 
 
 @dataclass

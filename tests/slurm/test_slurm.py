@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
-from cluster import GPUS, Cluster, environments, missing_tools, running_cluster, wait_for
+from cluster import GPUS, Cluster, environments, missing_tools, running_cluster
 from making import (
     ROOT,
     annotate_plainly,
@@ -25,6 +25,7 @@ from making import (
     make_pipeline,
     make_texts,
     run_workflow,
+    wait_for,
     write_config,
     write_jsonl,
 )

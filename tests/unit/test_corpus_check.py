@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import zstandard
 from shardner.config import CorpusConfig, OnBadRecord, Unit
-from shardner.corpus import check
+from shardner.corpus import stream_reader
 from shardner.corpus.check import check_files
 from shardner.errors import CorpusError
 
@@ -103,7 +103,7 @@ def test_many_columns_are_not_all_shown(tmp_path: Path) -> None:
 
 
 def test_only_the_start_of_a_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "HEAD_BYTES", 100)
+    monkeypatch.setattr(stream_reader, "CHECKED_BYTES", 100)
     data = b'{"id": 1}\n' * 20 + b'{"id": 1, "text": "a"}\n'
     assert "no column 'text'" in message(write(tmp_path, "a.jsonl", data))
 

@@ -16,17 +16,22 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT, GROUPS = SETTINGS["project"], SETTINGS["dependency-groups"]
 EXTRAS = PROJECT["optional-dependencies"]
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
+#: Each stands by itself; those of a group are added to another.
+WHOLE = [lock for lock in LOCKS if lock.stem not in GROUPS]
 ENVS = sorted((ROOT / "envs").glob("*.yaml"))
+
+HASH = r" \\\n    --hash=sha256:[0-9a-f]{64}"
 
 # modules whose package has another name
 PACKAGE_OF = {"cupyx": "cupy", "pynvml": "nvidia-ml-py", "vl_convert": "vl-convert-python", "yaml": "pyyaml"}
 
 
 def read_pins(lock: Path) -> dict[str, Requirement]:
-    lines = [line for line in lock.read_text().splitlines() if not line.startswith("#")]
+    lines = [line for line in re.sub(HASH, "", lock.read_text()).splitlines() if not line.startswith("#")]
     return {canonicalize_name(each.name): each for each in map(Requirement, lines)}
 
 
@@ -37,11 +42,18 @@ def version_of(pin: Requirement) -> str:
 
 
 def requirements_of(lock: Path) -> list[Requirement]:
-    return [Requirement(each) for each in PROJECT["dependencies"] + EXTRAS.get(lock.stem, [])]
+    named = GROUPS.get(lock.stem) or PROJECT["dependencies"] + EXTRAS.get(lock.stem, [])
+    return [Requirement(each) for each in named]
 
 
-def test_every_extra_has_a_lock() -> None:
-    assert {lock.stem for lock in LOCKS} == {"run", *EXTRAS}
+def test_every_extra_and_every_group_has_a_lock() -> None:
+    assert {lock.stem for lock in LOCKS} == {"run", *EXTRAS, *GROUPS}
+
+
+def test_a_pipeline_is_pinned_by_its_hash() -> None:
+    lock = (ROOT / "requirements" / "pipelines.lock").read_text()
+    pins = [each for each in re.split(r"\n(?=\w)", lock.rstrip("\n")) if not each.startswith("#")]
+    assert len(pins) == len(GROUPS["pipelines"]) and all(re.fullmatch(rf"\S+==\S+({HASH})+", pin) for pin in pins)
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
@@ -52,7 +64,7 @@ def test_lock_pins_every_direct_dependency_within_its_range(lock: Path) -> None:
         assert requirement.specifier.contains(version_of(pin)), f"{pin} is outside {requirement}"
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+@pytest.mark.parametrize("lock", WHOLE, ids=lambda lock: lock.stem)
 def test_locks_add_up_to_one_environment(lock: Path) -> None:
     run = {name: version_of(pin) for name, pin in read_pins(ROOT / "requirements" / "run.lock").items()}
     assert run.items() <= {name: version_of(pin) for name, pin in read_pins(lock).items()}.items()
@@ -60,7 +72,7 @@ def test_locks_add_up_to_one_environment(lock: Path) -> None:
 
 @pytest.mark.parametrize("path", [*LOCKS, *ENVS], ids=lambda path: path.name)
 def test_pins_name_no_index_path_or_local_build(path: Path) -> None:
-    text = "\n".join(line for line in path.read_text().splitlines() if not line.startswith("#"))
+    text = "\n".join(line for line in re.sub(HASH, "", path.read_text()).splitlines() if not line.startswith("#"))
     assert not re.search(r"://|(^|\s)[/~.]|--|@|\+", text)
 
 

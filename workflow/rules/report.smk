@@ -33,7 +33,6 @@ rule write_provenance:
 rule report_performance:
     input:
         manifest=rules.split_corpus.output.manifest,
-        pipeline=rules.prepare_model.output.pipeline,
         provenance=rules.write_provenance.output.provenance,
         shards=rules.split_corpus.output.shards,
         entities=rules.merge_shards.output.entities,

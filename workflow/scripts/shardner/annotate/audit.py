@@ -108,10 +108,9 @@ def audit(nlp: Language, ids: Sequence[str], texts: Sequence[str], annotations: 
 
 def _annotate_plainly(nlp: Language, text: str) -> list[Entity] | None:
     try:
-        _, starts, ends, labels = annotate_one(nlp, text)
+        return annotate_one(nlp, text).entities()
     except Exception:  # a component may raise anything; the document is rejected for it
         return None
-    return list(zip(starts, ends, labels, strict=True))
 
 
 def _entities(annotations: Annotations, row: int) -> list[Entity]:

@@ -27,7 +27,7 @@ from shardner.annotate.worker import Block, Result, Task, annotate_block, end_wi
 from shardner.config import NerConfig
 from shardner.data.files import atomic_path, scratch_directory
 from shardner.data.job_files import write_job
-from shardner.data.job_recording import peak_rss_bytes, requested_bytes
+from shardner.data.job_recording import host_resources, peak_rss_bytes, requested_bytes
 from shardner.data.metrics import GpuUse, Job, Phase, Totals, Worker, add_up, unsure_joins
 from shardner.data.schedulers import find_scheduler
 from shardner.data.stopwatch import Stopwatch
@@ -75,7 +75,6 @@ def annotate_shard(
         DeviceError: the device asked for cannot be used.
         AnnotateError: a worker died, or every document fails.
     """
-    asked_at_s = time.time()
     if not windows.is_file():
         raise AnnotateError(f"{windows} is gone; remove {windows.parent} and run again: the corpus is then split anew")
     blocks = plan_blocks(windows, threads)
@@ -101,9 +100,8 @@ def annotate_shard(
         with watch.phase(Phase.WRITE):
             tables.write({"entities": results.entities, "documents": results.documents, "rejected": results.rejected})
         job = _job_record(task, finished, device, threads, started_at_s, watch)
-    waited_s, asked_bytes = started_at_s - asked_at_s, requested_bytes(mem_mb)
     use = _gpu_figures(job, device, measured.use)
-    job = replace(job, waited_s=waited_s, requested_memory_bytes=asked_bytes, **use)
+    job = replace(job, requested_memory_bytes=requested_bytes(mem_mb), **use)
     _refuse_all_failed(job.totals, results.rejected)
     write_job(results.job, job)
     log.info("shard %05d: %d documents, %d entities", shard, job.totals.documents, job.totals.entities)
@@ -266,6 +264,7 @@ def _job_record(
         job_id=scheduled.job if scheduled else None,
         joins=unsure_joins(place for result in results for place in result.unsure),
         memory_bytes=parent.peak_rss_bytes + sum(worker.totals.peak_rss_bytes for worker in workers),
+        host_resources=host_resources(),
     )
 
 

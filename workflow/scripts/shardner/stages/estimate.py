@@ -21,7 +21,7 @@ import polars as pl
 from shardner.annotate.job import annotate_shard
 from shardner.config import CorpusConfig, NerConfig, OnBadRecord
 from shardner.corpus.files import show_path
-from shardner.corpus.samples import Head, kind_of, take_heads
+from shardner.corpus.samples import FileHead, kind_of, take_heads
 from shardner.data.files import scratch_directory, write_text_atomically
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Job, Phase
@@ -231,7 +231,7 @@ def describe_estimate(estimate: Estimate) -> str:
 
 
 def _split(
-    heads: Sequence[Head], corpus: CorpusConfig, parts: Sequence[Path], max_chars: int, scratch: Path
+    heads: Sequence[FileHead], corpus: CorpusConfig, parts: Sequence[Path], max_chars: int, scratch: Path
 ) -> Manifest:
     corpus = replace(corpus, on_bad_record=OnBadRecord.REJECT)  # the last record of a part may be torn
     paths = [head.path for head in heads]
@@ -298,7 +298,7 @@ def _import_s() -> float:
     return time.perf_counter() - started_s
 
 
-def _count_chars(heads: Sequence[Head], parts: Sequence[Path], sizes: Sequence[tuple[Path, int]]) -> int:
+def _count_chars(heads: Sequence[FileHead], parts: Sequence[Path], sizes: Sequence[tuple[Path, int]]) -> int:
     """Return the characters of the corpus: for each kind of file, by what the heads of its kind hold a byte."""
     texts = pl.scan_parquet(list(parts)).select("file", chars=pl.col("text").str.len_chars())
     chars = dict(texts.group_by("file").sum().collect().iter_rows())

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shardner.data.provenance import Decision
 from shardner.errors import ModelError
 from shardner.model.dependencies import ENTITIES, KB_IDS, SENTENCES, SPANS, Dependencies, find_dependencies
 
@@ -33,16 +34,6 @@ class Request:
 
     attributes: tuple[str, ...] = ()
     spans: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Whether a component runs, and why, as the end of a sentence."""
-
-    name: str
-    kept: bool
-    reason: str
-    on_purpose: bool = False  # left out though the recogniser reads what it writes: sentence starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +214,25 @@ def describe_left_out(decisions: Iterable[Decision]) -> str:
         f"{', '.join(names)} ({reason.replace('reads it', 'reads them') if len(names) > 1 else reason})"
         for reason, names in by_reason.items()
     )
+
+
+def note_decisions(nlp: Language, selection: Selection) -> tuple[str, ...]:
+    """Return what a user should know of a selection: what is left out on purpose, and what declares too little."""
+    notes = []
+    for each in selection.decisions:
+        feeders = [name for name, pipe in nlp.pipeline if each.name in getattr(pipe, "listening_components", ())]
+        if each.on_purpose:
+            line = with_kept(nlp.component_names, selection.kept, each.name, feeders)
+            notes.append(
+                f"left out {each.name!r}: the sentence starts that it sets forbid entities across them, so an entity "
+                f"could differ from the whole pipeline's; to keep it, write:   {line}"
+            )
+        elif "does not say what it" in each.reason:
+            notes.append(
+                f"kept {each.name!r}, for {each.reason}; what it reads can be declared: "
+                f"@Language.component(…, requires=[…])"
+            )
+    return tuple(notes)
 
 
 def with_kept(nlp_order: Sequence[str], kept: Iterable[str], name: str, feeders: Iterable[str] = ()) -> str:

@@ -78,6 +78,7 @@ class CorpusConfig:
     keep: tuple[str, ...]
     unit: Unit
     on_bad_record: OnBadRecord
+    max_rejected: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class ModelConfig:
     components: str | tuple[str, ...]
     prepare: PrepareChoice
     mixed_precision: bool
+    code: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ class OutputConfig:
 
     dir: Path
     formats: tuple[str, ...]
+    attributes: tuple[str, ...]
+    spans: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +168,14 @@ def parse_config(settings: Mapping[str, Any]) -> Config:
             keep=tuple(corpus["keep"]),
             unit=Unit(corpus["unit"]),
             on_bad_record=OnBadRecord(corpus["on_bad_record"]),
+            max_rejected=float(corpus["max_rejected"]),
         ),
         model=ModelConfig(
             name=model["name"],
             components=components if isinstance(components, str) else tuple(components),
             prepare=PrepareChoice(model["prepare"]),
             mixed_precision=model["mixed_precision"],
+            code=tuple(model["code"]),
         ),
         shards=values["shards"]["count"],
         max_chars=values["windows"]["max_chars"],
@@ -180,7 +186,12 @@ def parse_config(settings: Mapping[str, Any]) -> Config:
             batch_tokens=ner["batch_tokens"],
             audit=float(ner["audit"]),
         ),
-        output=OutputConfig(Path(output["dir"]), tuple(output["formats"])),
+        output=OutputConfig(
+            dir=Path(output["dir"]),
+            formats=tuple(output["formats"]),
+            attributes=tuple(output["attributes"]),
+            spans=tuple(output["spans"]),
+        ),
         verify_share=float(values["verify"]["share"]),
     )
     _refuse_contradictions(config.corpus)
@@ -268,6 +279,8 @@ def _setting(path: list[str], schema: Mapping[str, Any]) -> Mapping[str, Any]:
 def _allowed(setting: Mapping[str, Any]) -> str:
     if "oneOf" in setting:
         return " or ".join(_allowed(each) for each in setting["oneOf"])
+    if "title" in setting:
+        return str(setting["title"])
     if "enum" in setting:
         return "one of " + ", ".join(str(each) for each in setting["enum"])
     if "const" in setting:

@@ -20,6 +20,16 @@ class CodeVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a component of a pipeline runs, and why, as the end of a sentence."""
+
+    name: str
+    kept: bool
+    reason: str
+    on_purpose: bool = False  # left out though the recogniser reads what it writes: sentence starts
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineDescription:
     """What a reader of results should know of the pipeline that made them.
 
@@ -36,6 +46,7 @@ class PipelineDescription:
     left_out: tuple[str, ...]
     labels: tuple[str, ...]
     notes: tuple[str, ...]
+    decisions: tuple[Decision, ...]  # about each component, in the pipeline's order
     mixed_precision: bool = False  # transformers compute in half precision on a GPU
 
 

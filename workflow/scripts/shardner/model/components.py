@@ -1,61 +1,138 @@
-"""Which components of a pipeline a run needs: what decides about entities, and nothing else."""
+"""Which components of a pipeline a run needs: what decides about its results, what these read, and nothing else.
+
+Chosen from the last component to the first: one is needed if it writes what the run is asked for, or if a needed one
+after it reads what it writes (see `dependencies`), listens to its vectors, or sees the tokens that it changes. One
+exception is made for speed, and said wherever results are shown: the sentence starts of a parser or senter. They forbid
+entities across them, which changes an entity now and then, and they cost several times as much as the recogniser.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from shardner.data.provenance import Decision
 from shardner.errors import ModelError
+from shardner.model.dependencies import ENTITIES, KB_IDS, SENTENCES, SPANS, Dependencies, find_dependencies
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
-#: Components that set sentence starts; a recogniser behind one never lets an entity run across such a start.
-SENTENCE_SETTERS = ("parser", "senter")
+#: Components that set sentence starts by a network.
+SENTENCE_SETTERS = ("parser", "beam_parser", "senter")
+#: Why a component that the pipeline itself does not run is not run here either.
+DISABLED = "disabled in the pipeline"
+#: Components that read sentence starts for nothing but to keep entities from running across them.
+RECOGNISERS = ("ner", "beam_ner")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a run is asked for besides entities: names in ``output.attributes`` and ``output.spans``."""
+
+    attributes: tuple[str, ...] = ()
+    spans: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The components that run, those that do not, and what the user should know about it."""
+    """What was decided about each component, in the pipeline's order."""
 
-    kept: tuple[str, ...]
-    left_out: tuple[str, ...]
-    notes: tuple[str, ...]
+    decisions: tuple[Decision, ...]
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The components that run."""
+        return tuple(each.name for each in self.decisions if each.kept)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The components that do not."""
+        return tuple(each.name for each in self.decisions if not each.kept)
 
 
-def select_components(nlp: Language, wanted: str | Sequence[str]) -> Selection:
+def select_components(nlp: Language, wanted: str | Sequence[str], request: Request | None = None) -> Selection:
     """Choose components of a loaded pipeline: ``"auto"``, ``"all"``, or names.
 
     Raises:
-        ModelError: a name is unknown, or nothing that is left writes entities.
+        ModelError: a name is unknown, nothing that is left can write entities or what `request` names, or nothing in
+            the pipeline sets what `request` names.
     """
+    request = request or Request()
+    known = {name: find_dependencies(nlp, name) for name in nlp.pipe_names}
+    disabled = [Decision(name, kept=False, reason=DISABLED) for name in nlp.disabled]
     if wanted == "all":
-        kept = set(nlp.pipe_names)
+        decided = [Decision(name, kept=True, reason="model.components: all") for name in nlp.pipe_names]
     elif wanted == "auto":
-        kept = _needed(nlp)
+        decided = _choose(nlp, known, request)
     else:
-        kept = _named(nlp, wanted)
-    names = nlp.component_names
-    if not any(_writes_entities(nlp, name) for name in names if name in kept):
-        raise ModelError(_no_recogniser(nlp, kept))
-    left_out = tuple(name for name in names if name not in kept)
-    return Selection(tuple(name for name in names if name in kept), left_out, _notes(nlp, kept, wanted))
+        decided, disabled = _take_named(nlp, wanted), []
+    order = {name: place for place, name in enumerate(nlp.component_names)}
+    selection = Selection(tuple(sorted([*decided, *disabled], key=lambda each: order[each.name])))
+    if wanted != "all":
+        _refuse_without_recogniser(nlp, known, selection, request)
+    _refuse_unmade(nlp, known, selection, request)
+    return selection
 
 
-def _needed(nlp: Language) -> set[str]:
-    kept = {name for name in nlp.pipe_names if _writes_entities(nlp, name) or _is_opaque(nlp, name)}
-    last = max((i for i, name in enumerate(nlp.pipe_names) if _writes_entities(nlp, name)), default=0)
-    kept |= {name for name in nlp.pipe_names[:last] if _factory(nlp, name) == "sentencizer"}
-    for name, component in nlp.pipeline:
-        # a shared tok2vec or transformer knows which components listen to it
-        if kept & set(getattr(component, "listening_components", ())):
-            kept.add(name)
-    return kept
+def _choose(nlp: Language, known: Mapping[str, Dependencies], request: Request) -> list[Decision]:
+    """Decide from the last component to the first."""
+    chosen: list[Decision] = []
+    for name in reversed(nlp.pipe_names):
+        needed = [each.name for each in reversed(chosen) if each.kept]
+        chosen.append(_decide(nlp, name, needed, known, request))
+    return chosen[::-1]
 
 
-def _named(nlp: Language, wanted: Sequence[str]) -> set[str]:
+def _decide(
+    nlp: Language, name: str, needed: Sequence[str], known: Mapping[str, Dependencies], request: Request
+) -> Decision:
+    """Decide about a component, given those after it that are needed."""
+    own = known[name]
+    if reason := _asked_for(own, request):
+        return Decision(name, kept=True, reason=reason)
+    if listeners := [each for each in needed if each in own.feeds]:
+        return Decision(name, kept=True, reason=f"{_list(listeners)} reads its vectors")
+    if own.retokenizes and needed:
+        return Decision(name, kept=True, reason=f"it changes the tokens that {_list(needed)} sees")
+    for reader in needed:
+        read = known[reader].wants(own)
+        if read == {SENTENCES} and _is_spared(nlp, name, reader, own):
+            continue
+        if read:
+            what = "does not say what it reads" if known[reader].reads_all else f"reads {', '.join(sorted(read))}"
+            return Decision(name, kept=True, reason=f"{reader!r} {what}")
+    if any(SENTENCES in known[reader].wants(own) for reader in needed):
+        return Decision(name, kept=False, reason="sentence starts", on_purpose=True)
+    return Decision(name, kept=False, reason="nothing reads it")
+
+
+def _asked_for(own: Dependencies, request: Request) -> str | None:
+    """Return why the run asks for what a component writes, None where it does not."""
+    if own.writes_all:
+        return "a component of your own that does not say what it writes"
+    if ENTITIES in own.writes:
+        return "writes entities"
+    if "kb_id" in request.attributes and KB_IDS in own.writes:
+        return "writes knowledge base ids (output.attributes)"
+    if "sentence" in request.attributes and SENTENCES in own.writes:
+        return "sets sentences (output.attributes)"
+    if request.spans and SPANS in own.writes:
+        return "writes span groups (output.spans)"
+    for name in request.attributes:
+        if name.startswith("_.") and own.writes & {f"{kind}.{name}" for kind in ("span", "token", "doc")}:
+            return f"writes {name} (output.attributes)"
+    return None
+
+
+def _is_spared(nlp: Language, name: str, reader: str, own: Dependencies) -> bool:
+    """Tell whether `reader` can do without what `name` writes: the one exception."""
+    return _factory(nlp, name) in SENTENCE_SETTERS and _factory(nlp, reader) in RECOGNISERS and not own.writes_all
+
+
+def _take_named(nlp: Language, wanted: Sequence[str]) -> list[Decision]:
     for name in wanted:
         if name not in nlp.component_names:
             near = difflib.get_close_matches(name, nlp.component_names, n=1)
@@ -64,63 +141,105 @@ def _named(nlp: Language, wanted: Sequence[str]) -> set[str]:
                 f"model.components: the pipeline has no component {name!r}{hint} "
                 f"(it has: {', '.join(nlp.component_names) or 'none'})"
             )
-    return set(wanted)
+    return [
+        Decision(name, kept=name in wanted, reason=f"{'' if name in wanted else 'not '}named in model.components")
+        for name in nlp.component_names
+    ]
 
 
 def _factory(nlp: Language, name: str) -> str:
     return str(nlp.get_pipe_meta(name).factory)
 
 
-def _writes_entities(nlp: Language, name: str) -> bool:
-    if "doc.ents" in nlp.get_pipe_meta(name).assigns:
-        return True
-    component: Any = nlp.get_pipe(name) if name in nlp.pipe_names else None
-    return bool(getattr(component, "annotate_ents", False))  # a span ruler told to write entities
-
-
-def _is_opaque(nlp: Language, name: str) -> bool:
-    """Tell whether a component is not spaCy's own and does not declare what it assigns."""
-    component: Any = nlp.get_pipe(name)
-    module = getattr(component, "__module__", None) or type(component).__module__
-    ours = module.split(".")[0] in {"spacy", "spacy_transformers", "spacy_curated_transformers"}
-    return not ours and not nlp.get_pipe_meta(name).assigns
-
-
-def _notes(nlp: Language, kept: set[str], wanted: str | Sequence[str]) -> tuple[str, ...]:
-    notes = []
-    writers = [i for i, name in enumerate(nlp.pipe_names) if name in kept and _writes_entities(nlp, name)]
-    for i, name in enumerate(nlp.pipe_names):
-        before = i < max(writers, default=0)
-        keeps = f"to keep it, write:   model: {{components: [{', '.join(_with(nlp, kept, name))}]}}"
-        if name in kept:
-            if wanted == "auto" and _is_opaque(nlp, name):
-                notes.append(f"kept {name!r}: a custom component that does not declare what it assigns")
-        elif before and _factory(nlp, name) in SENTENCE_SETTERS:
-            notes.append(
-                f"left out {name!r}, which stands before the recogniser: the sentence starts that it sets forbid "
-                f"entities across them, so an entity could differ from the full pipeline's; {keeps}"
-            )
-        elif before and nlp.get_pipe_meta(name).retokenizes:
-            notes.append(f"left out {name!r}, which changes the tokens that the recogniser sees; {keeps}")
-    return tuple(notes)
-
-
-def _with(nlp: Language, kept: set[str], name: str) -> list[str]:
-    """Return the kept names and `name` with what it listens to, in pipeline order."""
-    chosen = kept | {name}
-    chosen |= {other for other, component in nlp.pipeline if name in getattr(component, "listening_components", ())}
-    return [each for each in nlp.component_names if each in chosen]
-
-
-def _no_recogniser(nlp: Language, kept: set[str]) -> str:
-    writers = [name for name in nlp.component_names if _writes_entities(nlp, name)]
+def _refuse_without_recogniser(
+    nlp: Language, known: Mapping[str, Dependencies], selection: Selection, request: Request
+) -> None:
+    """Raise unless something that runs can write entities, or the span groups that the run is asked for."""
+    able = {name for name, each in known.items() if each.writes_all or ENTITIES in each.writes}
+    able |= {name for name in nlp.disabled if "doc.ents" in nlp.get_pipe_meta(name).assigns}
+    able |= {name for name, each in known.items() if request.spans and SPANS in each.writes}
+    if able & set(selection.kept):
+        return
     has = ", ".join(nlp.component_names) or "none"
+    writers = [name for name in nlp.component_names if name in able]
     if writers:
-        return (
-            f"model.components: none of {', '.join(sorted(kept)) or 'the enabled components'} writes entities; "
-            f"add {writers[0]!r} (the pipeline has: {has})"
+        raise ModelError(
+            f"model.components: none of {', '.join(sorted(selection.kept)) or 'the enabled components'} writes "
+            f"entities; add {writers[0]!r} (the pipeline has: {has})"
         )
-    return (
+    groups = [name for name, each in known.items() if SPANS in each.writes]
+    if groups:
+        keys = ", ".join(filter(None, (_span_key(nlp, name) for name in groups))) or "sc"
+        raise ModelError(
+            f"model.name: the pipeline writes no entities, but span groups ({_list(groups)}); to have them in "
+            f"spans.parquet, write:   output: {{spans: [{keys}]}}"
+        )
+    raise ModelError(
         f"model.name: the pipeline has no entity recogniser (its components: {has}); "
         f"name one that has a component such as 'ner' or 'entity_ruler'"
     )
+
+
+def _refuse_unmade(nlp: Language, known: Mapping[str, Dependencies], selection: Selection, request: Request) -> None:
+    """Raise where the run is asked for something that no component that runs could have set."""
+    running = [known[name] for name in selection.kept if name in known]
+    wanted = {"kb_id": (KB_IDS, "an 'entity_linker'"), "sentence": (SENTENCES, "a 'sentencizer'")}
+    for attribute, (written, component) in wanted.items():
+        if attribute in request.attributes and not any(each.writes_all or written in each.writes for each in running):
+            raise ModelError(
+                f"output.attributes: {attribute!r} needs a component that sets {written}, such as {component}, and "
+                f"none that runs does (the pipeline has: {', '.join(nlp.component_names) or 'none'}); "
+                f"add one to the pipeline, or take {attribute!r} out of output.attributes"
+            )
+    if request.spans and not any(each.writes_all or SPANS in each.writes for each in running):
+        raise ModelError(
+            f"output.spans: no component that runs writes span groups (the pipeline has: "
+            f"{', '.join(nlp.component_names) or 'none'}); write:   output: {{spans: []}}"
+        )
+
+
+def _span_key(nlp: Language, name: str) -> str | None:
+    component = nlp.get_pipe(name)
+    key = getattr(component, "key", None)
+    return str(key) if isinstance(key, str) else None
+
+
+def describe_left_out(decisions: Iterable[Decision]) -> str:
+    """Return what is left out and why in a line, components of one reason together; nothing where all run."""
+    by_reason: dict[str, list[str]] = {}
+    for each in decisions:
+        if not each.kept and each.reason != DISABLED:
+            by_reason.setdefault(each.reason, []).append(each.name)
+    return ", ".join(
+        f"{', '.join(names)} ({reason.replace('reads it', 'reads them') if len(names) > 1 else reason})"
+        for reason, names in by_reason.items()
+    )
+
+
+def note_decisions(nlp: Language, selection: Selection) -> tuple[str, ...]:
+    """Return what a user should know of a selection: what is left out on purpose, and what declares too little."""
+    notes = []
+    for each in selection.decisions:
+        feeders = [name for name, pipe in nlp.pipeline if each.name in getattr(pipe, "listening_components", ())]
+        if each.on_purpose:
+            line = with_kept(nlp.component_names, selection.kept, each.name, feeders)
+            notes.append(
+                f"left out {each.name!r}: the sentence starts that it sets forbid entities across them, so an entity "
+                f"could differ from the whole pipeline's; to keep it, write:   {line}"
+            )
+        elif "does not say what it" in each.reason:
+            notes.append(
+                f"kept {each.name!r}, for {each.reason}; what it reads can be declared: "
+                f"@Language.component(…, requires=[…])"
+            )
+    return tuple(notes)
+
+
+def with_kept(nlp_order: Sequence[str], kept: Iterable[str], name: str, feeders: Iterable[str] = ()) -> str:
+    """Return the line of YAML that keeps `name` (and what it listens to) beside what is kept."""
+    chosen = {*kept, name, *feeders}
+    return f"model: {{components: [{', '.join(each for each in nlp_order if each in chosen)}]}}"
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))

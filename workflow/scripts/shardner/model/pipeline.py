@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from shardner.data.provenance import PipelineDescription
 from shardner.data.typed_json import read_json, write_json
 from shardner.errors import ModelError
-from shardner.model.components import select_components
+from shardner.model.components import Request, note_decisions, select_components
 from shardner.model.fetch import checksum, download_package, fetch_wheel, unpack_wheel
 from shardner.model.without_torch import import_spacy
 from shardner.parse.pipeline_source import Source, SourceKind, package_directory, source_files
@@ -40,6 +40,7 @@ def prepare_pipeline(
     components: str | Sequence[str],
     *,
     mixed_precision: bool = False,
+    request: Request | None = None,
 ) -> Pipeline:
     """Find (fetch, unpack) a pipeline, load it once, and choose its components.
 
@@ -49,6 +50,7 @@ def prepare_pipeline(
         unpacked: where a wheel's content goes.
         components: ``"auto"``, ``"all"``, or names.
         mixed_precision: whether transformers are to compute in half precision on a GPU.
+        request: what the run is asked for besides entities.
 
     Raises:
         ModelError: the pipeline cannot be found or loaded, writes no entities, or has nothing to compute in half
@@ -57,15 +59,17 @@ def prepare_pipeline(
     unpacked.mkdir(parents=True, exist_ok=True)
     location, sys_path = _locate(source, demo, unpacked)
     nlp = _load(location, sys_path, exclude=())
-    selection = select_components(nlp, components)
-    for note in selection.notes:
+    selection = select_components(nlp, components, request)
+    notes = note_decisions(nlp, selection)
+    for note in notes:
         log.info(note)
+    for each in selection.decisions:
+        log.info("%s %r: %s", "kept" if each.kept else "left out", each.name, each.reason)
     if mixed_precision and not find_precision(nlp, selection.kept):
         raise ModelError(
             "model.mixed_precision: no component of this pipeline is a transformer that can compute in half precision; "
             "write:   model: {mixed_precision: false}"
         )
-    log.info("components kept: %s; left out: %s", ", ".join(selection.kept), ", ".join(selection.left_out) or "none")
     root, files = _files(location, sys_path)
     return Pipeline(
         location=location,
@@ -78,7 +82,8 @@ def prepare_pipeline(
         components=selection.kept,
         left_out=selection.left_out,
         labels=_labels(nlp, selection.kept),
-        notes=selection.notes,
+        notes=notes,
+        decisions=selection.decisions,
         mixed_precision=mixed_precision,
     )
 
@@ -130,6 +135,17 @@ def load_pipeline(pipeline: Pipeline) -> Language:
         if name not in nlp.pipe_names:  # named in config, disabled in the pipeline's own
             nlp.enable_pipe(name)
     nlp.max_length = sys.maxsize  # a document is never refused for its length
+    return nlp
+
+
+def load_whole_pipeline(pipeline: Pipeline) -> Language:
+    """Load the pipeline as the user has it: every component that is not disabled in it.
+
+    Raises:
+        ModelError: the pipeline has gone, or cannot be loaded.
+    """
+    nlp = _load(pipeline.location, pipeline.sys_path, exclude=())
+    nlp.max_length = sys.maxsize
     return nlp
 
 

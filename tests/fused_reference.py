@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shardner.annotate.near_ties import NEAR_TIE, first_gap
+from shardner.annotate.near_ties import NEAR_TIE, find_gap
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import Entity
 from shardner.engine.fused.engine import FusedEngine
@@ -33,7 +33,7 @@ def compare(nlp: Any, texts: Sequence[str], *, batch_tokens: int | None = None) 
         result.documents += 1
         result.entities += len(theirs)
         if ours != theirs:
-            gap = first_gap(nlp, texts[number], theirs, ours)
+            gap = find_gap(nlp, texts[number], theirs, ours)
             if gap < NEAR_TIE:
                 result.near_ties.append((number, gap))
             else:

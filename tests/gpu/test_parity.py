@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 import spacy
 from making import LABELS, ROOT, make_pipeline, make_texts, ner_model, randomise
-from shardner.annotate.near_ties import NEAR_TIE, first_gap
+from shardner.annotate.near_ties import NEAR_TIE, find_gap
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.fused import FusedEngine
 
@@ -96,7 +96,7 @@ def assert_same(nlp: Any, texts: Sequence[str], ours: EntitiesByText) -> None:
         theirs = [(entity.start_char, entity.end_char, entity.label_) for entity in doc.ents]
         entities += len(theirs)
         if theirs != [tuple(each) for each in found]:
-            gap = first_gap(nlp, text, theirs, found)
+            gap = find_gap(nlp, text, theirs, found)
             assert gap < NEAR_TIE, f"{text[:200]!r}: score gap {gap}\n  CPU {theirs[:20]}\n  GPU {found[:20]}"
             ties += 1
     assert entities > 10 and ties <= max(len(texts) // 50, 1)

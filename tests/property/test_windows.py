@@ -14,7 +14,7 @@ from hypothesis import Phase, given, note, settings
 from hypothesis import strategies as st
 from in_process import run
 from making import WORDS, write_jsonl
-from shardner.annotate.near_ties import NEAR_TIE, first_gap
+from shardner.annotate.near_ties import NEAR_TIE, find_gap
 from shardner.annotate.sizes import Sizes
 from shardner.model.pipeline import prepare_pipeline
 from shardner.parse.pipeline_source import classify
@@ -88,4 +88,4 @@ def test_windows_give_the_entities_of_the_uncut_document(
                 assert rows["text"].to_list() == [entity.text for entity in doc.ents]
                 assert documents["entities"][number] == len(theirs)
             else:
-                assert first_gap(nlp, texts[number], theirs, ours) < NEAR_TIE
+                assert find_gap(nlp, texts[number], theirs, ours) < NEAR_TIE

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,13 +8,16 @@ import pytest
 import spacy
 from making import make_pipeline, make_texts, ner_model
 from shardner.annotate.audit import audit
+from shardner.annotate.comparison import Verdict, compare_entities
 from shardner.annotate.draw import are_drawn, find_limit
+from shardner.annotate.near_ties import find_gap
 from shardner.data.metrics import Totals
 from shardner.data.stopwatch import Stopwatch
-from shardner.engine.annotations import Annotations
-from shardner.engine.stock import StockEngine
+from shardner.engine.annotations import Annotations, Entity
+from shardner.engine.stock import StockEngine, annotate_one
 from shardner.errors import AnnotateError
 from spacy.language import Language
+from spacy.tokens import Doc
 
 TEXTS = [*make_texts(30, seed=11), ""]
 IDS = [f"d{i}" for i in range(len(TEXTS))]
@@ -92,3 +96,51 @@ def test_an_answer_within_rounding_is_counted_where_another_transition_model_com
 def test_a_document_that_fails_for_one_engine_alone_is_an_error(nlp: Language, annotations: Annotations) -> None:
     with pytest.raises(AnnotateError, match="one of the two failed on it"):
         audit(nlp, IDS, TEXTS, replace(annotations, failed={3: "ValueError: no"}))
+
+
+def nearly_tied(nlp: Language, texts: list[str]) -> list[tuple[str, list[Entity], list[Entity]]]:
+    """Return texts with the entities that stock spaCy finds, and all but the first of them: no tie explains that."""
+    found = []
+    for text in texts:
+        entities = annotate_one(nlp, text).entities()
+        if len(entities) > 1:
+            found.append((text, entities, entities[1:]))
+    return found
+
+
+def test_a_component_after_the_recogniser_is_no_near_tie_whatever_it_does(nlp: Language) -> None:
+    """Such a component takes the recogniser's best action away: the gap to what it left is large, not negative."""
+    dropping = spacy.load(nlp.path)
+    dropping.add_pipe("tests_drop_first_entity", last=True)
+    answers = nearly_tied(nlp, TEXTS)
+    assert len(answers) > 5
+    for text, whole, left in answers:
+        for ours, theirs in ((whole, left), (left, whole)):
+            assert compare_entities(dropping, text, ours, theirs).verdict is Verdict.DIFFERENT
+            assert compare_entities(nlp, text, ours, theirs).verdict is Verdict.DIFFERENT
+
+
+@Language.component("tests_drop_first_entity")
+def drop_first_entity(doc: Doc) -> Doc:
+    doc.ents = doc.ents[1:]
+    return doc
+
+
+def test_a_second_difference_is_looked_at_after_one_that_rounding_explains(nlp: Language) -> None:
+    text, entities, _ = max(nearly_tied(nlp, TEXTS), key=lambda answer: len(answer[1]))
+    first, *rest = entities
+    relabelled = [(first[0], first[1], "GPE" if first[2] != "GPE" else "ORG"), *rest]
+    gap = find_gap(nlp, text, entities, relabelled)
+    assert (
+        0 < gap < math.inf and compare_entities(nlp, text, relabelled, entities, gap + 1e-9).verdict is Verdict.NEAR_TIE
+    )
+    last = rest[-1]
+    both = [*relabelled[:-1], (last[0], last[1], "GPE" if last[2] != "GPE" else "ORG")]
+    assert find_gap(nlp, text, entities, both) == max(gap, find_gap(nlp, text, entities, [*entities[:-1], both[-1]]))
+    strange = [*relabelled[:-1], (last[0], last[1], "A_RULE")]
+    assert find_gap(nlp, text, entities, strange) == math.inf
+
+
+def test_equal_answers_have_no_gap(nlp: Language) -> None:
+    text, entities, _ = nearly_tied(nlp, TEXTS)[0]
+    assert find_gap(nlp, text, entities, entities) == math.inf

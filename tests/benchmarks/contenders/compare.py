@@ -125,7 +125,7 @@ def make_gap(model: Path, corpus: Path) -> Gap:
 
     def find_gap(doc: int, theirs: Sequence[Entity], ours: Sequence[Entity]) -> float:
         import spacy
-        from shardner.annotate.near_ties import first_gap
+        from shardner.annotate.near_ties import find_gap
 
         if not loaded:
             nlp = spacy.load(model)
@@ -133,7 +133,7 @@ def make_gap(model: Path, corpus: Path) -> Gap:
             loaded.append(nlp)
         with corpus.open(encoding="utf-8") as lines:
             text = next(json.loads(line)["text"] for number, line in enumerate(lines) if number == doc)
-        return first_gap(loaded[0], text, theirs, ours)
+        return find_gap(loaded[0], text, theirs, ours)
 
     loaded: list[Any] = []
     return find_gap

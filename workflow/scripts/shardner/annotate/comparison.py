@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from shardner.annotate.near_ties import NEAR_TIE, first_gap
+from shardner.annotate.near_ties import NEAR_TIE, find_gap
 from shardner.engine.annotations import Entity
 from shardner.terminal.visible_text import show_controls
 
@@ -33,7 +33,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A verdict, and the score gap where the answers first differ.
+    """A verdict, and the score gap that it takes to explain a difference (see `find_gap`).
 
     The gap is infinity where the answers are identical, or where no score explains the difference.
     """
@@ -60,7 +60,7 @@ def compare_entities(
     """
     if ours == theirs:
         return Comparison(Verdict.IDENTICAL)
-    gap = math.inf if ours is None or theirs is None else first_gap(nlp, text, theirs, ours)
+    gap = math.inf if ours is None or theirs is None else find_gap(nlp, text, theirs, ours)
     return Comparison(Verdict.NEAR_TIE if gap < near_tie else Verdict.DIFFERENT, gap)
 
 

@@ -18,11 +18,13 @@ from shardner.engine.annotations import Entity
 NEAR_TIE = 1e-4
 
 
-def first_gap(nlp: Any, text: str, theirs: Sequence[Entity], ours: Sequence[Entity]) -> float:
-    """Return the score gap at the first token where two answers differ.
+def find_gap(nlp: Any, text: str, theirs: Sequence[Entity], ours: Sequence[Entity]) -> float:
+    """Return the score gap that it takes to explain the difference of two answers by the order of sums.
 
-    The gap is the score of stock spaCy's action less that of the best other action. It is infinity where the answers
-    differ by something other than the recogniser's actions.
+    The answers are read as actions of the recogniser. From the first token where they differ to the place where both
+    are outside of an entity again, each is followed along its own states: an action's gap is the score of the best
+    valid action less its own. Where both have come together, the next difference is another one. The result is the
+    largest gap of all. It is infinity where something other than the recogniser's actions is different.
 
     Args:
         nlp: the pipeline.
@@ -40,12 +42,28 @@ def first_gap(nlp: Any, text: str, theirs: Sequence[Entity], ours: Sequence[Enti
         doc = pipe(doc)
     else:
         return math.inf
-    their_actions, our_actions = _find_actions(doc, theirs), _find_actions(doc, ours)
-    if their_actions is None or our_actions is None:
+    answers = [_find_actions(doc, theirs), _find_actions(doc, ours)]
+    if None in answers:
         return math.inf
-    pairs = zip(their_actions, our_actions, strict=True)
-    first = next((i for i, (left, right) in enumerate(pairs) if left != right), None)
-    return math.inf if first is None else _find_gaps(recogniser, doc, their_actions)[first]
+    actions = [answer for answer in answers if answer is not None]
+    stretches = _find_stretches(*actions)
+    if not stretches:
+        return math.inf
+    gaps = [_find_gaps(recogniser, doc, answer, stretches) for answer in actions]
+    return max(map(max, gaps))
+
+
+def _find_stretches(left: Sequence[str], right: Sequence[str]) -> list[tuple[int, int]]:
+    """Return from which token to which two answers differ, each time until both are outside of an entity again."""
+    stretches: list[tuple[int, int]] = []
+    begin: int | None = None
+    for i, pair in enumerate(zip(left, right, strict=True)):
+        if begin is None and pair[0] != pair[1]:
+            begin = i
+        if begin is not None and not any(action[0] in "BI" for action in pair):  # no entity goes on after this token
+            stretches.append((begin, i + 1))
+            begin = None
+    return stretches
 
 
 def _find_actions(doc: Any, entities: Sequence[Entity]) -> list[str] | None:
@@ -60,25 +78,24 @@ def _find_actions(doc: Any, entities: Sequence[Entity]) -> list[str] | None:
     return actions
 
 
-def _find_gaps(recogniser: Any, doc: Any, actions: Sequence[str]) -> list[float]:
-    """Return for each action of a decode its score less that of the best other valid action."""
+def _find_gaps(recogniser: Any, doc: Any, actions: Sequence[str], stretches: Sequence[tuple[int, int]]) -> list[float]:
+    """Return for each action of a decode within `stretches` by how much the best valid action scores above it."""
     moves = recogniser.moves
     names = [moves.get_class_name(number) for number in range(moves.n_moves)]
+    numbers = {name: number for number, name in enumerate(names)}
     unseen = set(recogniser.model.attrs["unseen_classes"])
     vectors = recogniser.model.get_ref("tok2vec").predict([doc]).astype("d")
+    within = {i for begin, end in stretches for i in range(begin, end)}
     gaps: list[float] = []
     first = -1
     for i, action in enumerate(actions):
-        if action not in names:  # an entity that another component wrote
-            return [*gaps, *[math.inf] * (len(actions) - i)]
-        scores = _score(recogniser.model, vectors, (i, first, i - 1 if first >= 0 else -1))
-        opened = actions[first][2:] if first >= 0 else None
-        others = [
-            scores[number]
-            for number, name in enumerate(names)
-            if name != action and number not in unseen and _is_valid(name, doc, i, opened)
-        ]
-        gaps.append(float(scores[names.index(action)] - max(others)) if others else math.inf)
+        if i in within:
+            opened = actions[first][2:] if first >= 0 else None
+            valid = [n for n, name in enumerate(names) if n not in unseen and _is_valid(name, doc, i, opened)]
+            if numbers.get(action) not in valid:  # an entity that another component wrote
+                return [math.inf]
+            scores = _score(recogniser.model, vectors, (i, first, i - 1 if first >= 0 else -1))
+            gaps.append(float(scores[valid].max() - scores[numbers[action]]))
         first = i if action[0] == "B" else first if action[0] == "I" else -1
     return gaps
 

@@ -18,13 +18,13 @@ rule annotate_shard:
         BENCHMARKS / "annotate_shard" / "{shard}.tsv"
     conda:
         GPU_ENV
-    threads: get_worker_count
+    threads: get_workers
     resources:
-        gpu=GPUS,
+        gpu=LIMITS.gpus_per_job,
         mem_mb=get_memory_mb,
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.annotate.job"),
+        code=fingerprint("annotate_shard"),
     message:
         "Annotating shard {wildcards.shard} with {threads} workers"
     script:

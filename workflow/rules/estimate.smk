@@ -22,11 +22,11 @@ rule measure_sample:
         GPU_ENV
     threads: get_sample_workers
     resources:
-        gpu=GPUS,
+        gpu=LIMITS.gpus_per_job,
         mem_mb=get_memory_mb,
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.estimate"),
+        code=fingerprint("measure_sample"),
         corpus=SETTINGS["corpus"],
         windows=SETTINGS["windows"],
         ner=SETTINGS["ner"],
@@ -54,10 +54,10 @@ rule predict_run:
         mem_mb=growing(1_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.estimate"),
-        shards=COUNT,
-        jobs=lambda wildcards: get_jobs_at_once(),
-        workers=lambda wildcards: get_local_workers(),
+        code=fingerprint("predict_run"),
+        shards=PLAN.shards,
+        jobs=lambda wildcards: limits.count_jobs_at_once(LIMITS),
+        workers=lambda wildcards: limits.count_local_workers(LIMITS),
     message:
         "Writing {output.estimate}"
     script:

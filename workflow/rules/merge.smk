@@ -26,8 +26,8 @@ rule merge_shards:
         mem_mb=growing(2_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.merge"),
-        shards=COUNT,
+        code=fingerprint("merge_shards"),
+        shards=PLAN.shards,
     message:
         "Merging {params.shards} shards"
     script:

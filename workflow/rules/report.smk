@@ -23,7 +23,7 @@ rule write_provenance:
         mem_mb=growing(1_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.provenance"),
+        code=fingerprint("write_provenance"),
     message:
         "Writing {output.provenance}"
     script:
@@ -60,7 +60,7 @@ rule report_performance:
         mem_mb=growing(2_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.report"),
+        code=fingerprint("report_performance", display=True),
     message:
         "Writing {output.html}"
     script:

@@ -28,7 +28,7 @@ rule verify_shard:
         mem_mb=growing(5_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.verify"),
+        code=fingerprint("verify_shard"),
         share=CONFIG.verify_share,
     message:
         "Verifying shard {wildcards.shard}"
@@ -56,7 +56,7 @@ rule add_up_findings:
         mem_mb=growing(1_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.verify"),
+        code=fingerprint("add_up_findings"),
         share=CONFIG.verify_share,
     message:
         "Adding up what {output.verification} says"

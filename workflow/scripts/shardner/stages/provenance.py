@@ -41,7 +41,7 @@ def describe_run(
     return {
         "shardner": {
             "version": shardner.__version__,
-            "code": fingerprint("shardner.annotate.job"),
+            "code": fingerprint("annotate_shard"),
             "commit": _commit(),
         },
         "command": recall_command(),

@@ -1,4 +1,4 @@
-# `snakemake estimate`: what the run will take, from a sample that is annotated as the run would do it.
+# `snakemake estimate`: what the run will take, measured with a sample that is annotated as the run would do it.
 
 
 rule estimate:
@@ -45,7 +45,7 @@ rule predict_run:
         LOGS / "predict_run" / "all.log",
     benchmark:
         BENCHMARKS / "predict_run" / "all.tsv"
-    # only where Snakemake runs is known how many jobs it may run at once
+    # only the main process knows how many jobs may run at once
     localrule: True
     conda:
         CPU_ENV

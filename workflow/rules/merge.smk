@@ -1,4 +1,4 @@
-# The results of all shards, in corpus order; refuses when anything is missing.
+# The results of all shards, put together in corpus order. The merge fails when anything is missing.
 
 
 rule merge_shards:

@@ -1,4 +1,4 @@
-# The pipeline: found, fetched or (for the demo) trained; its components chosen.
+# The pipeline: it is found, fetched or (for the demo) trained, and its components are chosen.
 
 
 rule train_demo_pipeline:

@@ -7,7 +7,7 @@ if workflow.is_main_process and workflow.output_settings.dryrun:
 
     logger.info(describe_plan(PLAN, LIMITS))
 
-# Filled when jobs start: a run that has nothing to do, and the process of a job, need not import what reports.
+# Filled when the first job starts, so that a run with nothing to do, and the process of a job, import less.
 REPORTERS = []
 
 

@@ -10,7 +10,7 @@ rule verify:
 
 rule verify_shard:
     input:
-        # of the following shards too: a long document's other windows lie there
+        # all of them: other windows of a long document lie in the shards that follow
         shards=rules.split_corpus.output.shards,
         pipeline=rules.prepare_model.output.pipeline,
         entities=rules.merge_shards.output.entities,
@@ -47,7 +47,7 @@ rule add_up_findings:
         LOGS / "add_up_findings" / "all.log",
     benchmark:
         BENCHMARKS / "add_up_findings" / "all.tsv"
-    # seconds: on a cluster it runs where Snakemake does
+    # it takes seconds, so on a cluster it runs where Snakemake does
     localrule: True
     conda:
         CPU_ENV

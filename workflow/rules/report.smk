@@ -40,6 +40,7 @@ rule report_performance:
         rejected=rules.merge_shards.output.rejected,
         annotate_jobs=get_jobs,
         other_jobs=[rules.prepare_model.output.job, rules.split_corpus.output.job, rules.merge_shards.output.job],
+        check=rules.check_pipeline.output.check,
         gold=get_demo_gold,
     output:
         html=report(

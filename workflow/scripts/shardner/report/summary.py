@@ -11,6 +11,7 @@ from rich.text import Text
 
 from shardner.report.figures import Performance
 from shardner.report.forecast import Forecast
+from shardner.stages.whole_pipeline.wording import describe_check
 from shardner.terminal.numbers import compact, count, duration, percent, plural, rough_duration, score
 from shardner.terminal.visible_text import one_line
 
@@ -56,6 +57,7 @@ def _rows(performance: Performance) -> list[tuple[str, Text]]:
         ),
         ("engine", Text("; ".join(_engines(performance)) or "none")),
         *([("audit", _audit(performance))] if headline.audited else []),
+        ("whole", Text(describe_check(performance.whole_pipeline))),
         *([("windows", _windows(performance))] if performance.long_documents.documents else []),
         ("labels", _labels(performance)),
         ("rejected", _rejected(performance)),

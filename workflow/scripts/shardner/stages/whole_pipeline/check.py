@@ -101,11 +101,8 @@ def judge(nlp: Language, pipeline: Pipeline, answer: Answer) -> Outcome:
 
 def spared_components(pipeline: Pipeline) -> list[str]:
     """Return the components that were left out on purpose: for speed, or because the user named others."""
-    return [
-        each.name
-        for each in pipeline.decisions
-        if not each.kept and (each.on_purpose or each.reason.startswith("not "))
-    ]
+    left_out = [each for each in pipeline.decisions if not each.kept]
+    return [each.name for each in left_out if each.on_purpose or each.reason.startswith("not named")]
 
 
 def find_line(nlp: Language, pipeline: Pipeline, answers: Sequence[Answer]) -> str | None:

@@ -16,7 +16,7 @@ from shardner.corpus.window_cuts import find_last_clean
 from shardner.data.files import atomic_path
 from shardner.data.manifest import Manifest
 from shardner.data.stopwatch import Stopwatch
-from shardner.data.tables import shard_path
+from shardner.data.tables import WINDOWS, shard_path
 from shardner.engine.annotations import Entity
 from shardner.engine.stock import StockEngine
 from shardner.errors import VerifyError
@@ -115,9 +115,8 @@ def draw_sample(shards: Path, manifest: Manifest, size: SampleSize = DEFAULT_SIZ
     if missing := next((path for path in held if not Path(path).is_file()), None):
         raise VerifyError(f"{missing} is gone; remove {shards} and run again: the corpus is then split anew")
     if not held:
-        return pl.DataFrame(
-            schema={"doc": pl.UInt64, "id": pl.String, "chars": pl.UInt32, "windows": pl.UInt32, "shard": pl.Int64}
-        )
+        columns = {name: WINDOWS[name] for name in ("doc", "id", "chars", "windows")}
+        return pl.DataFrame(schema={**columns, "shard": pl.Int64()})
     heads = (
         pl.scan_parquet(list(held), include_file_paths="path")
         .filter(pl.col("window") == 0)

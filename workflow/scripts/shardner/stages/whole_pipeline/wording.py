@@ -38,9 +38,10 @@ def describe_difference(pipeline: Pipeline, answers: Sequence[Answer], sampled: 
         sampled: documents in the sample.
         line: of YAML, that mends it; None where nothing was left out that could.
     """
+    have = "has" if len(answers) == 1 else "have"
     lines = [
-        f"{plural(len(answers), 'document')} of {count(sampled)} sampled {'has' if len(answers) == 1 else 'have'} other "
-        f"entities in the results than the pipeline finds as it stands, with nothing left out:"
+        f"{plural(len(answers), 'document')} of {count(sampled)} sampled {have} other entities in the results than the "
+        f"pipeline finds as it stands, with nothing left out:"
     ]
     for document, ours in answers[:SHOWN_DOCUMENTS]:
         lines.append(f"  {one_line(document.id, 200)!r} (doc {document.doc})")

@@ -39,15 +39,17 @@ onsuccess:
 
         print_summary(load_performance(OUT / "performance.json"), Console(stderr=True), get_results(None)[:5])
     if "add_up_findings" in ran and (OUT / "verify.json").is_file():
-        from shardner.stages.verify.findings import read_findings
+        from shardner.data.typed_json import read_json
+        from shardner.stages.verify.findings import Findings
         from shardner.stages.verify.wording import describe_findings
 
-        logger.info(describe_findings(read_findings(OUT / "verify.json")))
+        logger.info(describe_findings(read_json(OUT / "verify.json", Findings)))
     if "predict_run" in ran and (OUT / "estimate.json").is_file():
-        from shardner.stages.estimate.figures import read_estimate
+        from shardner.data.typed_json import read_json
+        from shardner.stages.estimate.figures import Estimate
         from shardner.stages.estimate.wording import describe_estimate
 
-        logger.info(describe_estimate(read_estimate(OUT / "estimate.json")))
+        logger.info(describe_estimate(read_json(OUT / "estimate.json", Estimate)))
 
 
 onerror:

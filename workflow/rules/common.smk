@@ -61,6 +61,8 @@ PLAN = get_plan()
 CONFIG = PLAN.config
 LIMITS = get_limits()
 SETTINGS = complete(config)
+# what decides how the corpus is read: with another share of rejected records, shards stay what they are
+READING = {key: value for key, value in SETTINGS["corpus"].items() if key != "max_rejected"}
 FILES = [storage(url) for url in CONFIG.corpus.files] if PLAN.files is None else [str(path) for path, _ in PLAN.files]
 DEMO = DEMO_CORPUS.parent
 OUT = CONFIG.output.dir

@@ -27,7 +27,7 @@ rule measure_sample:
         runtime=growing(60),
     params:
         code=fingerprint("measure_sample"),
-        corpus=SETTINGS["corpus"],
+        corpus=READING,
         windows=SETTINGS["windows"],
         ner=SETTINGS["ner"],
     message:

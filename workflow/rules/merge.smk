@@ -28,6 +28,7 @@ rule merge_shards:
     params:
         code=fingerprint("merge_shards"),
         shards=PLAN.shards,
+        max_rejected=CONFIG.corpus.max_rejected,
     message:
         "Merging {params.shards} shards"
     script:

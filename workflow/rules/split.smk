@@ -43,7 +43,7 @@ rule split_corpus:
         runtime=growing(60),
     params:
         code=fingerprint("split_corpus"),
-        corpus=SETTINGS["corpus"],
+        corpus=READING,
         windows=SETTINGS["windows"],
         shards=PLAN.shards,
     message:

@@ -19,4 +19,5 @@ with job_log(snakemake.log[0]):
             manifest, [ShardFiles(*map(Path, each)) for each in files], Path(given.split_rejected),
             pipeline.labels, name_run(manifest, pipeline),
             CorpusFiles(Path(results.entities), Path(results.documents), Path(results.rejected)),
+            snakemake.params.max_rejected,
         )  # fmt: skip

@@ -26,6 +26,8 @@ from shardner.stages.document_rows import read_texts
 log = logging.getLogger(__name__)
 
 _SEED = 0xC0FFEE
+#: From so many sampled documents on, of which every one fails, the fault is the pipeline's.
+ALL_FAILED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,17 @@ def annotate_sample(
 
     Raises:
         ModelError: the pipeline cannot be loaded.
-        VerifyError: a shard is gone.
+        VerifyError: a shard is gone, or the pipeline fails on every document, of which there are some.
     """
     drawn = draw_sample(shards, manifest, size)
     texts = dict(_read_beginnings(shards, drawn, size))
     rows = drawn.with_columns(pl.Series("text", [texts[doc] for doc in drawn["doc"]], pl.String)).sort("doc")
     found = StockEngine(load_whole_pipeline(pipeline)).annotate(rows["text"].to_list(), Stopwatch())
+    if len(found.failed) == rows.height >= ALL_FAILED:
+        raise VerifyError(
+            f"the pipeline fails on every one of {rows.height} sampled documents, the first with: {found.failed[0]}\n"
+            f"Try the pipeline on one text in Python"
+        )
     chars = pl.col("text").str.len_chars().cast(pl.Int64)
     whole = chars >= pl.col("chars").cast(pl.Int64)
     table = rows.select(

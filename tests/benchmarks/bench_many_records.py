@@ -21,13 +21,13 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / 
 from making import run_workflow
 from shardner.data.job_files import read_job
 from shardner.data.metrics import Job
-from shardner.demo.lexicon import Part, vocabulary
+from shardner.demo.lexicon import Purpose, vocabulary
 
 
 def write_records(path: Path, count: int, seed: int = 0) -> None:
     """Write `count` records of about 75 characters, hardly any twice."""
     rng = random.Random(seed)
-    words = vocabulary(Part.DEMO)
+    words = vocabulary(Purpose.DEMO)
     names: list[str] = [f"{first} {last}" for first in (*words.female, *words.male) for last in words.surnames]
     with path.open("w", encoding="utf-8") as file:
         for number in range(count):

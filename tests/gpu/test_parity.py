@@ -24,8 +24,7 @@ from typing import Any
 import pytest
 import spacy
 from making import LABELS, ROOT, make_pipeline, make_texts, ner_model, randomise
-from shardner.annotate.audit import NEAR_TIE
-from shardner.annotate.near_ties import first_gap
+from shardner.annotate.near_ties import NEAR_TIE, first_gap
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.fused import FusedEngine
 
@@ -46,7 +45,7 @@ REASON = find_reason()
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
 
 TEXTS = [*make_texts(300, seed=2), *make_texts(4, seed=3, longest=20_000), "", " ", "\n\n", "Ada", "😀" * 50]
-Columns = list[list[tuple[int, int, str]]]
+EntitiesByText = list[list[tuple[int, int, str]]]
 
 #: Annotates with a pipeline that spaCy has loaded onto the GPU: for good, so in a process of its own.
 ON_GPU = """
@@ -55,7 +54,7 @@ import spacy
 spacy.require_gpu()
 from shardner.engine.fused import FusedEngine
 from shardner.engine.stock import StockEngine
-from shardner.metrics import Stopwatch
+from shardner.data.stopwatch import Stopwatch
 kind, model, path = sys.argv[1:]
 engine = {"fused": FusedEngine, "stock": StockEngine}[kind](spacy.load(model), 20_000)
 found = engine.annotate(json.load(open(path)), Stopwatch())
@@ -64,12 +63,14 @@ json.dump([found.offsets.tolist(), found.starts.tolist(), found.ends.tolist(), l
 """
 
 
-def by_text(offsets: Sequence[int], starts: Sequence[int], ends: Sequence[int], labels: Sequence[str]) -> Columns:
+def by_text(
+    offsets: Sequence[int], starts: Sequence[int], ends: Sequence[int], labels: Sequence[str]
+) -> EntitiesByText:
     rows = list(zip(starts, ends, labels, strict=True))
     return [rows[begin:end] for begin, end in pairwise(offsets)]
 
 
-def fused_on_gpu(nlp: Any, texts: Sequence[str], tokens: int | None = None) -> Columns:
+def fused_on_gpu(nlp: Any, texts: Sequence[str], tokens: int | None = None) -> EntitiesByText:
     import cupy
 
     found = FusedEngine(nlp, tokens, cupy).annotate(texts, Stopwatch())
@@ -77,7 +78,7 @@ def fused_on_gpu(nlp: Any, texts: Sequence[str], tokens: int | None = None) -> C
     return by_text(found.offsets.tolist(), found.starts.tolist(), found.ends.tolist(), list(found.labels))
 
 
-def in_a_process_of_its_own(kind: str, model: str, texts: Sequence[str], directory: Path) -> Columns:
+def in_a_process_of_its_own(kind: str, model: str, texts: Sequence[str], directory: Path) -> EntitiesByText:
     (directory / "texts.json").write_text(json.dumps(list(texts)))
     path = os.pathsep.join([str(ROOT / "workflow/scripts"), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
@@ -88,7 +89,7 @@ def in_a_process_of_its_own(kind: str, model: str, texts: Sequence[str], directo
     return by_text(*json.loads(done.stdout))
 
 
-def assert_same(nlp: Any, texts: Sequence[str], ours: Columns) -> None:
+def assert_same(nlp: Any, texts: Sequence[str], ours: EntitiesByText) -> None:
     """Differences are near-ties, and few."""
     ties = entities = 0
     for text, doc, found in zip(texts, nlp.pipe(texts, batch_size=32), ours, strict=True):

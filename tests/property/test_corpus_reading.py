@@ -87,7 +87,7 @@ def settings(**changes: Any) -> CorpusConfig:
 
 
 def read(path: Path, bound: tuple[int, int, int], corpus: CorpusConfig) -> tuple[pl.DataFrame, pl.DataFrame]:
-    batches = list(read_corpus([path], corpus, scratch=path.parent))
+    batches = list(read_corpus([path], corpus, scratch=path.parent, max_chars=500_000))
     for batch in batches:
         assert batch.records.height + batch.rejected.height <= bound[0]
         assert batch.records["text"].str.len_bytes().head(max(0, batch.records.height - 1)).sum() < bound[1]

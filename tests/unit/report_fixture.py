@@ -8,11 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from shardner.config import complete
 from shardner.data.manifest import InputFile, Manifest, ShardInfo
-from shardner.data.metrics import Job, Totals, Worker, add_up
+from shardner.data.metrics import HostResources, Job, Totals, Worker, add_up
+from shardner.data.provenance import Host, Provenance, ProvenanceDevice
 from shardner.data.tables import DOCUMENTS, ENTITIES, REJECTED, WINDOWS
+from shardner.demo.score import Scores, score_entities
+from shardner.model.pipeline import Pipeline, describe_pipeline
+from shardner.report import Performance, measure
+from shardner.stages.provenance import describe_run
 
 START_S = 1_760_000_000.0
+HOST = "node-a"
 GB = 1 << 30
 
 NAMES = {
@@ -31,64 +38,62 @@ SENTENCES = [
     "{PERSON} and {PERSON} sold their share of {ORG} for {MONEY}.",
 ]
 
-SCORES = {
-    "overall": {"precision": 0.964, "recall": 0.957, "f": 0.9605},
-    "labels": {
-        "PERSON": {"precision": 0.981, "recall": 0.977, "f": 0.979},
-        "GPE": {"precision": 0.973, "recall": 0.958, "f": 0.9654},
-        "ORG": {"precision": 0.921, "recall": 0.918, "f": 0.9195},
-    },
-}
-MODEL = {
-    "name": "en_demo_news",
-    "version": "3.8.1",
-    "sha256": "5d0c" * 16,
-    "labels": list(NAMES),
-    "components_kept": ["tok2vec", "sentencizer", "ner"],
-    "components_left_out": {"tagger": "writes no entities", "lemmatizer": "writes no entities"},
-    "notes": ["senter left out; the sentencizer sets sentence starts"],
-}
-PROVENANCE = {
-    "shardner": {"version": "0.1.0", "commit": "0123456789ab"},
-    "command": "snakemake --cores 16 --resources gpu=2",
-    "python": "3.13.5",
-    "config": {"corpus": {"files": ["demo"], "id": "id"}, "ner": {"engine": "auto", "threads": "auto"}},
-    "packages": {"spacy": "3.8.7", "polars": "2.1.0", "numpy": "2.4.6"},
-    "hosts": {
-        "node-a": {
-            "cores": 16,
-            "memory_bytes": 128 * GB,
-            "devices": [
-                {"name": "NVIDIA H200", "uuid": "GPU-0", "memory_bytes": 139 * GB},
-                {"name": "NVIDIA H200", "uuid": "GPU-1", "memory_bytes": 139 * GB},
-            ],
-        }
-    },
-}
+PIPELINE = Pipeline(
+    location="en_demo_news",
+    source="en_demo_news",
+    name="en_demo_news",
+    version="3.8.1",
+    lang="en",
+    sha256="5d0c" * 16,
+    components=("tok2vec", "sentencizer", "ner"),
+    left_out=("tagger", "lemmatizer"),
+    labels=tuple(sorted(NAMES)),
+    notes=("senter left out; the sentencizer sets sentence starts",),
+)
+COMMAND = "snakemake --cores 16 --resources gpu=2"
+CONFIG = complete({"corpus": {"files": ["news/*.jsonl"]}})
 
 
 @dataclass(frozen=True)
 class Run:
-    """What `write_report` takes."""
+    """What a run leaves for the report."""
 
     jobs: list[Job]
     manifest: Manifest
     results: Path
     shard_paths: list[Path]
 
+    def describe(self) -> Provenance:
+        """Return the provenance, as the workflow makes it, but with a command line."""
+        annotate = [job for job in self.jobs if job.shard is not None]
+        return replace(describe_run(CONFIG, self.manifest, PIPELINE, annotate), command=COMMAND)
+
+    def score(self) -> Scores:
+        """Return the scores against gold in which every tenth entity has another label."""
+        entities = pl.read_parquet(self.results / "entities.parquet").with_columns(pl.col("label").cast(pl.String))
+        tenth = pl.int_range(pl.len()) % 10 == 0
+        return score_entities(
+            entities, entities.with_columns(label=pl.when(tenth).then(pl.lit("GPE")).otherwise("label"))
+        )
+
     def arguments(self, out: Path, **changes: Any) -> dict[str, Any]:
+        """Return what `write_report` takes, with changes."""
         given = {
             "jobs": self.jobs,
             "manifest": self.manifest,
-            "model": MODEL,
-            "provenance": PROVENANCE,
+            "provenance": self.describe(),
             "results": self.results,
             "shard_paths": self.shard_paths,
-            "scores": SCORES,
+            "scores": self.score(),
             "html": out / "report.html",
             "performance_json": out / "performance.json",
         }
         return {**given, **changes}
+
+    def measure(self, **changes: Any) -> Performance:
+        """Return the run's figures, with changes to what `measure` takes."""
+        given = {"jobs": self.jobs, "manifest": self.manifest, "results": self.results}
+        return measure(**{**given, "model": describe_pipeline(PIPELINE), **changes})
 
 
 @dataclass(frozen=True)
@@ -97,8 +102,12 @@ class Shape:
 
     shards: int = 12
     documents: int = 240
-    devices: int = 2  # 0: CPU only
-    slots: int = 1  # jobs side by side, a device
+    devices: int = 2  # GPUs used; 0: CPU only
+    devices_present: int | None = None  # GPUs of the host; None: those used
+    cores: int = 16  # of the host
+    memory_bytes: int = 128 * GB
+    device_memory_bytes: int = 139 * GB
+    slots: int = 1  # jobs side by side on a device
     workers: int = 3
     start_up_s: float = 2.1
     load_s: float = 1.4
@@ -234,7 +243,7 @@ def _make_manifest(documents: list[dict[str, Any]], shape: Shape) -> Manifest:
 
 def _plain_job(rule: str, start_s: float, seconds: float, rss: int) -> Job:
     totals = Totals(peak_rss_bytes=rss)
-    job = Job(rule, None, "node-a", "cpu", None, None, 1, None, None, start_s, start_s + seconds, totals)
+    job = Job(rule, None, HOST, "cpu", None, None, 1, None, None, start_s, start_s + seconds, totals)
     return replace(job, memory_bytes=rss, requested_memory_bytes=2_000_000_000)
 
 
@@ -298,14 +307,13 @@ def _annotate_job(
             peak_device_bytes=rng.randrange(2600, 3000) << 20 if shape.devices else 0,
         )
         workers.append(Worker(number, 4000 + number, start_s + 0.3, ready_s, ready_s + work_s - idle, totals))
-    on_gpu = shape.devices > 0
-    return Job(
+    job = Job(
         rule="annotate_shard",
         shard=info.shard,
-        host="node-a",
-        device="NVIDIA H200" if on_gpu else "AMD EPYC",
-        device_uuid=f"GPU-{device}" if on_gpu else None,
-        cuda_visible_devices=str(device) if on_gpu else None,
+        host=HOST,
+        device="AMD EPYC",
+        device_uuid=None,
+        cuda_visible_devices=None,
         threads=shape.workers,
         engine="fused",
         engine_reason="the recogniser is one that it reproduces: HashEmbedCNN, 3 state features, no beam",
@@ -315,6 +323,35 @@ def _annotate_job(
         workers=tuple(workers),
         memory_bytes=(400 << 20) + sum(worker.totals.peak_rss_bytes for worker in workers),
         requested_memory_bytes=(1_000 + 1_500 * shape.workers) * 1_000_000,
+        host_resources=HostResources(shape.cores, shape.cores, shape.memory_bytes),
+    )
+    if not shape.devices:
+        return job
+    return replace(
+        job,
+        device="NVIDIA H200",
+        device_uuid=f"GPU-{device}",
+        cuda_visible_devices=f"GPU-{device}",
+        device_number=device,
+        device_memory_bytes=shape.device_memory_bytes,
+        devices_present=shape.devices_present or shape.devices,
+        driver="570.124.06",
+        cuda="12.8",
+    )
+
+
+def attack(provenance: Provenance, text: str) -> Provenance:
+    """Return the provenance with `text` wherever something comes from the user, the corpus or a pipeline."""
+    return replace(
+        provenance,
+        command=text,
+        config={text: {text: [text]}},
+        inputs=tuple(replace(each, path=text) for each in provenance.inputs),
+        model=replace(provenance.model, location=text, source=text, name=text, version=text, notes=(text,)),
+        engines=(text,),
+        devices=(ProvenanceDevice(text, text, text),),
+        hosts=(Host(text),),
+        packages={text: text},
     )
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shardner.corpus.files import Compression, Layout, detect_format, expand_files, show_path
+from shardner.corpus.files import detect_format, expand_files, show_path
+from shardner.corpus.formats import CSV, JSONL, PARQUET, TSV, TXT, Compression, InputFormat
 from shardner.errors import CorpusError
 
 
@@ -98,19 +99,19 @@ def test_an_unreadable_file_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "layout", "compression"),
+    ("name", "form", "compression"),
     [
-        ("a.JSONL", Layout.JSONL, Compression.NONE),
-        ("a.ndjson.GZ", Layout.JSONL, Compression.GZIP),
-        ("a.b.Csv.zst", Layout.CSV, Compression.ZSTD),
-        ("a.tsv", Layout.TSV, Compression.NONE),
-        ("a.TXT", Layout.TXT, Compression.NONE),
-        ("a.Parquet", Layout.PARQUET, Compression.NONE),
+        ("a.JSONL", JSONL, Compression.NONE),
+        ("a.ndjson.GZ", JSONL, Compression.GZIP),
+        ("a.b.Csv.zst", CSV, Compression.ZSTD),
+        ("a.tsv", TSV, Compression.NONE),
+        ("a.TXT", TXT, Compression.NONE),
+        ("a.Parquet", PARQUET, Compression.NONE),
     ],
 )
-def test_a_name_tells_the_format_in_any_case(name: str, layout: Layout, compression: Compression) -> None:
-    form = detect_format(Path(name))
-    assert (form.layout, form.compression) == (layout, compression)
+def test_a_name_tells_the_format_in_any_case(name: str, form: InputFormat, compression: Compression) -> None:
+    found = detect_format(Path(name))
+    assert (found.format, found.compression) == (form, compression)
 
 
 def test_a_name_that_is_not_utf8_can_be_shown() -> None:

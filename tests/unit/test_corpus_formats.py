@@ -14,6 +14,7 @@ from shardner.data.tables import RECORDS, REJECTED
 from shardner.errors import CorpusError
 
 BOM = b"\xef\xbb\xbf"
+WINDOW = 500_000
 
 
 def settings(**changes: Any) -> CorpusConfig:
@@ -25,7 +26,7 @@ class Read:
     """All that reading some files gives."""
 
     def __init__(self, tmp_path: Path, *paths: Path, **changes: Any) -> None:
-        self.batches = list(read_corpus(paths, settings(**changes), scratch=tmp_path))
+        self.batches = list(read_corpus(paths, settings(**changes), scratch=tmp_path, max_chars=WINDOW))
         self.records = pl.concat([batch.records for batch in self.batches])
         self.rejected = pl.concat([batch.rejected for batch in self.batches])
         assert dict(self.rejected.schema) == REJECTED
@@ -212,7 +213,7 @@ def test_csv_hopeless_quotes_are_an_error_rather_than_endless(tmp_path: Path, mo
     monkeypatch.setattr(delimited, "REREAD_TIMES", 1)
     path = write(tmp_path, "a.csv", b"id,text\n" + b'a","b\n' * 5_000)
     with pytest.raises(CorpusError, match=r"a\.csv: up to byte \d+ so many quotes open a field"):
-        list(read_corpus([path], settings(), scratch=tmp_path))
+        list(read_corpus([path], settings(), scratch=tmp_path, max_chars=WINDOW))
 
 
 # plain text
@@ -404,7 +405,7 @@ def test_a_duplicate_id_is_shown_short_and_escaped(tmp_path: Path) -> None:
 def test_the_first_bad_record_ends_the_run_where_that_is_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path, "a.jsonl", b'{"id": 1, "text": "a"}\n{"id": 1, "text": "b"}\n{"id": "\xff", "text": "c"}\n')
     with pytest.raises(CorpusError) as caught:
-        list(read_corpus([path], settings(on_bad_record=OnBadRecord.FAIL), scratch=tmp_path))
+        list(read_corpus([path], settings(on_bad_record=OnBadRecord.FAIL), scratch=tmp_path, max_chars=WINDOW))
     text = str(caught.value)
     assert "a.jsonl, row 1 (byte 23): duplicate id '1'; the record starts: {\"id\": 1" in text
     assert "corpus: {on_bad_record: reject}" in text
@@ -413,7 +414,7 @@ def test_the_first_bad_record_ends_the_run_where_that_is_asked_for(tmp_path: Pat
 def test_the_excerpt_of_a_bad_record_is_short_and_escaped(tmp_path: Path) -> None:
     path = write(tmp_path, "a.txt", b"\x1b[31m\xff" + b"x" * 1000)
     with pytest.raises(CorpusError) as caught:
-        list(read_corpus([path], settings(id=None, on_bad_record=OnBadRecord.FAIL), scratch=tmp_path))
+        list(read_corpus([path], settings(id=None, on_bad_record=OnBadRecord.FAIL), scratch=tmp_path, max_chars=WINDOW))
     assert "\\x1b[31m\\xffxxx" in str(caught.value)
     assert len(str(caught.value)) < 500
 
@@ -423,7 +424,7 @@ def test_what_stands_before_damage_is_yielded(tmp_path: Path) -> None:
 
     data = gzip.compress(b'{"id": 1, "text": "a"}\n{"id": 2, "text": "b"}\n{"id": 3, "text"')
     path = write(tmp_path, "a.jsonl.gz", data[:-3])
-    batches = read_corpus([path], settings(), scratch=tmp_path)
+    batches = read_corpus([path], settings(), scratch=tmp_path, max_chars=WINDOW)
     assert next(batches).records["text"].to_list() == ["a", "b"]
     with pytest.raises(CorpusError, match=r"a\.jsonl\.gz: the file ends in the middle of its gzip data"):
         next(batches)

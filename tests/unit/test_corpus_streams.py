@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import zstandard
 from shardner.corpus import streams
-from shardner.corpus.files import Compression
+from shardner.corpus.formats import Compression
 from shardner.corpus.streams import Line, open_stream, read_lines
 from shardner.errors import CorpusError
 

@@ -14,7 +14,7 @@ import shardner
 import spacy
 from shardner.demo import corpus
 from shardner.demo.corpus import DEMO_BAD_RECORDS, DEMO_DOCUMENTS, write_demo_corpus
-from shardner.demo.size import DEMO_CORPUS_BYTES
+from shardner.parse.run_plan import DEMO_CORPUS_BYTES
 
 
 class Demo(NamedTuple):
@@ -123,7 +123,7 @@ def test_markup_stands_in_texts_with_entities_that_are_aligned(demo: Demo) -> No
     for seed in range(60):
         rng = random.Random(seed)
         for _, template in corpus._MARKUP:
-            document = corpus.render(template, rng, corpus.vocabulary(corpus.Part.DEMO))
+            document = corpus.render(template, rng, corpus.vocabulary(corpus.Purpose.DEMO))
             tokens = nlp.make_doc(document.text)
             assert all(tokens.char_span(start, end) for start, end, _ in document.entities), document.text
     (script,) = [record for record in demo.good.values() if "<script>alert(1)</script>" in record["text"]]

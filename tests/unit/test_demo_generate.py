@@ -8,15 +8,15 @@ import re
 import pytest
 import spacy
 from shardner.demo.cast import LABELS
-from shardner.demo.generate import Document, generate_document, render
-from shardner.demo.lexicon import Part, Vocabulary, vocabulary
+from shardner.demo.generate import GoldDocument, generate_document, render
+from shardner.demo.lexicon import Purpose, Vocabulary, vocabulary
 from shardner.demo.templates import TEMPLATES, Domain
 
-DEMO = vocabulary(Part.DEMO)
-TRAINING = vocabulary(Part.TRAINING)
+DEMO = vocabulary(Purpose.DEMO)
+TRAINING = vocabulary(Purpose.TRAINING)
 
 
-def documents(domain: Domain, count: int, *, seed: int = 1, words: Vocabulary = DEMO) -> list[Document]:
+def documents(domain: Domain, count: int, *, seed: int = 1, words: Vocabulary = DEMO) -> list[GoldDocument]:
     rng = random.Random(seed)
     return [generate_document(rng, domain, words) for _ in range(count)]
 
@@ -73,7 +73,7 @@ def test_a_long_document_reaches_its_length_and_hardly_more() -> None:
 
 def test_vocabularies_overlap_only_partly() -> None:
     for field in dataclasses.fields(Vocabulary):
-        if field.name == "part":
+        if field.name == "purpose":
             continue
         demo, training = set(getattr(DEMO, field.name)), set(getattr(TRAINING, field.name))
         assert 0.7 <= len(demo & training) / len(demo) <= 0.8, field.name

@@ -10,7 +10,7 @@ import spacy
 from shardner.demo import train
 from shardner.demo.cast import LABELS
 from shardner.demo.generate import generate_document
-from shardner.demo.lexicon import Part, vocabulary
+from shardner.demo.lexicon import Purpose, vocabulary
 from shardner.demo.score import score_entities
 from shardner.demo.templates import Domain
 from shardner.demo.train import train_demo_pipeline
@@ -49,7 +49,7 @@ def test_pipeline_has_the_shape_of_the_small_english_ones(tmp_path: Path) -> Non
 def test_a_short_training_already_finds_entities_in_unseen_text(tmp_path: Path) -> None:
     train_demo_pipeline(tmp_path / "model", chars=60_000)
     nlp = spacy.load(tmp_path / "model")
-    rng, words = random.Random(5), vocabulary(Part.DEMO)
+    rng, words = random.Random(5), vocabulary(Purpose.DEMO)
     documents = [generate_document(rng, domain, words) for domain in Domain for _ in range(5)]
     gold = [(str(number), *entity) for number, document in enumerate(documents) for entity in document.entities]
     annotated = nlp.pipe([document.text for document in documents])

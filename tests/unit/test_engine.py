@@ -1,18 +1,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 import spacy
+from fake_gpus import GIB, card, settle, write_machine
 from making import annotate_plainly, make_pipeline, make_texts
 from shardner.config import EngineChoice
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import Annotations
+from shardner.engine.fused import FusedEngine, support
+from shardner.engine.loading import load_engine
 from shardner.engine.repeated_texts import Reuse
 from shardner.engine.selection import select_engine
 from shardner.engine.stock import StockEngine
 from shardner.errors import ConfigError
+from shardner.gpu.memory import Share
+from shardner.model.pipeline import prepare_pipeline
+from shardner.parse.pipeline_source import classify
 from spacy.language import Language
 from spacy.tokens import Doc
 
@@ -37,10 +43,11 @@ def nlp(model: Path) -> Language:
 
 
 def rows(annotations: Annotations, texts: list[str]) -> list[tuple[int, int, int, str, str]]:
-    text_of = np.repeat(np.arange(len(texts)), np.diff(annotations.offsets))
-    columns = (text_of, annotations.starts, annotations.ends)
-    spans = zip(*(column.tolist() for column in columns), annotations.labels, strict=True)
-    return [(row, start, end, texts[row][start:end], label) for row, start, end, label in spans]
+    return [
+        (row, start, end, text[start:end], label)
+        for row, text in enumerate(texts)
+        for start, end, label in annotations.entities_of(row) or ()
+    ]
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 30, None])
@@ -61,7 +68,11 @@ def test_a_document_that_makes_a_component_raise_is_named_and_the_others_go_on(m
     assert rows(found, texts) == [row for row in expected if row[0] != 5]
 
 
-def test_a_tokenizer_that_raises_is_no_different(nlp: Language) -> None:
+@pytest.mark.parametrize("batch_tokens", [1, None])
+@pytest.mark.parametrize("kind", [StockEngine, FusedEngine])
+def test_a_tokenizer_that_raises_is_no_different(
+    model: Path, nlp: Language, kind: type[Any], batch_tokens: int | None
+) -> None:
     tokenizer = nlp.tokenizer
 
     def strict(text: str) -> Doc:
@@ -70,17 +81,21 @@ def test_a_tokenizer_that_raises_is_no_different(nlp: Language) -> None:
         return tokenizer(text)
 
     nlp.tokenizer = strict
-    found = StockEngine(nlp).annotate(["Ada", "boom", "London"], Stopwatch())
-    assert found.failed == {1: "OverflowError: no such text"} and found.tokens.tolist() == [1, 0, 1]
+    texts = ["boom", *TEXTS[:5], "a boom", "boom", *TEXTS[5:10], "boom"]
+    found = kind(nlp, batch_tokens).annotate(texts, Stopwatch())
+    failing = [number for number, text in enumerate(texts) if "boom" in text]
+    assert found.failed == dict.fromkeys(failing, "OverflowError: no such text")
+    assert found.tokens.tolist() == [0 if "boom" in text else len(tokenizer(text)) for text in texts]
+    assert rows(found, texts) == [row for row in annotate_plainly(model, texts) if row[0] not in failing]
 
 
 def test_strings_of_earlier_texts_are_freed(nlp: Language, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shardner.engine.tokenization.ZONE_CHARS", 100_000)
-    monkeypatch.setattr("shardner.engine.tokenization.LEXEMES", 5_000)
+    monkeypatch.setattr("shardner.engine.tokenization.ZONE_CHARS", 20_000)
+    monkeypatch.setattr("shardner.engine.tokenization.LEXEMES", 1_000)
     engine = StockEngine(nlp)
     sizes = []
     for block in range(30):
-        engine.annotate([f"word{block}x{i} another{block}y{i}" for i in range(1_000)], Stopwatch())
+        engine.annotate([f"word{block}x{i} another{block}y{i}" for i in range(200)], Stopwatch())
         sizes.append(len(nlp.vocab.strings))
     assert max(sizes[10:]) <= 1.1 * max(sizes[:10])
 
@@ -133,3 +148,16 @@ def test_a_pipeline_that_cannot_be_fused_goes_to_stock_spacy_or_is_refused_with_
     assert selected.reason == "not fused: the component 'entity_ruler' writes entities before the recogniser"
     with pytest.raises(ConfigError, match=r"writes entities before[\s\S]*ner: \{engine: auto\}"):
         select_engine(nlp, EngineChoice.FUSED, None)
+
+
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_loading_makes_the_plan_once(
+    on_gpu: bool, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(monkeypatch, write_machine(tmp_path / "machine.json", [card(0)]), tmp_path / "leases")
+    planned: list[Any] = []
+    plan_encoder = support.plan_encoder
+    monkeypatch.setattr(support, "plan_encoder", lambda source: (planned.append(source), plan_encoder(source))[1])
+    pipeline = prepare_pipeline(classify(str(model)), None, tmp_path / "unpacked", "auto")
+    _, selected = load_engine(pipeline, EngineChoice.AUTO, None, Share(10 * GIB, 139 * GIB) if on_gpu else None)
+    assert selected.name is EngineChoice.FUSED and len(planned) == 1

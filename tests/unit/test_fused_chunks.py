@@ -16,11 +16,11 @@ from making import make_pipeline, make_texts
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.fused import FusedEngine
 from shardner.engine.fused import chunks as chunks_module
-from shardner.engine.fused.affixes import longest_at_end, needs_other_than_letters, spare_search
-from shardner.engine.fused.chunks import Chunks, UnreadableError
+from shardner.engine.fused.affixes import longest_at_end, needs_other_than_letters, skip_search
+from shardner.engine.fused.chunks import ChunkTokenizer, UnreadableError
 from shardner.engine.fused.rules import read_rules
 from shardner.engine.fused.tokens import read_tokens
-from shardner.engine.tokenization import Zone
+from shardner.engine.tokenization import VocabularyMemory
 from spacy.tokenizer import Tokenizer
 
 ATTRIBUTES = ["ORTH", "NORM", "SHAPE", "SPACY", "IS_SPACE", "IS_PUNCT", "LENGTH"]
@@ -33,13 +33,13 @@ TEXTS = [
 ]  # fmt: skip
 
 
-def reader(nlp: Any) -> Chunks:
+def reader(nlp: Any) -> ChunkTokenizer:
     rules = read_rules(nlp.tokenizer)
     assert rules is not None
-    return Chunks(nlp, ATTRIBUTES, rules, Zone(nlp))
+    return ChunkTokenizer(nlp, ATTRIBUTES, rules, VocabularyMemory(nlp))
 
 
-def check(nlp: Any, chunks: Chunks, texts: Sequence[str]) -> None:
+def check(nlp: Any, chunks: ChunkTokenizer, texts: Sequence[str]) -> None:
     ours = chunks.read(texts)
     theirs = read_tokens([nlp.tokenizer(text) for text in texts], ATTRIBUTES)
     assert ours.lengths.tolist() == theirs.lengths.tolist()
@@ -86,7 +86,7 @@ def crossed() -> Any:
 
 ENGLISH, CROSSED = spacy.blank("en"), crossed()
 READER, CROSSED_READER = reader(ENGLISH), reader(CROSSED)
-SPARED = spare_search(ENGLISH.tokenizer)
+SKIPPING = skip_search(ENGLISH.tokenizer)
 
 
 def test_a_longer_run_across_a_space_keeps_a_word_from_its_rule() -> None:
@@ -231,8 +231,8 @@ def test_suffixes_of_languages_are_short(language: str) -> None:
     )
 )
 def test_suffixes_found_in_the_last_characters_are_those_of_the_word(word: str) -> None:
-    found, expected = SPARED.find_suffix(word), ENGLISH.tokenizer.find_suffix(word)
-    assert (found, SPARED.find_prefix(word)) == (expected, ENGLISH.tokenizer.find_prefix(word))
+    found, expected = SKIPPING.find_suffix(word), ENGLISH.tokenizer.find_suffix(word)
+    assert (found, SKIPPING.find_prefix(word)) == (expected, ENGLISH.tokenizer.find_prefix(word))
 
 
 @pytest.mark.parametrize("language", ["en", "de", "fr", "xx"])

@@ -10,8 +10,13 @@ from fused_reference import compare
 from making import LABELS, make_texts, ner_model, randomise
 from shardner.config import EngineChoice
 from shardner.data.stopwatch import Stopwatch
-from shardner.engine.fused import FusedEngine, examine
+from shardner.engine.fused import FusedEngine, examine, support
 from shardner.engine.fused import engine as fused_engine
+from shardner.engine.fused.arrays import Array, Module
+from shardner.engine.fused.encoder import EncoderPlan, EncoderSource
+from shardner.engine.fused.layers import UnsupportedError
+from shardner.engine.fused.tokens import Tokens
+from shardner.engine.fused.window_encoder import WindowEncoder, find_layers
 from shardner.engine.selection import select_engine
 from spacy.language import Language
 from spacy.pipeline import EntityRecognizer
@@ -74,8 +79,8 @@ def own_encoder(inner: Model[Any, Any]) -> Model[Any, Any]:
     ],
 )
 def test_what_is_not_covered_is_stock_spacys_and_the_reason_is_told(nlp: Any, reason: str) -> None:
-    support = examine(nlp())
-    assert not support.fused and reason in support.reason
+    found = examine(nlp())
+    assert not found.fused and reason in found.reason
 
 
 def test_two_recognisers_are_not_covered() -> None:
@@ -98,12 +103,68 @@ def test_entities_that_an_undeclared_component_presets_are_respected() -> None:
     assert compared.entities > 20 and not compared.wrong
 
 
-def test_an_unknown_encoder_keeps_spacys_own_forward_pass() -> None:
-    nlp = pipeline()
+def own_pipeline() -> Any:
     inner = ner_model(width=32, depth=2)["tok2vec"]
-    nlp = pipeline(tok2vec={"@architectures": "tests.OwnEncoder.v1", "inner": inner})
+    return pipeline(tok2vec={"@architectures": "tests.OwnEncoder.v1", "inner": inner})
+
+
+def test_an_unknown_encoder_keeps_spacys_own_forward_pass() -> None:
+    nlp = own_pipeline()
     assert examine(nlp).reason.startswith("fused decoder, stock encoder: ")
+    assert not examine(nlp).computes_all
     compared = compare(nlp, TEXTS)
+    assert compared.entities > 20 and not compared.wrong
+
+
+class HalvingEncoder:
+    """Computes the vectors of `own_encoder`."""
+
+    def __init__(self, inner: WindowEncoder) -> None:
+        self.inner, self.spacy_layers = inner, inner.spacy_layers
+
+    def encode(self, docs: Any, tokens: Tokens) -> Array:
+        return self.inner.encode(docs, tokens) * 0.5
+
+
+def plan_halving_encoder(source: EncoderSource) -> EncoderPlan:
+    if len(source.layers) != 2 or source.layers[0].name != "own":
+        raise UnsupportedError("not halved")
+    layers = find_layers(source.layers[0].layers[0])
+
+    def build(xp: Module) -> HalvingEncoder:
+        return HalvingEncoder(WindowEncoder(layers, source.nlp.vocab, xp))
+
+    return EncoderPlan("halved", ("NORM", "PREFIX", "SUFFIX", "SHAPE"), layers.seen, needs_documents=False, build=build)
+
+
+def test_another_encoder_is_one_more_entry_of_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(support, "ENCODERS", (*support.ENCODERS, plan_halving_encoder))
+    nlp = own_pipeline()
+    found = examine(nlp)
+    assert found.reason == "halved" and found.computes_all
+    compared = compare(nlp, TEXTS)
+    assert compared.entities > 20 and not compared.wrong
+    assert examine(pipeline()).reason == "fused decoder and encoder: hash-embedding CNN"
+
+
+def test_the_reason_says_why_no_encoder_of_ours_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(support, "ENCODERS", (plan_halving_encoder, plan_halving_encoder))
+    assert examine(pipeline()).reason == "fused decoder, stock encoder: not halved; not halved"
+
+
+@pytest.mark.parametrize("attribute", ["SENT_START", "IDX"])
+def test_an_encoder_that_reads_where_a_token_stands_is_given_no_remembered_chunks(attribute: str) -> None:
+    embed = {
+        "@architectures": "spacy.MultiHashEmbed.v2", "width": 32, "attrs": ["NORM", attribute], "rows": [100, 100],
+        "include_static_vectors": False,
+    }  # fmt: skip
+    encode = {
+        "@architectures": "spacy.MaxoutWindowEncoder.v2", "width": 32, "depth": 2, "window_size": 1, "maxout_pieces": 2
+    }  # fmt: skip
+    nlp = pipeline(tok2vec={"@architectures": "spacy.Tok2Vec.v2", "embed": embed, "encode": encode})
+    assert examine(nlp).reason == "fused decoder and encoder: hash-embedding CNN"
+    assert not FusedEngine(nlp).finds_candidates
+    compared = compare(nlp, [*TEXTS, *make_texts(60, seed=3)])
     assert compared.entities > 20 and not compared.wrong
 
 

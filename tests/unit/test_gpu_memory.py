@@ -108,13 +108,13 @@ def test_a_batch_that_does_not_fit_is_halved_and_nothing_else_changes(
     kind: type[Any] = StockEngine if path == "stock" else FusedEngine
     expected = columns(kind(nlp, 400).annotate(TEXTS, Stopwatch()))
     engine = kind(nlp, 400)
-    name = "_annotate_tokens" if path == "fused" else "_annotate_part"
+    name = "_annotate_tokens" if path == "fused" else "_annotate_docs"
     if path == "fused with documents":  # as where other components need them
         monkeypatch.setattr(engine, "_chunks", None)
     plain, sizes = getattr(engine, name), []
 
     def annotate(*given: Any) -> Any:
-        sizes.append(len(given[0].lengths if path == "fused" else given[1]))
+        sizes.append(len(given[0].lengths if path == "fused" else given[0]))
         result = plain(*given)
         if len(sizes) == failing:  # at the end, when documents have been changed
             raise cupy.cuda.memory.OutOfMemoryError("Out of memory allocating 1 bytes")

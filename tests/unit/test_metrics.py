@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,14 @@ def test_totals_add_associatively_and_nothing_is_neutral(a: Totals, b: Totals, c
     assert (a + b) + c == a + (b + c)
     assert a + Totals() == a + Totals() + Totals()
     assert add_up([a, b, c]).documents == a.documents + b.documents + c.documents
+
+
+def test_many_totals_are_added_in_order_and_labels_are_sorted() -> None:
+    many = [Totals(documents=number, labels={name: 1}, seconds={"read": 1}) for number, name in enumerate("cba" * 333)]
+    total = add_up(many)
+    assert total.documents == sum(range(999)) and list(total.labels.items()) == [("a", 333), ("b", 333), ("c", 333)]
+    assert total.seconds == {"read": 999}
+    assert add_up([]) == Totals() and list(add_up([Totals(labels={"b": 1, "a": 2})]).labels) == ["a", "b"]
 
 
 def test_peaks_take_the_maximum() -> None:
@@ -58,6 +67,9 @@ def test_a_plain_job_measures_itself_and_leaves_nothing_when_it_fails(tmp_path: 
         pass
     job = read_job(tmp_path / "split.json")
     assert job.rule == "split_corpus" and job.elapsed_s >= 0 and job.totals.peak_rss_bytes > 1 << 20
+    assert job.host_resources is not None and job.host_resources.cores == os.cpu_count()
+    assert 1 <= (job.host_resources.usable_cores or 0) <= (os.cpu_count() or 0)
+    assert (job.host_resources.memory_bytes or 0) > job.totals.peak_rss_bytes
     try:
         with measured_job(tmp_path / "bad.json", "merge_shards"):
             raise ValueError
@@ -80,16 +92,16 @@ def test_a_job_of_a_version_that_knew_no_gpus_is_read(tmp_path: Path) -> None:
     with measured_job(tmp_path / "job.json", "split_corpus"):
         pass
     data = json.loads((tmp_path / "job.json").read_text())
-    for name in ("gpu_use", "waited_s", "device_number", "device_memory_bytes", "driver", "cuda", "scheduler"):
+    for name in ("gpu_use", "host_resources", "device_number", "device_memory_bytes", "driver", "cuda", "scheduler"):
         del data[name]
     (tmp_path / "old.json").write_text(json.dumps(data))
-    assert read_job(tmp_path / "old.json") == read_job(tmp_path / "job.json")
+    assert read_job(tmp_path / "old.json") == replace(read_job(tmp_path / "job.json"), host_resources=None)
 
 
 def test_what_a_gpu_did_comes_back_from_disk(tmp_path: Path) -> None:
     with measured_job(tmp_path / "job.json", "split_corpus"):
         pass
-    job = replace(read_job(tmp_path / "job.json"), gpu_use=GpuUse(samples=3, power_j=1.5), device_number=2)
+    job = replace(read_job(tmp_path / "job.json"), gpu_use=GpuUse(power_j=1.5), device_number=2)
     write_job(tmp_path / "job.json", job)
     assert read_job(tmp_path / "job.json") == job
 

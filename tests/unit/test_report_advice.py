@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from report_fixture import MODEL, PROVENANCE, Shape, build_run
-from shardner.report import Performance, measure
+from report_fixture import GB, Shape, build_run
+from shardner.data.job_files import read_job, write_job
+from shardner.data.metrics import HostResources, Job
+from shardner.report import Performance, load_performance, write_report
 from shardner.report.advice import advise, good_shard_count
 from shardner.report.figures import Advice
 
-GB = 1 << 30
 CALM = Shape(shards=8, start_up_s=0.4, load_s=0.4, shard_s=80, uneven=0.01, rejected=0)
 
 
-def run_of(directory: Path, shape: Shape, **hardware: Any) -> Performance:
+def recorded(jobs: Iterable[Job], directory: Path) -> list[Job]:
+    """Return the jobs as their records on disk tell them."""
+    for number, job in enumerate(jobs):
+        write_job(directory / "jobs" / f"{number:05d}.json", job)
+    return [read_job(path) for path in sorted((directory / "jobs").iterdir())]
+
+
+def run_of(directory: Path, shape: Shape) -> Performance:
     run = build_run(directory, shape)
-    performance = measure(jobs=run.jobs, manifest=run.manifest, model=MODEL, provenance=PROVENANCE, results=run.results)
-    return dataclasses.replace(performance, hardware=dataclasses.replace(performance.hardware, **hardware))
+    return run.measure(jobs=recorded(run.jobs, directory))
 
 
 def kinds(performance: Performance) -> list[str]:
@@ -88,16 +95,60 @@ def test_start_up_and_an_uneven_end_do_not_contradict_each_other(tmp_path: Path)
     assert "3 shards are a fair balance" in only(performance, "trade_off").text
 
 
-def test_fewer_shards_than_devices_asks_for_more(tmp_path: Path) -> None:
-    performance = run_of(tmp_path, dataclasses.replace(CALM, shards=2), devices=8)
-    advice = only(performance, "too_few_shards")
+def test_fewer_shards_than_devices_present_asks_for_more(tmp_path: Path) -> None:
+    """From the records of jobs that saw eight devices, of which two were used, to figures, page and advice."""
+    run = build_run(tmp_path, dataclasses.replace(CALM, shards=2, devices=2, devices_present=8))
+    run = dataclasses.replace(run, jobs=recorded(run.jobs, tmp_path))
+    write_report(**run.arguments(tmp_path))
+    performance = load_performance(tmp_path / "performance.json")
+    (advice,) = [each for each in performance.advice if each.kind == "too_few_shards"]
     assert advice.setting == "shards.count: 32"
     assert "8 devices: 6 had nothing to do" in advice.text
+    assert "8 devices: 6 had nothing to do" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_devices_of_several_hosts_add_up(tmp_path: Path) -> None:
+    run = build_run(tmp_path, dataclasses.replace(CALM, shards=2, devices=2, devices_present=4))
+    moved = [dataclasses.replace(job, host="node-b") if job.shard == 1 else job for job in run.jobs]
+    advice = only(run.measure(jobs=recorded(moved, tmp_path)), "too_few_shards")
+    assert "8 devices: 6 had nothing to do" in advice.text
+
+
+def test_jobs_that_saw_only_their_own_device_leave_none_idle(tmp_path: Path) -> None:
+    """So it is where Slurm gives each job one GPU."""
+    performance = run_of(tmp_path, dataclasses.replace(CALM, shards=2, devices=2, devices_present=1))
+    assert performance.hardware.devices == 2
+    assert "too_few_shards" not in kinds(performance)
+
+
+def test_as_many_shards_as_devices_present_are_enough(tmp_path: Path) -> None:
+    shape = dataclasses.replace(CALM, shards=8, devices=2, devices_present=8)
+    assert "too_few_shards" not in kinds(run_of(tmp_path, shape))
 
 
 def test_fewer_shards_than_places_on_the_cores_asks_for_more(tmp_path: Path) -> None:
     shape = dataclasses.replace(CALM, shards=2, devices=0, slots=2, workers=4)
     assert only(run_of(tmp_path, shape), "too_few_shards").setting == "shards.count: 16"
+
+
+def test_the_cores_of_every_host_count(tmp_path: Path) -> None:
+    run = build_run(tmp_path, dataclasses.replace(CALM, shards=2, devices=0, slots=2, workers=4, cores=8))
+    moved = [dataclasses.replace(job, host="node-b") if job.shard == 1 else job for job in run.jobs]
+    advice = only(run.measure(jobs=recorded(moved, tmp_path)), "too_few_shards")
+    assert "4 places for a job on the cores: 2 had nothing to do" in advice.text
+
+
+def test_cores_that_jobs_could_not_use_are_not_idle(tmp_path: Path) -> None:
+    """So it is where a scheduler gives each job some cores of a host."""
+    run = build_run(tmp_path, dataclasses.replace(CALM, shards=2, devices=0, slots=2, workers=4))
+    few = [dataclasses.replace(job, host_resources=HostResources(64, 8, 128 * GB)) for job in run.jobs]
+    assert "too_few_shards" not in kinds(run.measure(jobs=recorded(few, tmp_path)))
+
+
+def test_records_that_tell_nothing_of_their_host_give_no_advice_on_it(tmp_path: Path) -> None:
+    run = build_run(tmp_path, dataclasses.replace(CALM, shards=2, devices=0, slots=2, workers=4))
+    silent = [dataclasses.replace(job, host_resources=None) for job in run.jobs]
+    assert "too_few_shards" not in kinds(run.measure(jobs=recorded(silent, tmp_path)))
 
 
 def test_shards_that_waited_for_one_another_were_not_too_few(tmp_path: Path) -> None:
@@ -113,7 +164,7 @@ def test_one_worker_a_device_beside_idle_cores_asks_for_more(tmp_path: Path) -> 
 
 
 def test_one_worker_a_device_is_right_without_cores_to_spare(tmp_path: Path) -> None:
-    performance = run_of(tmp_path, dataclasses.replace(CALM, workers=1), cores_per_host=2)
+    performance = run_of(tmp_path, dataclasses.replace(CALM, workers=1, cores=2))
     assert "single_worker" not in kinds(performance)
 
 
@@ -126,7 +177,9 @@ def test_workers_that_wait_ask_for_fewer(tmp_path: Path) -> None:
 
 
 def test_a_full_device_is_told(tmp_path: Path) -> None:
-    assert "3.0 GiB" in only(run_of(tmp_path, CALM, device_memory_bytes=3 * GB), "memory_full").text
+    assert (
+        "3.0 GiB" in only(run_of(tmp_path, dataclasses.replace(CALM, device_memory_bytes=3 * GB)), "memory_full").text
+    )
 
 
 def test_an_empty_device_asks_for_larger_batches_where_recognising_dominates(tmp_path: Path) -> None:
@@ -142,7 +195,7 @@ def test_an_empty_device_asks_for_larger_batches_where_recognising_dominates(tmp
 
 
 def test_a_full_host_asks_for_fewer_workers(tmp_path: Path) -> None:
-    advice = only(run_of(tmp_path, CALM, host_memory_bytes=8 * GB), "host_memory_full")
+    advice = only(run_of(tmp_path, dataclasses.replace(CALM, memory_bytes=8 * GB)), "host_memory_full")
     assert "6 workers of up to" in advice.text
 
 

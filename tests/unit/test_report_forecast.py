@@ -6,9 +6,9 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from report_fixture import MODEL, PROVENANCE, SCORES, Shape, build_run, shifted
+from report_fixture import Shape, build_run, shifted
 from shardner.parse.shard_plan import plan_shards
-from shardner.report import Performance, load_performance, measure, write_report
+from shardner.report import Performance, load_performance, write_report
 from shardner.report.forecast import Rates, choose_slots, extrapolate, model_wall
 
 #: 100 s of work, 2 s until a shard is ready, 0.5 s between two; 3 s of split, 2 s of merge, 1 s of anything else.
@@ -19,8 +19,7 @@ RATES = Rates(
 
 
 def measured(directory: Path, shape: Shape) -> Performance:
-    run = build_run(directory, shape)
-    return measure(jobs=run.jobs, manifest=run.manifest, model=MODEL, provenance=PROVENANCE, results=run.results)
+    return build_run(directory, shape).measure()
 
 
 def test_slots_take_rounds_of_whole_shards() -> None:
@@ -33,15 +32,12 @@ def test_slots_take_rounds_of_whole_shards() -> None:
 def test_only_split_merge_and_work_grow_with_the_corpus() -> None:
     wall = model_wall(RATES, 10, 20, 2)
     assert wall.wall_s == pytest.approx(1 + 10 * 5 + 10 * (2 + 1000 / 20) + 9 * 0.5)
-    assert wall.serial_share == pytest.approx(51 / wall.wall_s)
 
 
 def test_half_of_the_time_is_serial_where_the_row_says_so() -> None:
     for row in extrapolate(RATES, lambda times: times * 1_000):
-        shared_s = row.annotate_slot_s / row.half_serial_slots
-        assert shared_s == pytest.approx(row.serial_s)
-    one = extrapolate(RATES, lambda times: 10)[0]
-    assert one.half_serial_slots == pytest.approx((10 * 2.5 + 100) / 6)
+        slots_s = row.shards * (2 + 0.5) + row.times * 100
+        assert slots_s / row.half_serial_slots == pytest.approx(1 + row.times * (3 + 2))
 
 
 def test_this_corpus_keeps_its_shards_and_larger_ones_are_planned() -> None:
@@ -62,12 +58,13 @@ def test_a_serial_part_of_nothing_has_no_limit_but_the_shards() -> None:
     free = dataclasses.replace(RATES, split_s=0, merge_s=0, fixed_s=0)
     row = extrapolate(free, lambda times: 40)[1]
     assert row.half_serial_slots == 40
-    assert row.walls[0].serial_share == 0
+    assert row.walls[0].wall_s == pytest.approx(40 * (2 + 0.5) - 0.5 + 10 * 100)
 
 
 def test_a_run_is_foretold_by_its_own_rates(tmp_path: Path) -> None:
     """In the fixture every slot waits 0.3 s between shards, and the merge starts at once."""
-    performance = measured(tmp_path, Shape(devices=0, slots=2, workers=1, shards=16, uneven=0, chars_factor=1_000))
+    run = build_run(tmp_path, Shape(devices=0, slots=2, workers=1, shards=16, uneven=0, chars_factor=1_000))
+    performance = run.measure()
     forecast = performance.forecast
     assert forecast is not None and forecast.doubts == ()
     assert (forecast.unit, forecast.unit_plural) == ("core", "cores")
@@ -81,7 +78,7 @@ def test_a_run_is_foretold_by_its_own_rates(tmp_path: Path) -> None:
     assert forecast.measured_s == pytest.approx(performance.headline.wall_s + performance.headline.between_jobs_s)
     assert forecast.modelled_s == pytest.approx(forecast.measured_s, rel=0.02)
     assert [row.shards for row in forecast.rows[1:]] == [
-        plan_shards(times * performance.headline.input_bytes) for times in (10, 100, 1_000)
+        plan_shards(times * run.manifest.files[0].bytes) for times in (10, 100, 1_000)
     ]
 
 
@@ -95,10 +92,7 @@ def test_a_wait_too_long_for_a_scheduler_is_left_out(tmp_path: Path) -> None:
     """The demo trains its pipeline between the split and the rest, in a job that leaves no record."""
     run = build_run(tmp_path)
     late = [job if job.rule in ("prepare_model", "split_corpus") else shifted(job, 30) for job in run.jobs]
-    fixed = [
-        measure(jobs=jobs, manifest=run.manifest, model=MODEL, provenance=PROVENANCE, results=run.results).forecast
-        for jobs in (run.jobs, late)
-    ]
+    fixed = [run.measure(jobs=jobs).forecast for jobs in (run.jobs, late)]
     assert fixed[0] is not None and fixed[1] is not None
     assert fixed[1].rates.fixed_s == pytest.approx(fixed[0].rates.fixed_s - 0.3)  # the scheduler's wait went with it
     assert fixed[1].measured_s == pytest.approx(fixed[0].measured_s - 0.3)
@@ -137,7 +131,7 @@ def test_an_empty_corpus_foretells_nothing(tmp_path: Path) -> None:
 
 
 def test_the_forecast_comes_back_from_the_file(tmp_path: Path) -> None:
-    written = write_report(**build_run(tmp_path).arguments(tmp_path, scores=SCORES)).forecast
+    written = write_report(**build_run(tmp_path).arguments(tmp_path)).forecast
     loaded = load_performance(tmp_path / "performance.json").forecast
     assert written is not None and loaded is not None
     assert loaded.rows[3].walls[1].wall_s == pytest.approx(written.rows[3].walls[1].wall_s, abs=1e-5)

@@ -8,17 +8,20 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
+from importlib.metadata import version
 from pathlib import Path
 
 import altair as alt
 import polars as pl
 import pytest
-from report_fixture import Shape, build_run
-from shardner.data.metrics import GpuUse
+from report_fixture import COMMAND, Shape, attack, build_run
+from shardner.data.manifest import InputFile
+from shardner.data.metrics import GpuUse, Phase
+from shardner.data.provenance import CodeVersion
 from shardner.report import write_report
-from shardner.report.nested_values import grow
-from shardner.report.page import FILES, list_versions
-from shardner.report.svg import draw
+from shardner.report.nested_values import grow_tree
+from shardner.report.page import FILES, PHASES
+from shardner.report.svg import draw_svg
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 ATTACK = "</script><script>alert(1)</script><!--\u2028\x1b[31m"
@@ -98,8 +101,8 @@ def test_page_answers_what_a_reader_asks(page: str) -> None:
         assert f">{heading}</h2>" in page
     assert "in 1\N{NO-BREAK SPACE}pause (dashed)" in page
     assert "the recogniser is one that it reproduces" in page
-    assert "snakemake --cores 16 --resources gpu=2" in page
-    assert "<dt>spacy</dt><dd>3.8.7</dd>" in page and "0.1.0 (commit 0123456789ab)" in page
+    assert COMMAND in page
+    assert f"<dt>spacy</dt><dd>{version('spacy')}</dd>" in page
     assert "9 October 2025, 08:53 UTC, in 2 sessions" in page
 
 
@@ -131,7 +134,7 @@ def test_small_and_empty_corpora_have_a_page(tmp_path: Path, documents: int) -> 
 
 
 def test_a_run_without_any_record_has_a_page(tmp_path: Path) -> None:
-    assert "No job left a record" in page_of(tmp_path, jobs=[], model={}, provenance={})
+    assert "No job left a record" in page_of(tmp_path, jobs=[])
 
 
 def test_page_and_figures_stay_small_over_thousands_of_shards(tmp_path: Path) -> None:
@@ -148,7 +151,8 @@ def test_page_and_figures_stay_small_over_thousands_of_shards(tmp_path: Path) ->
 def test_page_stays_small_with_long_provenance_labels_and_reasons(tmp_path: Path) -> None:
     extra = [(f"id {i}", f"{i}-{'x' * 3_000}", f"LABEL_{i}{'y' * 500}") for i in range(300)]
     run = build_run(tmp_path, Shape(documents=300), extra)
-    provenance = {"inputs": [{"path": f"/data/{i}" * 50, "sha256": "0" * 64} for i in range(20_000)], "a": "b" * 10**6}
+    inputs = tuple(InputFile(f"/data/{i}" * 50, 1, "0" * 64, 1, 0) for i in range(20_000))
+    provenance = dataclasses.replace(run.describe(), inputs=inputs, config={"a": "b" * 10**6})
     write_report(**run.arguments(tmp_path, provenance=provenance))
     page = (tmp_path / "report.html").read_text("utf-8")
     assert len(page.encode()) < 1_000_000
@@ -158,13 +162,8 @@ def test_page_stays_small_with_long_provenance_labels_and_reasons(tmp_path: Path
 
 def test_text_from_everywhere_is_escaped(tmp_path: Path) -> None:
     run = build_run(tmp_path, Shape(rejected=0), [(f"{ATTACK}{i}", ATTACK, ATTACK) for i in range(100)])
-    model = {"name": ATTACK, "version": ATTACK, ATTACK: [ATTACK]}
-    scores = {
-        "overall": {"precision": 1, "recall": 1, "f": 1},
-        "labels": {ATTACK: {"precision": 1, "recall": 1, "f": 1}},
-    }
-    provenance = {ATTACK: {ATTACK: ATTACK}, "command": ATTACK, "python": ATTACK, "packages": {ATTACK: ATTACK}}
-    write_report(**run.arguments(tmp_path, model=model, provenance=provenance, scores=scores))
+    assert ATTACK in run.score().by_label
+    write_report(**run.arguments(tmp_path, provenance=attack(run.describe(), ATTACK)))
     page = (tmp_path / "report.html").read_text("utf-8")
     assert Outline(page).tags.count("script") == 1
     assert "<!--" not in page and "\u2028" not in page and "\x1b" not in page
@@ -176,7 +175,7 @@ def test_svg_keeps_shapes_and_text_only() -> None:
     data = pl.DataFrame({"label": [hostile, "b"], "value": [1, 2], "link": ["https://example.org"] * 2})
     bars = alt.Chart(data).mark_bar().encode(y="label:N", x="value:Q", description="label:N")
     links = alt.Chart(data).mark_point().encode(y="label:N", x="value:Q", href="link:N")
-    drawn = draw(alt.layer(bars, links), title='"><script>', css_class="wide")
+    drawn = draw_svg(alt.layer(bars, links), title='"><script>', css_class="wide")
     root = ET.fromstring(drawn)
     assert {element.tag for element in root.iter()} <= {"svg", "g", "path", "rect", "line", "text", "title"}
     assert "example.org" not in drawn and "<script" not in drawn
@@ -186,26 +185,33 @@ def test_svg_keeps_shapes_and_text_only() -> None:
     )
 
 
-def test_versions_are_read_from_any_provenance() -> None:
-    assert list_versions({}) == list_versions({"shardner": "x", "packages": ["y"]}) == []
-    found = list_versions(
-        {"shardner": {"version": "1", "commit": None}, "python": "3.13", "packages": {"spacy": "3.8"}}
-    )
-    assert found == [("shardner", "1"), ("python", "3.13"), ("spacy", "3.8")]
+def test_a_checkout_has_a_commit_and_other_code_has_none(tmp_path: Path) -> None:
+    run = build_run(tmp_path, Shape(documents=2, shards=1))
+    shown = []
+    for commit in ("0123456789ab", None):
+        provenance = dataclasses.replace(run.describe(), shardner=CodeVersion("1.2", "abcd", commit))
+        write_report(**run.arguments(tmp_path, provenance=provenance))
+        page = (tmp_path / "report.html").read_text("utf-8")
+        shown += re.findall(r"<dt>shardner</dt><dd>(.*?)</dd>", page)
+    assert shown == ["1.2 (commit 0123456789ab)", "1.2"]
+
+
+def test_every_phase_has_a_name_and_a_meaning() -> None:
+    assert list(PHASES) == [phase.value for phase in Phase]
 
 
 def test_tree_is_bounded_in_width_depth_and_sum() -> None:
-    assert grow({"a": list(range(100))}).entries[0][1].left_out == 40
+    assert grow_tree({"a": list(range(100))}).entries[0][1].left_out == 40
     deep: object = "end"
     for _ in range(50):
         deep = {"deeper": deep}
-    node, depth = grow(deep), 0
+    node, depth = grow_tree(deep), 0
     while node.entries:
         node, depth = node.entries[0][1], depth + 1
     assert depth <= 8
-    wide = grow([[{"x": i} for i in range(60)] for _ in range(60)])
+    wide = grow_tree([[{"x": i} for i in range(60)] for _ in range(60)])
     assert wide.left_out > 0
-    assert [grow(value).text for value in (None, True, 0.1 + 0.2, {}, "x")] == ["none", "yes", "0.3", "none", "x"]
+    assert [grow_tree(value).text for value in (None, True, 0.1 + 0.2, {}, "x")] == ["none", "yes", "0.3", "none", "x"]
 
 
 def test_report_imports_neither_snakemake_nor_spacy() -> None:
@@ -217,7 +223,7 @@ def test_report_imports_neither_snakemake_nor_spacy() -> None:
 def test_gpus_are_shown_where_they_were_sampled_and_nowhere_else(tmp_path: Path) -> None:
     assert "GPUs while jobs held them" not in page_of(tmp_path / "plain")
     run = build_run(tmp_path / "sampled")
-    use = GpuUse(samples=1, memory_peak_bytes=3 << 30, power_j=400, power_measured_s=1, energy_j=7_200, energy_jobs=1)
+    use = GpuUse(memory_peak_bytes=3 << 30, power_j=400, power_measured_s=1, energy_j=7_200, energy_jobs=1)
     jobs = [dataclasses.replace(job, gpu_use=use) if job.device_uuid else job for job in run.jobs]
     write_report(**run.arguments(tmp_path / "sampled", jobs=jobs))
     page = (tmp_path / "sampled" / "report.html").read_text("utf-8")

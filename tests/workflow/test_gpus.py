@@ -82,7 +82,10 @@ def test_shards_over_four_devices(model: Path, machine: Path, tmp_path: Path) ->
     assert all(job.cuda_visible_devices == job.device_uuid for job in jobs)
     assert {job.engine for job in jobs} == {"fused"} and {job.device for job in jobs} == {"Fake H200"}
     assert {(job.driver, job.cuda, job.device_memory_bytes) for job in jobs} == {("570.124.06", "12.8", 139 << 30)}
-    assert all(job.gpu_use is not None and job.gpu_use.samples and job.totals.peak_device_bytes for job in jobs)
+    assert all(
+        job.gpu_use is not None and job.gpu_use.memory_measured_s and job.totals.peak_device_bytes for job in jobs
+    )
+    assert {job.devices_present for job in jobs} == {4}
     assert entity_rows(tmp_path / TARGET) == annotate_plainly(model, TEXTS)
     assert_report(tmp_path, output)
 

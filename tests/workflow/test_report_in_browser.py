@@ -23,7 +23,7 @@ from making import wait_for
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))
 
-from report_fixture import Shape, build_run
+from report_fixture import Shape, attack, build_run
 from shardner.report import load_performance, write_report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -129,8 +129,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("hostile")
     hostile = [(f"{value} {number}", value, value) for number, value in enumerate([ATTACK, *OTHERS])]
     run = build_run(out, Shape(rejected=3), hostile * 40)
-    provenance = {ATTACK: {"value": [ATTACK]}, "hosts": {ATTACK: ATTACK}}
-    write_report(**run.arguments(out, provenance=provenance, model={"name": ATTACK, "notes": [ATTACK]}))
+    write_report(**run.arguments(out, provenance=attack(run.describe(), ATTACK)))
     return out / "report.html"
 
 

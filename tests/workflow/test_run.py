@@ -133,7 +133,9 @@ def test_a_run_is_foretold_by_its_own_rates(done: Path) -> None:
 def test_the_report_tells_the_command_and_the_memory_asked_for(done: Path) -> None:
     command = json.loads((done / "results/provenance.json").read_text("utf-8"))["command"]
     assert command.startswith("snakemake ") and "--cores" in command
-    rules = {rule.rule: rule for rule in load_performance(done / "results/performance.json").rules}
+    performance = load_performance(done / "results/performance.json")
+    assert performance.hardware.cores_per_host and performance.hardware.host_memory_bytes
+    rules = {rule.rule: rule for rule in performance.rules}
     assert rules["annotate_shard"].requested_memory_bytes == (1_000 + 1_500 * 2) * 1_000_000
     assert rules["merge_shards"].requested_memory_bytes == 2_000_000_000
     assert all(rule.job_memory_bytes >= rule.peak_rss_bytes > 0 for rule in rules.values())

@@ -1,6 +1,5 @@
 """Adapter of rule report_performance."""
 
-import json
 from pathlib import Path
 
 from adapter import job_log
@@ -9,9 +8,10 @@ with job_log(snakemake.log[0]):
     import polars as pl
     from shardner.data.job_files import read_job
     from shardner.data.manifest import read_manifest
+    from shardner.data.provenance import Provenance
     from shardner.data.tables import shard_path
+    from shardner.data.typed_json import read_json
     from shardner.demo.score import score_entities
-    from shardner.model.pipeline import describe_pipeline, read_pipeline
     from shardner.report import write_report
 
     given, results = snakemake.input, snakemake.output
@@ -19,8 +19,7 @@ with job_log(snakemake.log[0]):
     write_report(
         jobs=[read_job(Path(job)) for job in [*given.annotate_jobs, *given.other_jobs]],
         manifest=manifest,
-        model=describe_pipeline(read_pipeline(Path(given.pipeline))),
-        provenance=json.loads(Path(given.provenance).read_text("utf-8")),
+        provenance=read_json(Path(given.provenance), Provenance),
         results=Path(given.entities).parent,
         shard_paths=[shard_path(Path(given.shards), info.shard) for info in manifest.shards],
         scores=score_entities(*map(pl.read_parquet, [given.entities, *given.gold])) if given.gold else None,

@@ -1,19 +1,18 @@
 """Adapter of rule write_provenance."""
 
-import json
 from pathlib import Path
 
 from adapter import job_log
 
 with job_log(snakemake.log[0]):
     from shardner.config import complete
-    from shardner.data.files import write_text_atomically
     from shardner.data.job_files import read_job
     from shardner.data.manifest import read_manifest
+    from shardner.data.typed_json import write_json
     from shardner.model.pipeline import read_pipeline
     from shardner.stages.provenance import describe_run
 
     given = snakemake.input
     manifest, pipeline = read_manifest(Path(given.manifest)), read_pipeline(Path(given.pipeline))
     run = describe_run(complete(snakemake.config), manifest, pipeline, [read_job(Path(job)) for job in given.jobs])
-    write_text_atomically(Path(snakemake.output.provenance), json.dumps(run, indent=1, ensure_ascii=False) + "\n")
+    write_json(Path(snakemake.output.provenance), run)

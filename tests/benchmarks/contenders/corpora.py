@@ -22,7 +22,7 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[3] / 
 
 from benchmarks.contenders.plan import KINDS
 from shardner.demo.generate import generate_document
-from shardner.demo.lexicon import Part, vocabulary
+from shardner.demo.lexicon import Purpose, vocabulary
 from shardner.demo.templates import Domain
 
 DOMAINS = {
@@ -47,7 +47,7 @@ def read_source(path: Path) -> Iterator[str]:
 def generate_texts(kind: str, total_bytes: int) -> Iterator[str]:
     """Yield texts up to a size, none twice; the last may exceed it by a section."""
     rng = random.Random(KINDS.index(kind) + 1)  # the demo's corpus is seed 0
-    words = vocabulary(Part.DEMO)
+    words = vocabulary(Purpose.DEMO)
     seen: set[bytes] = set()
     left = total_bytes
     for number in itertools.count():

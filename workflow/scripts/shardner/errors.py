@@ -7,7 +7,8 @@
     ├── DeviceError   a device was asked for that cannot be used
     ├── AnnotateError a worker died or a shard could not be annotated
     ├── MergeError    results are missing or do not add up
-    └── VerifyError   results are not what stock spaCy finds
+    ├── VerifyError   results are not what stock spaCy finds
+    └── JsonFileError a JSON file of a run is damaged (a ValueError, too)
 
 A message says what was found, where (file, row, key), and what to do about it.
 """
@@ -43,3 +44,7 @@ class MergeError(ShardnerError):
 
 class VerifyError(ShardnerError):
     """Results are not what stock spaCy finds, or not what documents and entities say of each other."""
+
+
+class JsonFileError(ShardnerError, ValueError):
+    """A JSON file of a run is not JSON, lacks a field, or has a value of the wrong type."""

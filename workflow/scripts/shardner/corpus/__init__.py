@@ -1,1 +1,1 @@
-"""Reading the corpus: input files become batches of records, in order, each record a document or a rejection."""
+"""Reading the corpus: input files become batches of records, in order; a record becomes a document or is rejected."""

@@ -1,7 +1,8 @@
-"""Batches: what reading hands on, and the builder that collects records in columns."""
+"""Batches: what reading yields, and the builder that collects records in columns."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,17 +17,20 @@ BATCH_BYTES = 8 << 20
 
 
 class BadRecord(Exception):
-    """A record cannot become a document; the message is the reason. It never leaves this package."""
+    """A record cannot become a document; the message is the reason. It never leaves this subpackage."""
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
-    """Which window of a document a text is, where the document is too long to be read at once."""
+class WindowPosition:
+    """Which window of a document a text is, if the document is too long to be held in memory.
+
+    The fields are named after the columns of a shard (see `data.tables.WINDOWS`).
+    """
 
     window: int
     windows: int
     start: int  # in the document, in code points
-    chars: int  # of the document
+    chars: int  # of the whole document
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +39,28 @@ class Batch:
 
     Attributes:
         file: the file's path, as in the columns ``file``.
-        records: those that can become documents: `records.RECORDS` and the ``keep`` columns.
-        rejected: the others: `records.REJECTED`, by ``row``.
-        kinds: which kinds of values each ``keep`` column has here (see `keep`).
-        slice: the batch is one record, with a window of its text; the next batch has the next window.
+        records: the records that can become documents: `data.tables.RECORDS` and the ``keep`` columns.
+        rejected: the other records: `data.tables.REJECTED`, by ``row``.
+        kinds: which kinds of values each ``keep`` column has here (see `shardner.corpus.kept_columns`).
+        position: None, or: the batch is one record with one window of its text; the next batch has the next window.
     """
 
     file: str
     records: pl.DataFrame
     rejected: pl.DataFrame
     kinds: Mapping[str, frozenset[str]]
-    slice: Slice | None = None
+    position: WindowPosition | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A batch before ids are compared, with each record's place and first bytes where the format has them."""
+    """A batch whose ids have not been compared yet.
+
+    Attributes:
+        batch: the batch.
+        offsets: where each of its records starts in the decompressed file, in bytes; empty for a format without places.
+        raws: the first bytes of each of its records; empty for such a format.
+    """
 
     batch: Batch
     offsets: Sequence[int]
@@ -67,18 +77,24 @@ def too_long(length: int, limit: int) -> BadRecord:
     return BadRecord(f"the record has {length} bytes, more than the {limit} that can be read")
 
 
+def show_row(identifier: str | None, text: str | None) -> str:
+    """Show a record that has no bytes of its own, for the column ``raw`` of the rejected records."""
+    row = {"id": identifier and identifier[:RAW_BYTES], "text": text and text[:RAW_BYTES]}
+    return escape_raw(json.dumps(row, ensure_ascii=False).encode())
+
+
 class Builder:
     """Collects the records of one file into columns.
 
     Args:
         file: what goes into the column ``file``.
-        name: with it ids are ``<name>:<row>``; without it each record brings its own.
+        id_prefix: with it, ids are ``<id_prefix>:<row>``; without it, each record brings its own id.
         keep: the columns to keep, all as strings.
     """
 
-    def __init__(self, file: str, name: str | None, keep: Sequence[str]) -> None:
+    def __init__(self, file: str, id_prefix: str | None, keep: Sequence[str]) -> None:
         self._file = file
-        self._name = name
+        self._id_prefix = id_prefix
         self._keep = tuple(keep)
         self._rows_limit, self._bytes_limit = BATCH_ROWS, BATCH_BYTES
         self.taken = 0
@@ -105,7 +121,7 @@ class Builder:
         self._bytes += len(raw)
 
     def keep(self, values: list[str | None], kinds: Sequence[str | None]) -> None:
-        """Take what is kept of the record added last, and which kinds of values they are."""
+        """Take the ``keep`` columns of the record added last, and the kinds of their values."""
         self._kept.append(values)
         for seen, kind in zip(self._kinds, kinds, strict=True):
             if kind is not None:
@@ -118,22 +134,26 @@ class Builder:
 
     @property
     def full(self) -> bool:
-        """Whether the batch has reached its bounds."""
+        """Whether the batch has reached its limits."""
         return self._bytes >= self._bytes_limit or len(self._rows) + len(self._rejected) >= self._rows_limit
 
     @property
     def empty(self) -> bool:
-        """Whether nothing has been taken since the last batch."""
+        """Whether nothing was added since the last batch was taken."""
         return not self._rows and not self._rejected
 
-    def take(self, part: Slice | None = None) -> Draft:
-        """Return what was collected, and start anew; `part` says which window a single record is."""
+    def take(self, position: WindowPosition | None = None) -> Draft:
+        """Return what was collected, and start the next batch.
+
+        Args:
+            position: which window of its document the text of the only record is; None for whole records.
+        """
         batch = Batch(
             file=self._file,
             records=self._frame(),
             rejected=pl.DataFrame(self._rejected, schema=REJECTED, orient="row"),
             kinds=MappingProxyType({c: frozenset(k) for c, k in zip(self._keep, self._kinds, strict=True)}),
-            slice=part,
+            position=position,
         )
         draft = Draft(batch, self._offsets, self._raws)
         self.taken += 1
@@ -142,10 +162,10 @@ class Builder:
 
     def _frame(self) -> pl.DataFrame:
         rows = pl.Series("row", self._rows, pl.UInt64)
-        if self._name is None:
+        if self._id_prefix is None:
             ids = pl.Series("id", self._ids, pl.String)
         else:
-            ids = ((self._name + ":") + rows.cast(pl.String)).rename("id")
+            ids = ((self._id_prefix + ":") + rows.cast(pl.String)).rename("id")
         file = pl.Series("file", [self._file], pl.String).new_from_index(0, len(rows))
         texts = pl.Series("text", self._texts, pl.String)
         columns = list(zip(*self._kept, strict=True)) or [() for _ in self._keep]

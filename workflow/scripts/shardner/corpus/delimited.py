@@ -1,8 +1,8 @@
 """CSV and TSV: a header, then records whose quoted fields may hold line breaks.
 
-The standard library's parser decides where a record ends: it draws lines from a feeder that remembers which ones it
-drew. A record that cannot be parsed costs one line; the others drawn for it are given back and read anew. So a stray
-quote does not swallow what follows it.
+The parser of the standard library decides where a record ends. It draws lines from a feeder, which remembers the lines
+that were drawn for the current record. A record that cannot be parsed costs one line: the feeder takes the other lines
+back, and they are read again. So a stray quote does not swallow what follows it.
 """
 
 from __future__ import annotations
@@ -11,33 +11,36 @@ import csv
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from shardner.config import CorpusConfig
 from shardner.corpus import streams
 from shardner.corpus.batch import BadRecord, Builder, invalid_utf8, too_long
-from shardner.corpus.files import Layout, show_path
+from shardner.corpus.configured_columns import list_columns, missing_column
+from shardner.corpus.files import SourceFile
+from shardner.corpus.formats import InputFormat
 from shardner.corpus.kept_columns import STRING
-from shardner.corpus.missing_columns import missing_column
-from shardner.corpus.streams import Line
+from shardner.corpus.reader import ReadOptions
+from shardner.corpus.stream_reader import StreamReader
+from shardner.corpus.streams import Line, Readable, open_stream, read_lines
 from shardner.errors import CorpusError
 
-#: A record of several lines that takes more memory is taken for a quote that never closes; each of its lines counts
-#: so many bytes more than it has. The parser holds four bytes a character, and the lines are held beside it, so that
-#: the limit of a single line would be too much for a small machine.
+#: A record of several lines that takes more bytes than this is taken for a quote that never closes. The parser holds
+#: four bytes per character, and the lines are held as well: the limit for a single line (`streams.MAX_RECORD_BYTES`)
+#: would be too much for a small machine.
 MAX_QUOTED_BYTES = 64 << 20
+#: How many bytes a line counts in addition to its own, as memory of a record of several lines.
 LINE_OVERHEAD = 100
-#: How many bytes may be read again, and how many for each byte of the file up to there, before a file is given up.
+#: How many bytes of a file may be read again before the file is given up.
 REREAD_BYTES = 1 << 30
+#: How many further bytes may be read again for each byte of the file before that place.
 REREAD_TIMES = 16
 
-_DELIMITERS = {Layout.CSV: ",", Layout.TSV: "\t"}
 _FIELD_LIMIT = (1 << 31) - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """A record as parsed, or why it could not be."""
+class ParsedRecord:
+    """The fields of a record, or why it could not be parsed; and the bytes that the record takes."""
 
     offset: int
     raw: bytes
@@ -45,8 +48,37 @@ class Record:
     bad: BadRecord | None = None
 
 
+class DelimitedReader(StreamReader):
+    """Reads a format with a header and a character between fields.
+
+    Args:
+        form: the format.
+        delimiter: the character between fields.
+    """
+
+    def __init__(self, form: InputFormat, delimiter: str) -> None:
+        self._format = form
+        self._delimiter = delimiter
+
+    @property
+    def format(self) -> InputFormat:
+        """The format that the reader reads."""
+        return self._format
+
+    def check_columns(self, stream: Readable, source: SourceFile, corpus: CorpusConfig) -> None:
+        """Check that the header names the columns, once each."""
+        read_header(read_records(read_lines(stream), source, self._delimiter), source, corpus)
+
+    def fill(self, source: SourceFile, options: ReadOptions, builder: Builder) -> Iterator[None]:
+        """See `StreamReader.fill`."""
+        with open_stream(source.path, source.compression) as stream:
+            records = read_records(read_lines(stream), source, self._delimiter)
+            header = read_header(records, source, options.corpus)
+            yield from _fill(records, header, builder, options.corpus)
+
+
 class _Feeder:
-    """Hands decoded lines to the parser and keeps those of the record that it is reading."""
+    """Gives decoded lines to the parser, and keeps the lines of the record that the parser is reading."""
 
     def __init__(self, lines: Iterator[Line]) -> None:
         self._lines = lines
@@ -74,28 +106,28 @@ class _Feeder:
             return line.raw.decode("utf-8", "surrogateescape")
 
     def begin(self) -> None:
-        """Forget the lines of the record before."""
+        """Forget the lines of the previous record."""
         self.drawn = []
         self._size = 0
         self.valid = True
 
     def give_back(self) -> Line:
-        """Take back all lines drawn but the first, which is returned."""
+        """Take back all drawn lines but the first one, and return that one."""
         first, *rest = self.drawn
         self._again.extendleft(reversed(rest))
         self.reread += sum(len(line.raw) for line in rest)
         return first
 
 
-def read_records(lines: Iterator[Line], layout: Layout, path: Path) -> Iterator[Record]:
-    """Yield the records of a file, the header first; blank lines are none.
+def read_records(lines: Iterator[Line], source: SourceFile, delimiter: str) -> Iterator[ParsedRecord]:
+    """Yield the records of a file, the header first; blank lines are not records.
 
     Raises:
-        CorpusError: so many quotes are opened and never closed that the file would be read over and over.
+        CorpusError: so many quotes open a field and never close it that the file would be read over and over.
     """
-    csv.field_size_limit(_FIELD_LIMIT)  # the limit that counts is on bytes, in the feeder
+    csv.field_size_limit(_FIELD_LIMIT)  # the feeder has the limit that counts, in bytes
     feeder = _Feeder(lines)
-    parser = csv.reader(feeder, delimiter=_DELIMITERS[layout], strict=True)
+    parser = csv.reader(feeder, delimiter=delimiter, strict=True)
     while True:
         feeder.begin()
         try:
@@ -103,48 +135,48 @@ def read_records(lines: Iterator[Line], layout: Layout, path: Path) -> Iterator[
         except StopIteration:
             return
         except (csv.Error, BadRecord) as error:
-            yield _bad_line(feeder, error, layout)
-            _refuse_endless(feeder, path)
+            yield _bad_line(feeder, error, source.format)
+            _refuse_endless(feeder, source)
             continue
         if fields:
             yield _record(feeder, fields)
 
 
-def _record(feeder: _Feeder, fields: list[str]) -> Record:
+def _record(feeder: _Feeder, fields: list[str]) -> ParsedRecord:
     drawn = feeder.drawn
     raw = drawn[0].raw if len(drawn) == 1 else b"".join(line.raw for line in drawn)
     if not feeder.valid:
         try:
             raw.decode()
         except UnicodeDecodeError as error:
-            return Record(drawn[0].offset, raw, fields, invalid_utf8(error))
-    return Record(drawn[0].offset, raw, fields)
+            return ParsedRecord(drawn[0].offset, raw, fields, invalid_utf8(error))
+    return ParsedRecord(drawn[0].offset, raw, fields)
 
 
-def _bad_line(feeder: _Feeder, error: csv.Error | BadRecord, layout: Layout) -> Record:
-    """Reject the first line drawn and give back the others."""
+def _bad_line(feeder: _Feeder, error: csv.Error | BadRecord, form: InputFormat) -> ParsedRecord:
+    """Reject the first drawn line, and give the other lines back."""
     reason = str(error)
     if isinstance(error, csv.Error):
-        # what follows a dash is advice on how to open files
+        # after a dash, the parser gives advice on how to open files
         cause = reason.split(" - ")[0].replace("unexpected end of data", "a quoted field that does not end")
-        reason = f"malformed {layout.upper()}: {cause}"
+        reason = f"malformed {form.name.upper()}: {cause}"
     elif len(feeder.drawn) > 1 and feeder.drawn[-1].length > streams.MAX_RECORD_BYTES:
         reason = "a quoted field that does not end before a line that is too long"
     first = feeder.give_back()
-    return Record(first.offset, first.raw, (), BadRecord(reason))
+    return ParsedRecord(first.offset, first.raw, (), BadRecord(reason))
 
 
-def _refuse_endless(feeder: _Feeder, path: Path) -> None:
+def _refuse_endless(feeder: _Feeder, source: SourceFile) -> None:
     position = feeder.drawn[0].offset
     if feeder.reread > REREAD_BYTES + REREAD_TIMES * position:
         raise CorpusError(
-            f"{show_path(path)}: up to byte {position} so many quotes open a field and never close it that the file "
+            f"{source.shown}: up to byte {position} so many quotes open a field and never close it that the file "
             f'cannot be read as it stands; quote fields that hold a quote and double it ("" for "), or convert the '
             f"file to JSON lines"
         )
 
 
-def read_header(records: Iterator[Record], path: Path, corpus: CorpusConfig) -> list[str]:
+def read_header(records: Iterator[ParsedRecord], source: SourceFile, corpus: CorpusConfig) -> list[str]:
     """Read the header and check that the columns of `corpus` are there, once each.
 
     Raises:
@@ -152,28 +184,23 @@ def read_header(records: Iterator[Record], path: Path, corpus: CorpusConfig) -> 
     """
     first = next(records, None)
     if first is None:
-        raise CorpusError(f"{show_path(path)}: the file is empty; its first line must name the columns")
+        raise CorpusError(f"{source.shown}: the file is empty; its first line must name the columns")
     if first.bad is not None:
-        raise CorpusError(
-            f"{show_path(path)}: its first line, which must name the columns, cannot be read: {first.bad}"
-        )
+        raise CorpusError(f"{source.shown}: its first line, which must name the columns, cannot be read: {first.bad}")
     header = list(first.fields)
-    wanted = [("text", corpus.text), ("id", corpus.id), *(("keep", column) for column in corpus.keep)]
-    for key, column in wanted:
-        if column is None:
-            continue
+    for key, column in list_columns(corpus):
         if column not in header:
-            raise missing_column(path, key, column, header, corpus, hint="the first line must name the columns")
+            raise missing_column(source.path, key, column, header, corpus, hint="the first line must name the columns")
         if header.count(column) > 1:
             raise CorpusError(
-                f"{show_path(path)}: the header has the column {column!r} (corpus.{key}) {header.count(column)} times; "
+                f"{source.shown}: the header has the column {column!r} (corpus.{key}) {header.count(column)} times; "
                 f"rename all but one"
             )
     return header
 
 
-def fill(records: Iterator[Record], header: list[str], builder: Builder, corpus: CorpusConfig) -> Iterator[None]:
-    """Read the records after the header into `builder`; yield whenever it is full."""
+def _fill(records: Iterator[ParsedRecord], header: list[str], builder: Builder, corpus: CorpusConfig) -> Iterator[None]:
+    """Read the records after the header into `builder`, and yield whenever it is full."""
     text_at = header.index(corpus.text)
     id_at = None if corpus.id is None else header.index(corpus.id)
     keep_at = [header.index(column) for column in corpus.keep]

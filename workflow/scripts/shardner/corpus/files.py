@@ -1,4 +1,4 @@
-"""Which files the corpus is: patterns become paths, and a name tells how a file is to be read."""
+"""Which files the corpus is: patterns become paths, and the name of a file tells how to read it."""
 
 from __future__ import annotations
 
@@ -6,48 +6,30 @@ import glob
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
+from shardner.corpus.formats import Compression, InputFormat, describe_known_suffixes, find_format
 from shardner.errors import CorpusError
-
-KNOWN = ".jsonl, .ndjson, .csv, .tsv, .txt (each also with .gz or .zst after it) and .parquet"
-
-
-class Layout(StrEnum):
-    """How a file holds its records."""
-
-    JSONL = "jsonl"
-    CSV = "csv"
-    TSV = "tsv"
-    TXT = "txt"
-    PARQUET = "parquet"
-
-
-class Compression(StrEnum):
-    """How a file is compressed as a whole."""
-
-    NONE = ""
-    GZIP = ".gz"
-    ZSTD = ".zst"
+from shardner.parse.shard_plan import CHARS_PER_BYTE
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
-    """What a file's name says about its content."""
+class SourceFile:
+    """A file of the corpus, and what a reader has to know before it opens the file."""
 
-    layout: Layout
+    path: Path
+    format: InputFormat
     compression: Compression
 
+    @property
+    def shown(self) -> str:
+        """The path as text that UTF-8 can hold (see `show_path`)."""
+        return show_path(self.path)
 
-_LAYOUTS = {
-    ".jsonl": Layout.JSONL,
-    ".ndjson": Layout.JSONL,
-    ".csv": Layout.CSV,
-    ".tsv": Layout.TSV,
-    ".txt": Layout.TXT,
-    ".parquet": Layout.PARQUET,
-}
+    @property
+    def chars_per_byte(self) -> float:
+        """How many characters of text a byte of the file is expected to hold."""
+        return CHARS_PER_BYTE.get(self.path.suffix.lower(), 1.0)
 
 
 def show_path(path: Path) -> str:
@@ -55,25 +37,27 @@ def show_path(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def detect_format(path: Path) -> Format:
-    """Tell from its name how a file is to be read; upper and lower case are the same.
+def detect_format(path: Path) -> SourceFile:
+    """Tell from its name how to read a file; upper and lower case are the same.
 
     Raises:
-        CorpusError: the name has no known ending.
+        CorpusError: the name has no known suffix.
     """
     name = path.name.lower()
-    compression = next((each for each in (Compression.GZIP, Compression.ZSTD) if name.endswith(each)), Compression.NONE)
-    layout = _LAYOUTS.get(Path(name.removesuffix(compression)).suffix)
-    if layout is None:
+    compression = next((each for each in Compression if each and name.endswith(each)), Compression.NONE)
+    form = find_format(Path(name.removesuffix(compression)).suffix)
+    if form is None:
         raise CorpusError(
-            f"corpus.files: {show_path(path)}: its name does not say a format that can be read; known are {KNOWN}"
+            f"corpus.files: {show_path(path)}: its name does not say a format that can be read; "
+            f"known are {describe_known_suffixes()}"
         )
-    if layout is Layout.PARQUET and compression:
+    if compression and not form.compressible:
         raise CorpusError(
-            f"corpus.files: {show_path(path)}: Parquet compresses its columns itself and is not read from "
-            f"{compression}; decompress the file and write {show_path(path)[: -len(compression)]!r}; known are {KNOWN}"
+            f"corpus.files: {show_path(path)}: {form.name.capitalize()} compresses its columns itself and is not read "
+            f"from {compression}; decompress the file and write {show_path(path)[: -len(compression)]!r}; "
+            f"known are {describe_known_suffixes()}"
         )
-    return Format(layout, compression)
+    return SourceFile(path, form, compression)
 
 
 def expand_files(patterns: Sequence[str]) -> tuple[Path, ...]:

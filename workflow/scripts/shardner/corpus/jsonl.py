@@ -1,4 +1,4 @@
-"""JSON lines: each line an object."""
+"""JSON lines: each line is an object."""
 
 from __future__ import annotations
 
@@ -9,19 +9,44 @@ from typing import Any, NoReturn
 from shardner.config import CorpusConfig
 from shardner.corpus import streams
 from shardner.corpus.batch import BadRecord, Builder, invalid_utf8, too_long
+from shardner.corpus.configured_columns import list_columns, missing_column
+from shardner.corpus.files import SourceFile
+from shardner.corpus.formats import JSONL
 from shardner.corpus.kept_columns import json_value
-from shardner.corpus.streams import Line
+from shardner.corpus.reader import ReadOptions
+from shardner.corpus.stream_reader import StreamReader
+from shardner.corpus.streams import Line, Readable, open_stream, read_lines
 
 _WHITESPACE = " \t\r\n"
 _TYPES = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
 
 
-def fill(lines: Iterator[Line], builder: Builder, corpus: CorpusConfig) -> Iterator[None]:
-    """Read records into `builder`; yield whenever it is full."""
-    for row, line in enumerate(lines):
-        _add(row, line, builder, corpus)  # which holds on to nothing: a record may have hundreds of megabytes
-        if builder.full:
-            yield
+class JsonLinesReader(StreamReader):
+    """Reads JSON lines."""
+
+    format = JSONL
+
+    def check_columns(self, stream: Readable, source: SourceFile, corpus: CorpusConfig) -> None:
+        """Look for each column in the first records until all columns are found."""
+        missing = list_columns(corpus)
+        present: dict[str, None] = {}
+        for record in read_objects(read_lines(stream)):
+            present.update(dict.fromkeys(record))
+            missing = [(key, column) for key, column in missing if column not in record]
+            if not missing:
+                return
+        if present:
+            key, column = missing[0]
+            raise missing_column(source.path, key, column, list(present), corpus)
+
+    def fill(self, source: SourceFile, options: ReadOptions, builder: Builder) -> Iterator[None]:
+        """See `StreamReader.fill`."""
+        with open_stream(source.path, source.compression) as stream:
+            for row, line in enumerate(read_lines(stream)):
+                # `_add` keeps nothing after it returns: a record may have hundreds of megabytes
+                _add(row, line, builder, options.corpus)
+                if builder.full:
+                    yield
 
 
 def _add(row: int, line: Line, builder: Builder, corpus: CorpusConfig) -> None:
@@ -47,7 +72,7 @@ def _add(row: int, line: Line, builder: Builder, corpus: CorpusConfig) -> None:
 
 
 def read_objects(lines: Iterator[Line]) -> Iterator[dict[str, Any]]:
-    """Yield the records that can be read at all."""
+    """Yield those records that can be parsed."""
     for line in lines:
         try:
             decoded = _decode(line.raw)
@@ -58,7 +83,7 @@ def read_objects(lines: Iterator[Line]) -> Iterator[dict[str, Any]]:
 
 
 def _decode(raw: bytes) -> str:
-    """Decode a line; empty if it holds no record."""
+    """Decode a line; the text is empty if the line holds no record."""
     try:
         line = raw.decode().rstrip(_WHITESPACE)
     except UnicodeDecodeError as error:
@@ -67,10 +92,10 @@ def _decode(raw: bytes) -> str:
 
 
 def parse_object(line: str) -> dict[str, Any]:
-    """Parse a line that ends in no white space.
+    """Parse a line that does not end in white space.
 
     Raises:
-        BadRecord: it is no JSON, no object, or holds what JSON or Python cannot represent.
+        BadRecord: the line is not JSON, is not an object, or holds what JSON or Python cannot represent.
     """
     start = 0 if line.startswith("{") else len(line) - len(line.lstrip(_WHITESPACE))
     try:
@@ -79,7 +104,7 @@ def parse_object(line: str) -> dict[str, Any]:
         raise BadRecord(f"malformed JSON: {error.msg} at character {error.pos}") from None
     except RecursionError:
         raise BadRecord("malformed JSON: nested too deeply") from None
-    except ValueError:  # Python's limit on digits
+    except ValueError:  # Python limits the digits of an integer
         raise BadRecord("malformed JSON: an integer of too many digits") from None
     if end != len(line):
         raise BadRecord(f"malformed JSON: something follows the value at character {end}")

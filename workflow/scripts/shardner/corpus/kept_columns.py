@@ -1,8 +1,8 @@
-"""The ``keep`` columns: strings while reading, and afterwards the dtype that all their values allow.
+"""The ``keep`` columns: strings while the corpus is read, and afterwards the dtype that all their values allow.
 
-What type a column of JSON lines has is known only at the end of the corpus. So its values travel as text, each batch
-tells which kinds of values it had, and the merge casts. Only where all input is Parquet with one dtype does a column
-keep that dtype from the start: it is *native*.
+The type of a column of JSON lines is known only at the end of the corpus. So its values are stored as strings, each
+batch says which kinds of values it had, and the merge casts the column. A column is *native* if all files say the same
+dtype for it (as Parquet does): it has that dtype from the start.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _DTYPES: dict[str, pl.DataType] = {
 
 
 def json_value(value: object) -> tuple[str | None, str | None]:
-    """Return a JSON value as text, strings as they are, and its kind; nothing for null.
+    """Return a JSON value as text (a string as it is) and its kind; two times None for null.
 
     Raises:
         BadRecord: the value is nested too deeply to be written.
@@ -52,7 +52,7 @@ def json_value(value: object) -> tuple[str | None, str | None]:
 def keep_dtypes(kinds: Mapping[str, frozenset[str]]) -> dict[str, pl.DataType | None]:
     """Choose the dtype of each column from all kinds of values that it has in the corpus.
 
-    None says that the column is native: leave it as it is.
+    None stands for a native column: it stays as it is.
     """
     return {column: _dtype(each) for column, each in kinds.items()}
 
@@ -74,20 +74,20 @@ def keep_expr(column: str, dtype: pl.DataType | None) -> pl.Expr:
     kept = pl.col(column)
     if dtype is None or dtype == pl.String():
         return kept
-    if dtype == pl.Boolean():  # Polars does not cast text to it
+    if dtype == pl.Boolean():  # Polars does not cast strings to it
         return kept == "true"
     return kept.cast(dtype)
 
 
 def dtype_name(dtype: pl.DataType | None) -> str:
-    """Name a dtype that `keep_dtypes` chose, for the manifest; ``"native"`` for None."""
+    """Return the name of a dtype that `keep_dtypes` chose, for the manifest; ``"native"`` for None."""
     return NATIVE if dtype is None else str(dtype)
 
 
 def parse_dtype(name: str) -> pl.DataType | None:
-    """Return what `dtype_name` named.
+    """Return the dtype whose name `dtype_name` returned.
 
     Raises:
-        KeyError: it names no such dtype.
+        KeyError: `name` is not the name of such a dtype.
     """
     return None if name == NATIVE else _DTYPES[name]

@@ -1,7 +1,8 @@
-"""Files of the corpus that lie elsewhere: URLs, fetched by a storage plugin of Snakemake before the split.
+"""Files of the corpus that lie elsewhere: URLs, which a storage plugin of Snakemake fetches before the split.
 
-Nothing is asked of the storage when Snakemake parses, for every job of a cluster parses too, often without a network.
-Hence no globs, no look at the columns before the run, and a number of shards that the user gives.
+The storage is not asked for anything while Snakemake parses the workflow: every job of a cluster parses it too, often
+without a network. So there are no globs, the columns are not checked before the run, and the user must say how many
+shards there are.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ def is_remote(name: str) -> bool:
 
 
 def check_remote(files: Sequence[str], shards: int | Auto) -> None:
-    """Check what can be checked of remote files without fetching them.
+    """Check what can be checked of remote files while they have not been fetched.
 
     Raises:
-        CorpusError: URLs and local files are mixed, a URL is a pattern or of no known format, or the number of shards
-            is to be found from files whose sizes are not known.
+        CorpusError: URLs and local files are mixed, a URL is a pattern or has no known format, or the number of shards
+            is ``auto``, which needs the sizes of the files.
     """
     for name in files:
         if not is_remote(name):

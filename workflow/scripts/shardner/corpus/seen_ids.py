@@ -1,8 +1,8 @@
-"""Which ids have been seen: a set for hundreds of millions of them, 16 bytes each, most of those on disk.
+"""The ids that have been seen: a set for hundreds of millions of ids, 16 bytes each, most of them on disk.
 
-An id is represented by a hash of 128 bits (for a billion ids the chance of one false match is below 10⁻²⁰). Hashes lie
-in sorted runs whose sizes fall geometrically, as in a log-structured merge tree (O'Neil et al. 1996), so that there
-are few runs to search and every hash is merged a logarithmic number of times. Long runs are files.
+An id is represented by a hash of 128 bits (for a billion ids, the chance of one false match is below 10⁻²⁰). The hashes
+lie in sorted runs whose sizes fall geometrically, as in a log-structured merge tree (O'Neil et al. 1996). So there are
+few runs to search, and every hash is merged a logarithmic number of times. Long runs are files.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import polars as pl
 
 from shardner.errors import CorpusError
 
-#: Hashes that a run has in memory at most, and that a merge of longer runs handles at once.
+#: The most hashes of a run that is held in memory. A merge of longer runs handles as many at once.
 RUN_IN_MEMORY = 1 << 20
 
-#: A run is searched in every so manieth of its hashes first, which stay in memory; a power of two.
+#: A search first looks at every 64th hash of a run; these stay in memory. A power of two.
 FENCE_EVERY = 64
 
 _Hashes = npt.NDArray[np.uint64]
 
 
 class _Run:
-    """Hashes as (2, n): their first halves, sorted, and their second halves."""
+    """Hashes, uint64 of shape (2, n): row 0 has the first halves, sorted; row 1 has the second halves."""
 
     def __init__(self, hashes: _Hashes) -> None:
         self.hashes = hashes
@@ -34,12 +34,12 @@ class _Run:
         self._fences = np.array(hashes[0, ::FENCE_EVERY])
 
     def contains(self, hashes: _Hashes) -> npt.NDArray[np.bool_]:
-        """Tell which of `hashes` are here; they are sorted, too."""
+        """Return which of `hashes`, which are sorted like a run, are in this run: bool of shape (n,)."""
         found = np.zeros(hashes.shape[1], dtype=np.bool_)
-        first, second = np.asarray(self.hashes)  # a memmap is slow to index
+        first, second = np.asarray(self.hashes)  # indexing is slow in a memmap
         at = self._places(hashes[0])
         left = np.arange(hashes.shape[1])
-        while left.size:  # once, and again for the rare first halves that are here twice
+        while left.size:  # one round, and more for the rare first halves that occur twice in the run
             inside = at < self.size
             left, at = left[inside], at[inside]
             same = first[at] == hashes[0, left]
@@ -50,7 +50,7 @@ class _Run:
         return found
 
     def _places(self, halves: _Hashes) -> npt.NDArray[np.intp]:
-        """Return where `halves` would go: ``np.searchsorted``, but with few touches of a large array."""
+        """Return where `halves` would be inserted: ``np.searchsorted``, but it reads few places of a large array."""
         first = np.asarray(self.hashes)[0]
         fence = np.searchsorted(self._fences, halves)
         at = np.where(fence > 0, (fence - 1) * FENCE_EVERY + 1, 0)
@@ -63,11 +63,11 @@ class _Run:
 
 
 class SeenIds:
-    """A set of ids that tells new ones from those seen before.
+    """A set of ids that tells new ids from those seen before.
 
     Args:
-        scratch: a directory for the long runs. Their files are unlinked as soon as they are open, so nothing is left
-            behind, however the process ends.
+        scratch: a directory for the long runs. Their files are unlinked as soon as they are open, so no file is left
+            over, however the process ends.
     """
 
     def __init__(self, scratch: Path) -> None:
@@ -78,7 +78,7 @@ class SeenIds:
         return sum(run.size for run in self._runs)
 
     def add(self, ids: pl.Series) -> npt.NDArray[np.bool_]:
-        """Add ids and return which of them are new; of equal ones the first is.
+        """Add ids, and return which of them are new; of equal ids, only the first one is.
 
         Args:
             ids: strings without nulls.
@@ -100,7 +100,7 @@ class SeenIds:
         return new
 
     def _insert(self, hashes: _Hashes) -> None:
-        """Add a run, merged with those that are not at least twice as long as all that come after."""
+        """Add a run. Merge it with the last runs, as long as these are shorter than twice all that follows them."""
         merging, size = [hashes], hashes.shape[1]
         while self._runs and self._runs[-1].size < 2 * size:
             run = self._runs.pop()
@@ -113,12 +113,12 @@ class SeenIds:
     def _merge_on_disk(self, runs: list[_Hashes], size: int) -> _Hashes:
         path = self._scratch / "seen-ids"
         try:
-            # written, not mapped for writing: a full disk is then an error rather than a signal that kills the process
+            # written as files: then a full disk raises an error; a memmap would get a signal that ends the process
             with path.open("wb") as first, path.open("r+b") as second:
                 second.seek(size * 8)
-                for part in _merge_by_range(runs, size):
-                    first.write(part[0].data)
-                    second.write(part[1].data)
+                for merged in _merge_by_range(runs, size):
+                    first.write(merged[0].data)
+                    second.write(merged[1].data)
             return np.memmap(path, dtype=np.uint64, mode="r", shape=(2, size))
         except OSError as error:
             raise CorpusError(
@@ -130,21 +130,21 @@ class SeenIds:
 
 
 def _hash(ids: pl.Series) -> _Hashes:
-    # another seed may change a hash in its last step only; another string makes the halves independent
+    # another seed may change no more than the last step of the hash; another string makes the halves independent
     halves = [ids.hash(seed=0x5EED), ("\x1f" + ids).hash(seed=0x1D5)]
     return np.stack([half.to_numpy() for half in halves])
 
 
 def _merge(runs: list[_Hashes]) -> _Hashes:
     merged = np.concatenate(runs, axis=1)
-    order = np.argsort(merged[0], kind="stable")  # a merge sort that finds the runs
+    order = np.argsort(merged[0], kind="stable")  # a merge sort, which makes use of the sorted runs
     return np.take(merged, order, axis=1)
 
 
 def _merge_by_range(runs: list[_Hashes], size: int) -> Iterator[_Hashes]:
-    """Merge runs a range of hashes at a time: hashes are spread evenly, so ranges hold about equally many."""
-    parts = -(-size // RUN_IN_MEMORY)
-    limits = np.array([(part << 64) // parts for part in range(1, parts)], dtype=np.uint64)
+    """Merge runs, one range of hashes at a time: hashes are spread evenly, so the ranges have about equal sizes."""
+    ranges = -(-size // RUN_IN_MEMORY)
+    limits = np.array([(number << 64) // ranges for number in range(1, ranges)], dtype=np.uint64)
     edges = [[0, *np.searchsorted(run[0], limits).tolist(), run.shape[1]] for run in runs]
-    for part in range(parts):
-        yield _merge([run[:, edge[part] : edge[part + 1]] for run, edge in zip(runs, edges, strict=True)])
+    for number in range(ranges):
+        yield _merge([run[:, edge[number] : edge[number + 1]] for run, edge in zip(runs, edges, strict=True)])

@@ -1,7 +1,7 @@
-"""Bytes and lines of a file, decompressed on the way, never more than a piece at a time.
+"""Bytes and lines of a file, decompressed while it is read, never more than a piece at a time.
 
-Compressed files are taken apart by hand rather than by ``gzip.open`` or a zstandard stream reader: the one drops what
-it had decoded when it meets damage, the other takes a truncated file for a complete one.
+Compressed files are decompressed here rather than by ``gzip.open`` or by a stream reader of zstandard: the first drops
+what it has decoded when it meets damage, and the second takes a truncated file for a complete one.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 import zstandard
 
-from shardner.corpus.files import Compression, show_path
+from shardner.corpus.files import show_path
+from shardner.corpus.formats import Compression
 from shardner.data.tables import RAW_BYTES
 from shardner.errors import CorpusError
 
-#: A longer record is rejected; it is read past in pieces.
+#: A record of more bytes is rejected; reading passes over it in pieces.
 MAX_RECORD_BYTES = 512 << 20
 
 #: The byte-order mark that may stand at the start of UTF-8.
 BOM = b"\xef\xbb\xbf"
-#: Bytes that are read at once.
+#: How many bytes are read at once.
 BUFFER_BYTES = 1 << 20
 _GZIP_INPUT = 1 << 16
-# decompressobj cannot bound its output, and 4 bytes can stand for 128 KiB: 8 KiB at once are 256 MiB at the very worst
+# The output of decompressobj has no limit, and 4 bytes can stand for 128 KiB: so 8 KiB give 256 MiB at the very worst.
 _ZSTD_INPUT = 1 << 13
 
 
@@ -46,7 +47,7 @@ class Readable(Protocol):
         """Return the next line, or at most `size` bytes of it; nothing at the end."""
 
 
-class Head:
+class FirstBytes:
     """The first bytes of a stream, as a stream of lines."""
 
     def __init__(self, stream: Readable, size: int) -> None:
@@ -54,7 +55,7 @@ class Head:
         self._left = size
 
     def readline(self, size: int = -1, /) -> bytes:
-        """Return the next line, or what is left of the allowance."""
+        """Return the next line, cut off where the first bytes end."""
         line = self._stream.readline(self._left if size < 0 else min(size, self._left))
         self._left -= len(line)
         return line
@@ -81,26 +82,26 @@ class _Pieces(io.RawIOBase):
 
 @contextmanager
 def open_stream(path: Path, compression: Compression) -> Iterator[BinaryIO]:
-    """Open a file for buffered reading of its decompressed bytes, every member or frame of it.
+    """Open a file for buffered reading of its decompressed bytes; all members or frames follow one another.
 
     Raises:
-        CorpusError: here or on reading, the file cannot be read, is truncated, damaged, or not compressed as its name
-            says. What stands before the damage has been read by then.
+        CorpusError: the file cannot be read, is truncated, damaged, or not compressed as its name says. This may be
+            found only while the stream is read; what stands before the damage has been read by then.
     """
     try:
         with path.open("rb", buffering=BUFFER_BYTES) as file:
             if compression is Compression.NONE:
                 yield file
             else:
-                decompress = _gunzip if compression is Compression.GZIP else _unzstd
-                with io.BufferedReader(_Pieces(decompress(file, show_path(path))), BUFFER_BYTES) as stream:
+                pieces = _DECOMPRESSORS[compression](file, show_path(path))
+                with io.BufferedReader(_Pieces(pieces), BUFFER_BYTES) as stream:
                     yield stream
     except OSError as error:
         raise CorpusError(f"{show_path(path)}: cannot be read: {error.strerror or error}") from error
 
 
 def read_lines(stream: Readable) -> Iterator[Line]:
-    r"""Yield the lines of a stream; only ``\n`` ends a line, and a byte-order mark at the start is passed over."""
+    r"""Yield the lines of a stream. Only ``\n`` ends a line; a byte-order mark at the start is left out."""
     limit = MAX_RECORD_BYTES
     readline = stream.readline
     raw = readline(limit + 1)
@@ -122,7 +123,7 @@ def read_lines(stream: Readable) -> Iterator[Line]:
 
 
 def _pass_over_line(readline: Callable[[int], bytes]) -> int:
-    """Read on to the end of the line and return how many bytes that were."""
+    """Read to the end of the line, and return how many bytes that were."""
     length = 0
     while piece := readline(BUFFER_BYTES):
         length += len(piece)
@@ -134,7 +135,7 @@ def _pass_over_line(readline: Callable[[int], bytes]) -> int:
 def _gunzip(file: BinaryIO, name: str) -> Iterator[bytes]:
     member = zlib.decompressobj(wbits=31)
     data = file.read(_GZIP_INPUT)
-    open_member = True  # an empty file is no gzip file
+    open_member = True  # so an empty file is not a gzip file
     while data:
         before = member.copy()
         try:
@@ -154,7 +155,7 @@ def _gunzip(file: BinaryIO, name: str) -> Iterator[bytes]:
 
 
 def _after_member(data: bytes, file: BinaryIO) -> bytes:
-    """Return where the next member starts: members may be followed by zeros (padding to a tape's block)."""
+    """Return the first bytes of the next member; zeros after a member are padding (to a block of a tape)."""
     data = data.lstrip(b"\0")
     while not data and (more := file.read(_GZIP_INPUT)):
         data = more.lstrip(b"\0")
@@ -169,10 +170,10 @@ def _gunzip_bytewise(member: zlib._Decompress, data: bytes) -> Iterator[bytes]:
 
 
 def _unzstd(file: BinaryIO, name: str) -> Iterator[bytes]:
-    # a window of 2 GiB is what `zstd --long=31` writes; it is allocated only for such a file
+    # `zstd --long=31` writes a window of 2 GiB; the memory is allocated only for such a file
     decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 31)
     frame = decompressor.decompressobj()
-    open_frame = True  # an empty file is no zstd file
+    open_frame = True  # so an empty file is not a zstd file
     frame_start = position = 0
     while data := file.read(_ZSTD_INPUT):
         position += len(data)
@@ -196,7 +197,7 @@ def _unzstd(file: BinaryIO, name: str) -> Iterator[bytes]:
 def _unzstd_bytewise(
     decompressor: zstandard.ZstdDecompressor, file: BinaryIO, start: int, failed: int
 ) -> Iterator[bytes]:
-    """Decode a damaged frame again and yield what is in it from the call that failed to the error."""
+    """Decode a damaged frame again, and yield what lies between the start of the failed call and the error."""
     frame = decompressor.decompressobj()
     file.seek(start)
     for at in range(start, failed, _ZSTD_INPUT):
@@ -218,3 +219,6 @@ def _damaged(name: str, kind: str, error: str) -> CorpusError:
         f"{name}: damaged, or not the {kind} file that its name says ({error}); "
         f"fetch or make it again, or give it the ending of what it is"
     )
+
+
+_DECOMPRESSORS = {Compression.GZIP: _gunzip, Compression.ZSTD: _unzstd}

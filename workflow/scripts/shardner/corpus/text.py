@@ -1,34 +1,67 @@
-"""Plain text: a document is a line or a whole file. A long file is read twice and handed on window by window."""
+"""Plain text: a document is a line or a whole file. A long file is read twice and yielded window by window."""
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 from typing import BinaryIO
 
+from shardner.config import CorpusConfig, Unit
 from shardner.corpus import streams
-from shardner.corpus.batch import BadRecord, Builder, Slice, invalid_utf8, too_long
-from shardner.corpus.streams import Line
+from shardner.corpus.batch import BadRecord, Builder, WindowPosition, invalid_utf8, too_long
+from shardner.corpus.configured_columns import corpus_line
+from shardner.corpus.files import SourceFile
+from shardner.corpus.formats import TXT
+from shardner.corpus.reader import ReadOptions
+from shardner.corpus.stream_reader import StreamReader
+from shardner.corpus.streams import Line, Readable, open_stream, read_lines
 from shardner.corpus.window_cuts import cut_windows
 from shardner.data.tables import RAW_BYTES
 from shardner.errors import CorpusError
 
-Opener = Callable[[], AbstractContextManager[BinaryIO]]
-
 #: A file of at most so many bytes is read at once.
 WHOLE_BYTES = 8 << 20
-#: Offsets are 32 bits wide.
+#: The largest number that offsets of 32 bits can hold.
 MAX_CHARS = (1 << 32) - 1
 
 
-def fill_lines(lines: Iterator[Line], builder: Builder) -> Iterator[None]:
-    """Read each line into `builder` as a document, empty ones too; yield whenever it is full."""
-    for row, line in enumerate(lines):
-        _add_line(builder, row, line)
-        if builder.full:
-            yield
+class TextReader(StreamReader):
+    """Reads plain text. Ids are made of file name and row, whatever ``corpus.id`` is."""
+
+    format = TXT
+
+    def check(self, source: SourceFile, corpus: CorpusConfig) -> None:
+        """See `Reader.check`."""
+        _refuse_columns(source, corpus)
+        super().check(source, corpus)
+
+    def check_columns(self, stream: Readable, source: SourceFile, corpus: CorpusConfig) -> None:
+        """Do nothing: there are no columns."""
+
+    def fill(self, source: SourceFile, options: ReadOptions, builder: Builder) -> Iterator[WindowPosition | None]:
+        """See `StreamReader.fill`."""
+        _refuse_columns(source, options.corpus)
+        if options.corpus.unit is Unit.FILE:
+            yield from _fill_whole(source, builder, options.max_chars)
+            return
+        with open_stream(source.path, source.compression) as stream:
+            for row, line in enumerate(read_lines(stream)):  # an empty line is a document, too
+                _add_line(builder, row, line)
+                if builder.full:
+                    yield None
+
+    def end_with_record(self, path: Path, corpus: CorpusConfig) -> bool:
+        """See `StreamReader.end_with_record`; the start of a file that is one document is a document."""
+        return corpus.unit is Unit.FILE or super().end_with_record(path, corpus)
+
+
+def _refuse_columns(source: SourceFile, corpus: CorpusConfig) -> None:
+    if corpus.keep:
+        raise CorpusError(
+            f"{source.shown}: plain text has no columns to keep (corpus.keep)\n  write:  {corpus_line('keep', [])}"
+        )
 
 
 def _add_line(builder: Builder, row: int, line: Line) -> None:
@@ -40,7 +73,7 @@ def _add_line(builder: Builder, row: int, line: Line) -> None:
     except BadRecord as reason:
         builder.reject(row, line.offset, raw, reason)
         return
-    if text.endswith("\n"):  # a lone \r is text
+    if text.endswith("\n"):  # an \r without it is text
         text = text[: -2 if text.endswith("\r\n") else -1]
     builder.add(row, line.offset, raw, None, text)
 
@@ -52,15 +85,12 @@ def _decode(raw: bytes) -> str:
         raise invalid_utf8(error) from None
 
 
-def fill_whole(open_file: Opener, builder: Builder, max_chars: int) -> Iterator[Slice | None]:
-    """Read a whole file into `builder` as one document, or, where it is long, as its windows one by one.
+def _fill_whole(source: SourceFile, builder: Builder, max_chars: int) -> Iterator[WindowPosition | None]:
+    """Read a whole file into `builder` as one document; or, if the file is long, as its windows one by one.
 
-    Args:
-        open_file: opens the file; a long one is opened twice, to see that it is text and to read it.
-        builder: is to be taken from whenever this yields; what is yielded says which window it holds then.
-        max_chars: of a window.
+    A long file is opened twice: first to see that all of it is text, and then to read it.
     """
-    with open_file() as stream:
+    with open_stream(source.path, source.compression) as stream:
         head = stream.read(WHOLE_BYTES + 1)
         raw = head.removeprefix(streams.BOM)
         offset = len(head) - len(raw)
@@ -69,45 +99,46 @@ def fill_whole(open_file: Opener, builder: Builder, max_chars: int) -> Iterator[
                 builder.add(0, offset, raw, None, _decode(raw))
                 yield None
                 return
-            sizes = [len(window) for window in cut_windows(_decode_parts(chain([raw], _read(stream))), max_chars)]
+            sizes = [len(window) for window in cut_windows(_decode_pieces(chain([raw], _read(stream))), max_chars)]
             if sum(sizes) > MAX_CHARS:
                 raise BadRecord(f"the document has {sum(sizes)} characters, more than the {MAX_CHARS} that fit offsets")
         except BadRecord as reason:
             builder.reject(0, offset, raw, reason)
-            for _ in _read(stream):  # damage further on must be found too
+            for _ in _read(stream):  # damage after this place must be found, too
                 pass
             return
-    yield from _fill_windows(open_file, builder, max_chars, offset, sizes)
+    yield from _fill_windows(source, builder, max_chars, offset, sizes)
 
 
 def _fill_windows(
-    open_file: Opener, builder: Builder, max_chars: int, offset: int, sizes: list[int]
-) -> Iterator[Slice | None]:
+    source: SourceFile, builder: Builder, max_chars: int, offset: int, sizes: list[int]
+) -> Iterator[WindowPosition | None]:
+    """Read a long file into `builder` window by window; `sizes` are the characters of the windows."""
     start, chars = 0, sum(sizes)
-    with open_file() as stream:
+    with open_stream(source.path, source.compression) as stream:
         stream.read(offset)
-        windows = cut_windows(_decode_parts(_read(stream)), max_chars)
+        windows = cut_windows(_decode_pieces(_read(stream)), max_chars)
         for number, window in enumerate(windows):
             if number >= len(sizes) or len(window) != sizes[number]:
                 raise CorpusError("a text file changed while it was read; run again when it is complete")
             builder.add(0, offset, window[:RAW_BYTES].encode(), None, window)
-            yield Slice(number, len(sizes), start, chars) if len(sizes) > 1 else None
+            yield WindowPosition(number, len(sizes), start, chars) if len(sizes) > 1 else None
             start += len(window)
 
 
 def _read(stream: BinaryIO) -> Iterator[bytes]:
-    while part := stream.read(streams.BUFFER_BYTES):
-        yield part
+    while piece := stream.read(streams.BUFFER_BYTES):
+        yield piece
 
 
-def _decode_parts(parts: Iterator[bytes]) -> Iterator[str]:
-    """Decode UTF-8; raise `BadRecord` where it is none."""
+def _decode_pieces(pieces: Iterator[bytes]) -> Iterator[str]:
+    """Decode UTF-8; raise `BadRecord` where the bytes are not UTF-8."""
     rest, done = b"", 0
-    for part in chain(parts, [b""]):
-        data = rest + part
+    for piece in chain(pieces, [b""]):
+        data = rest + piece
         try:
-            # a character may go on in the next part; none follows an empty one
-            text, used = codecs.utf_8_decode(data, "strict", not part)
+            # a character may go on in the next piece; after the last piece, which is empty, there is none
+            text, used = codecs.utf_8_decode(data, "strict", not piece)
         except UnicodeDecodeError as error:
             raise BadRecord(f"invalid UTF-8 at byte {done + error.start} of the record") from None
         rest, done = data[used:], done + used

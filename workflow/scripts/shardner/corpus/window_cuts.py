@@ -1,9 +1,9 @@
-"""Where a long text can be cut so that its tokens stay what they are, and where its windows end.
+"""Where a long text can be cut without a change of its tokens, and where its windows end.
 
-spaCy's tokenizer takes a text apart at whitespace first. A single space belongs to the word before it, a longer run of
-whitespace is a token by itself. So in front of a word, behind whitespace, a text can be cut without changing a token.
-Around a single space both neighbours must be letters or digits: a rule of the tokenizer for several tokens in a row
-(an emoticon, say) looks past a single space.
+spaCy's tokenizer first splits a text at whitespace. A single space belongs to the word before it; a longer run of
+whitespace is a token by itself. So a text can be cut after whitespace and before a word without changing a token. If
+the whitespace is a single space, both its neighbours must be letters or digits: a rule of the tokenizer that matches
+several tokens in a row (an emoticon, for example) looks past a single space.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-#: A place at which no token changes. What stands behind the alternatives is looked at, never taken.
+#: A place where a cut changes no token. The characters around the place are looked at, but are not part of the match.
 CLEAN = re.compile(r"(?<=[^\S ])(?=\S)|(?<=\s )(?=\S)|(?<=[^\W_] )(?=[^\W_])")
 
-#: Characters that are searched at once, backwards.
+#: How many characters are searched at once, backwards.
 _STEP = 256
-#: Characters by which a window that has to end inside of a word may be shorter, so as not to part what is combined.
+#: By how many characters a window that must end inside a word may be shorter, so as not to split a combined character.
 _COMBINED = 32
 
 
@@ -26,7 +26,7 @@ def find_last_clean(text: str, begin: int, end: int) -> int | None:
     high, step = end, _STEP
     while high >= begin:
         low = max(begin, high - step)
-        # to one beyond `high`: what follows a cut is looked at
+        # one character more than `high`: the pattern looks at the character after a cut
         found = [match.start() for match in CLEAN.finditer(text, low, high + 1) if match.start() <= high]
         if found:
             return found[-1]
@@ -44,8 +44,8 @@ def cut_windows(pieces: Iterable[str], max_chars: int) -> Iterator[str]:
     """Yield a document's windows: at most `max_chars` characters each, cut where no token changes if that is possible.
 
     Args:
-        pieces: the document's text, in parts of any length.
-        max_chars: a document of at most so many is one window.
+        pieces: the document's text, in pieces of any length.
+        max_chars: the most characters of a window; a document that is not longer is one window.
     """
     buffer, yielded = "", False
     for piece in pieces:
@@ -61,7 +61,7 @@ def cut_windows(pieces: Iterable[str], max_chars: int) -> Iterator[str]:
 
 
 def _find_end(text: str, begin: int, max_chars: int) -> int:
-    """Return where the window that begins at `begin` ends; more than `max_chars` characters follow."""
+    """Return where the window that begins at `begin` ends; more than `max_chars` characters follow `begin`."""
     limit = begin + max_chars
     clean = find_last_clean(text, begin + max(max_chars // 2, 1), limit)
     if clean is not None:
@@ -74,5 +74,5 @@ def _find_end(text: str, begin: int, max_chars: int) -> int:
 
 def _are_combined(left: str, right: str) -> bool:
     """Tell whether two characters are shown as one, or end a line together."""
-    joins = "\u200d" in (left, right)  # as in emoji of several
+    joins = "\u200d" in (left, right)  # as in an emoji that is made of several
     return joins or (left == "\r" and right == "\n") or unicodedata.category(right)[0] == "M"

@@ -1,1 +1,1 @@
-"""What lies on disk: tables, the manifest, records of jobs, and how files are written; variables of schedulers."""
+"""What lies on disk: tables, manifest, records of jobs, provenance; how files are written; variables of schedulers."""

@@ -1,8 +1,8 @@
-"""Files that are either complete or not there: write beside the target, then rename.
+"""Files that are either complete or not there: they are written beside the target, then renamed.
 
-The temporary name is an attempt's own, so that an old attempt that is still running on another node (a requeued
-cluster job, say) and a new one cannot write into the same file. It tells host and process, for whoever finds one left
-behind; the random part is for processes in containers, which share both.
+Each attempt has a temporary name of its own. An old attempt may still run on another node (of a cluster job that was
+queued again, for instance), and must not write into the same file as the new one. The name tells host and process, for
+a person who finds such a file. Processes in containers may share both, so there is a random part as well.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from secrets import token_hex
 def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a path to write to; rename it to `target` when the block succeeds, remove it when it fails.
 
-    The file's content reaches the disk before the rename does, so a crash of the machine leaves no empty result.
+    The content of the file reaches the disk before the new name does, so a crash of the machine leaves no empty result.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}.{token_hex(4)}.tmp")
@@ -42,7 +42,10 @@ def write_text_atomically(target: Path, text: str) -> None:
 
 @contextmanager
 def scratch_directory(beside: Path) -> Iterator[Path]:
-    """Yield a temporary directory: in ``$SLURM_TMPDIR`` or ``$TMPDIR`` where set, else beside `beside`."""
+    """Yield a temporary directory and remove it at the end.
+
+    It lies in ``$SLURM_TMPDIR`` or ``$TMPDIR`` if set, else next to the file `beside`.
+    """
     chosen = os.environ.get("SLURM_TMPDIR") or os.environ.get("TMPDIR")
     parent = Path(chosen) if chosen else beside.parent
     parent.mkdir(parents=True, exist_ok=True)

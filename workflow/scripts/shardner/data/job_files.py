@@ -1,37 +1,23 @@
-"""The record of a job as a file of JSON."""
+"""The record of a job as a JSON file."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from shardner.data.files import write_text_atomically
-from shardner.data.metrics import GpuUse, Job, Joins, Totals, Worker
+from shardner.data.metrics import Job
+from shardner.data.typed_json import read_json, write_json
 
 
 def write_job(path: Path, job: Job) -> None:
-    """Write a job's record as JSON, atomically."""
-    write_text_atomically(path, json.dumps(dataclasses.asdict(job), indent=1) + "\n")
+    """Write the record of a job, atomically."""
+    write_json(path, job)
 
 
 def read_job(path: Path) -> Job:
-    """Read what `write_job` wrote."""
-    data = json.loads(path.read_text("utf-8"))
-    workers = tuple(Worker(**{**each, "totals": Totals(**each["totals"])}) for each in data.pop("workers"))
-    use, joins = data.pop("gpu_use", None), data.pop("joins", None)
-    return Job(
-        **{
-            **data,
-            "totals": Totals(**data["totals"]),
-            "workers": workers,
-            "gpu_use": GpuUse(**use) if use else None,
-            "joins": _read_joins(joins) if joins else Joins(),
-        }
-    )
+    """Read what `write_job` wrote.
 
-
-def _read_joins(data: Mapping[str, Any]) -> Joins:
-    return Joins(**{**data, "shown": tuple((doc, place) for doc, place in data["shown"])})
+    Raises:
+        OSError: the file cannot be read.
+        JsonFileError: it is not the record of a job.
+    """
+    return read_json(path, Job)

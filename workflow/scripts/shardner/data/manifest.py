@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shardner.data.files import write_text_atomically
+from shardner.data.typed_json import read_json, write_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +22,20 @@ class InputFile:
 
 @dataclass(frozen=True, slots=True)
 class ShardInfo:
-    """What one shard holds. `documents` counts those whose first window is here."""
+    """What one shard holds. `documents` counts those whose first window is in this shard."""
 
     shard: int
     documents: int
     windows: int
     chars: int
-    first_doc: int | None  # of its first window; null for an empty shard
-    first_window: int = 0  # that window's number in its document
-    long_windows: int = 0  # of documents that have more than one
+    first_doc: int | None  # document of the shard's first window; null for an empty shard
+    first_window: int = 0  # the number of that window in its document
+    long_windows: int = 0  # windows of documents that have more than one window
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The whole corpus: input files in corpus order and shards by number.
+    """The whole corpus: input files in corpus order, and shards by number.
 
     `keep` gives the dtype, by Polars name, that each kept column takes in documents.parquet.
     """
@@ -52,12 +50,14 @@ class Manifest:
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
     """Write the manifest as JSON, atomically."""
-    write_text_atomically(path, json.dumps(dataclasses.asdict(manifest), indent=1) + "\n")
+    write_json(path, manifest)
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read what `write_manifest` wrote."""
-    data = json.loads(path.read_text("utf-8"))
-    files = tuple(InputFile(**each) for each in data.pop("files"))
-    shards = tuple(ShardInfo(**each) for each in data.pop("shards"))
-    return Manifest(files=files, shards=shards, **data)
+    """Read what `write_manifest` wrote.
+
+    Raises:
+        OSError: the file cannot be read.
+        JsonFileError: it is not a manifest.
+    """
+    return read_json(path, Manifest)

@@ -1,9 +1,10 @@
-"""What a job measured about itself, as JSON on disk, and how such measurements add up.
+"""What the jobs of a run measured about themselves, and how such measurements add up.
 
-Every job of the workflow, whatever its rule, leaves one `Job` record. `Totals` of jobs and workers add
-associatively, so the report is a sum over files, those of earlier, interrupted runs included.
+Each job of the rules prepare_model, split_corpus, annotate_shard and merge_shards leaves a `Job` record; jobs of other
+rules leave none. `Totals` and `GpuUse` add associatively. So the figures of a run are sums over its records, those of
+earlier, interrupted sessions included.
 
-Times of day are Unix seconds (so that jobs on several hosts share an axis); durations come from a monotonic clock.
+Times of day are Unix seconds, so that jobs of several hosts share an axis. Durations come from a monotonic clock.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 
 class Phase(StrEnum):
-    """Where the time of an annotate job goes. Seconds of all workers add up."""
+    """Where the time of an annotate job goes. The seconds of all workers add up."""
 
     START_UP = "start_up"  # the interpreter and imports, until a worker is ready to load the model
     LOAD = "load"  # the pipeline, from disk to memory and to the device
@@ -32,18 +33,18 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Counts and seconds that add; peaks that take the maximum."""
+    """Counts and seconds, which add, and peaks, of which the sum keeps the larger one."""
 
     documents: int = 0
     windows: int = 0
     chars: int = 0
     tokens: int = 0
-    entities: int = 0  # of a long document about: which of its candidates are entities is known to the merge
-    rows: int = 0  # of the table of entities: those and candidates
+    entities: int = 0  # of long documents an approximation: the merge finds out which candidates are entities
+    rows: int = 0  # of the table of entities: entities and candidates
     rejected: int = 0
     audited: int = 0  # documents annotated again with stock spaCy
-    identical: int = 0  # of those, with the same entities
-    near_ties: int = 0  # of those, with entities that differ within rounding
+    identical: int = 0  # of the audited documents, those with the same entities
+    near_ties: int = 0  # of the audited documents, those whose entities differ within rounding
     reused: int = 0  # documents whose text had been annotated before, so that its entities were reused
     labels: Mapping[str, int] = field(default_factory=dict)  # entities by label
     seconds: Mapping[str, float] = field(default_factory=dict)  # by `Phase`, summed over workers
@@ -75,20 +76,31 @@ def _add_by_key(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, 
     return {key: left.get(key, 0) + right.get(key, 0) for key in sorted({*left, *right})}
 
 
+def add_up(totals: Iterable[Totals]) -> Totals:
+    """Return the sum, `Totals()` for none.
+
+    Neighbours are added until one is left. Adding 50,000 one after another would copy the growing labels 50,000 times.
+    """
+    rest = [Totals(), *totals]
+    while len(rest) > 1:
+        last = rest[-1:] if len(rest) % 2 else []
+        rest = [one + other for one, other in zip(rest[::2], rest[1::2], strict=False)] + last
+    return rest[0]
+
+
 @dataclass(frozen=True, slots=True)
 class GpuUse:
-    """What a GPU did while jobs had it, as sums over time; what it does not report counts as not measured."""
+    """What a GPU did while jobs had it, as sums over time; what a GPU does not report counts as not measured."""
 
-    samples: int = 0
     utilisation_s: float = 0.0  # seconds in which kernels ran, of those measured
     utilisation_measured_s: float = 0.0
-    memory_byte_s: float = 0.0  # bytes in use, by whomever, times seconds
+    memory_byte_s: float = 0.0  # bytes in use, by all processes, times seconds
     memory_measured_s: float = 0.0
     memory_peak_bytes: int = 0
     power_j: float = 0.0  # watts times seconds
     power_measured_s: float = 0.0
     energy_j: float = 0.0  # by the card's own counter
-    energy_jobs: int = 0  # jobs in which it had one
+    energy_jobs: int = 0  # jobs in which the card had such a counter
 
     def __add__(self, other: GpuUse) -> GpuUse:
         """Return the sums over both."""
@@ -100,13 +112,13 @@ class GpuUse:
 
 @dataclass(frozen=True, slots=True)
 class Joins:
-    """How the windows of long documents were put together: what the merge adds to its record."""
+    """How the windows of long documents were put together. The merge adds this to its record."""
 
     documents: int = 0  # that had more than one window
     joins: int = 0  # cuts at which two windows met
-    by_margins: int = 0  # of those, where entities of both sides were compared, for want of candidates
+    by_margins: int = 0  # of those, where entities of both sides were compared because there were no candidates
     unsure: int = 0  # places near which entities may differ from those of the uncut document
-    shown: tuple[tuple[int, int], ...] = ()  # the first of them: document and character
+    shown: tuple[tuple[int, int], ...] = ()  # the first of these places: document and character
 
 
 #: Places that a record shows.
@@ -117,6 +129,15 @@ def unsure_joins(places: Iterable[tuple[int, int]]) -> Joins:
     """Return a record of nothing but places where windows could not be put together for sure."""
     distinct = sorted(set(places))
     return Joins(unsure=len(distinct), shown=tuple(distinct[:SHOWN_PLACES]))
+
+
+@dataclass(frozen=True, slots=True)
+class HostResources:
+    """What the host of a job has; null where the operating system does not tell."""
+
+    cores: int | None
+    usable_cores: int | None  # cores that the job's process may run on: a scheduler may have given it fewer than all
+    memory_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +154,12 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job of the workflow."""
+    """The record of one job."""
 
     rule: str
     shard: int | None
     host: str
-    device: str  # its name; a GPU has a `device_uuid` besides
+    device: str  # its name; a GPU has a `device_uuid` as well
     device_uuid: str | None
     cuda_visible_devices: str | None
     threads: int
@@ -148,28 +169,20 @@ class Job:
     ended_at_s: float
     totals: Totals
     workers: tuple[Worker, ...] = ()
-    waited_s: float = 0.0  # for a device, before it started
     device_number: int | None = None  # of the GPU, or of the card that it is a slice of, as nvidia-smi counts
     device_memory_bytes: int | None = None
     devices_present: int | None = None  # GPUs that the job could have been given, this one among them
-    driver: str | None = None  # of the GPU, and the newest CUDA that it runs
-    cuda: str | None = None
+    driver: str | None = None  # of the GPU
+    cuda: str | None = None  # the newest version that the driver runs
     scheduler: str | None = None  # slurm, lsf, pbs or kubernetes
     job_id: str | None = None  # the scheduler's, of the attempt that succeeded
     gpu_use: GpuUse | None = None
     joins: Joins = field(default_factory=Joins)  # of an annotate job, only what was unsure in its windows
     memory_bytes: int = 0  # of all its processes: their peaks, added up
-    requested_memory_bytes: int | None = None  # what Snakemake asked a scheduler for, or would have
+    requested_memory_bytes: int | None = None  # Snakemake's resource `mem_mb`, which only a scheduler enforces
+    host_resources: HostResources | None = None
 
     @property
     def elapsed_s(self) -> float:
         """Wall time of the job."""
         return self.ended_at_s - self.started_at_s
-
-
-def add_up(totals: Iterable[Totals]) -> Totals:
-    """Return the sum, `Totals()` for none."""
-    result = Totals()
-    for each in totals:
-        result = result + each
-    return result

@@ -1,7 +1,8 @@
-"""What a job scheduler says of the job that this process is part of, and of its devices.
+"""The job of a scheduler that this process is part of, and the devices of that job, by environment variables.
 
-Slurm, LSF and PBS set ``CUDA_VISIBLE_DEVICES`` where they hand out GPUs; Slurm lists them in ``SLURM_JOB_GPUS``
-besides. A container in Kubernetes sees the devices that its device plugin mounted, named in ``NVIDIA_VISIBLE_DEVICES``.
+Slurm, LSF and PBS set ``CUDA_VISIBLE_DEVICES`` where they hand out GPUs. Slurm also lists the GPUs in
+``SLURM_JOB_GPUS``. A container in Kubernetes sees the devices that its device plugin mounted, and finds their names in
+``NVIDIA_VISIBLE_DEVICES``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-#: By scheduler, the variables that carry its job's number; the first that is set counts.
+#: By scheduler, the variables that hold the number of its job; the first that is set counts.
 JOB_VARIABLES = {
     "slurm": ("SLURM_JOB_ID",),
     "lsf": ("LSB_JOBID",),
@@ -27,11 +28,11 @@ class Scheduled:
 
 
 @dataclass(frozen=True, slots=True)
-class Assigned:
-    """Devices named by a variable of the environment."""
+class AssignedDevices:
+    """Devices named by an environment variable."""
 
     source: str  # the variable
-    text: str | None  # its value, None where it is not set
+    text: str | None  # its value; None where it is not set
     devices: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -39,7 +40,7 @@ class Assigned:
 
 
 def find_scheduler(environment: Mapping[str, str]) -> Scheduled | None:
-    """Return the scheduler whose job this process is part of, None where there is none."""
+    """Return the scheduler and the job that this process is part of; None where there is none."""
     for scheduler, variables in JOB_VARIABLES.items():
         for variable in variables:
             if value := environment.get(variable):
@@ -47,10 +48,10 @@ def find_scheduler(environment: Mapping[str, str]) -> Scheduled | None:
     return None
 
 
-def assigned_devices(environment: Mapping[str, str]) -> Assigned | None:
-    """Return the devices that the environment names, None where it names none and all may be used.
+def assigned_devices(environment: Mapping[str, str]) -> AssignedDevices | None:
+    """Return the devices that the environment names; None where it names none and all may be used.
 
-    Within a Slurm job that was given no GPU there is none to use, whatever the node has.
+    A Slurm job that was given no GPU may use none, whatever the node has.
     """
     scheduled = find_scheduler(environment)
     if "CUDA_VISIBLE_DEVICES" in environment:
@@ -63,10 +64,10 @@ def assigned_devices(environment: Mapping[str, str]) -> Assigned | None:
     return None
 
 
-def _read(variable: str, environment: Mapping[str, str]) -> Assigned:
+def _read(variable: str, environment: Mapping[str, str]) -> AssignedDevices:
     text = environment.get(variable)
     names = tuple(name.strip() for name in (text or "").split(","))
-    # "" and -1 are CUDA's words for no device, none and void those of NVIDIA's container runtime, NoDevFiles Slurm's
+    # for no device, CUDA says "" and -1, NVIDIA's container runtime says none and void, Slurm says NoDevFiles
     if names[0] in ("", "-1", "none", "void", "NoDevFiles"):
         names = ()
-    return Assigned(variable, text, names)
+    return AssignedDevices(variable, text, names)

@@ -1,4 +1,4 @@
-"""Seconds by phase, measured where they pass."""
+"""A stopwatch that sums the seconds of each phase."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Stopwatch:
 
     @contextmanager
     def phase(self, phase: Phase) -> Iterator[None]:
-        """Add the time that the block takes to `phase`."""
+        """Add the time that the block takes to `phase`, also when the block raises."""
         start = time.perf_counter()
         try:
             yield

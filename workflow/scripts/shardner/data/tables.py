@@ -1,6 +1,6 @@
-"""The tables that stages hand to one another: their columns and dtypes, in one place.
+"""The tables that the stages hand to one another: their columns and dtypes, in one place.
 
-Every offset is in Unicode code points, half-open, into the text exactly as it stood in the input.
+Every offset is in Unicode code points, half-open, into the text exactly as it was in the input.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ RECORDS: dict[str, pl.DataType] = {
     "text": pl.String(),
 }
 
-#: A record that did not become a document. One of ``row`` and ``byte_offset`` may be null.
+#: A rejected record. One of ``row`` and ``byte_offset`` may be null.
 REJECTED: dict[str, pl.DataType] = {
     "file": pl.String(),
     "row": pl.UInt64(),
@@ -27,7 +27,7 @@ REJECTED: dict[str, pl.DataType] = {
     "raw": pl.String(),
 }
 
-#: A shard: one row a window, in corpus order, plus the ``keep`` columns.
+#: A shard: one row per window, in corpus order, plus the ``keep`` columns.
 WINDOWS: dict[str, pl.DataType] = {
     "doc": pl.UInt64(),
     "window": pl.UInt32(),  # number of the window within its document
@@ -60,17 +60,19 @@ DOCUMENTS: dict[str, pl.DataType] = {
     "shard": pl.UInt32(),
 }
 
-
-#: What a shard's tables have besides. A long document has a row a window among the documents, and what was found in
-#: its windows is not yet stitched: candidates, of which the merge takes some (an end of 0 is not known), or the
-#: entities of windows and their margins.
+#: Entities of a shard. Those of long documents are not stitched yet: they are candidates, of which the merge takes some
+#: (an ``end`` of 0 is not known yet), or the entities of windows together with their margins.
 SHARD_ENTITIES: dict[str, pl.DataType] = {**ENTITIES, "window": pl.UInt32()}
+
+#: Documents of a shard; a long document has one row per window.
 SHARD_DOCUMENTS: dict[str, pl.DataType] = {
     **DOCUMENTS,
     "window": pl.UInt32(),
     "start": pl.UInt32(),  # of the window in the document
-    "candidates": pl.Boolean(),
+    "candidates": pl.Boolean(),  # whether the window's entities are candidates
 }
+
+#: Rejected documents of a shard; a long document has one row per window that failed.
 SHARD_REJECTED: dict[str, pl.DataType] = {
     "doc": pl.UInt64(),
     "window": pl.UInt32(),
@@ -80,7 +82,7 @@ SHARD_REJECTED: dict[str, pl.DataType] = {
 
 
 def shard_path(directory: Path, shard: int) -> Path:
-    """Return where the windows of a shard lie."""
+    """Return the path of the table of windows of a shard."""
     return directory / f"{shard:05d}.parquet"
 
 

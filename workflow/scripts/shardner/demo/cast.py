@@ -1,4 +1,4 @@
-"""Who and what a text is about: people, organisations, places and products, and the amounts and dates it names."""
+"""Whom and what a text is about: people, organisations, places and products; and the amounts and dates in it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Person:
     middle: str = ""
 
     def form(self, name: str) -> tuple[str, str | None]:
-        """Return the text that stands for the person in a template's ``{p1.name}``, and its label if it has one."""
+        """Return the text for ``{p1.<name>}`` in a template, and its label; a pronoun has none."""
         if name.lower() in _PRONOUNS[self.female]:
             word = _PRONOUNS[self.female][name.lower()]
             return (word.capitalize() if name[0].isupper() else word), None
@@ -55,14 +55,14 @@ class Thing:
     label: str
 
     def form(self, name: str) -> tuple[str, str | None]:
-        """Return the text that stands for the thing in a template's ``{o1.name}``, and its label."""
+        """Return the text for ``{o1.<name>}`` in a template, and its label."""
         forms = {"full": self.full, "short": self.short, "caps": self.full.upper()}
         return forms[name], self.label
 
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Everyone and everything that a text may mention; templates count from one (``{p1}``)."""
+    """All people and things that a text may mention; in templates the first one has number 1 (``{p1}``)."""
 
     people: tuple[Person, ...]
     organisations: tuple[Thing, ...]
@@ -80,7 +80,7 @@ class Cast:
         return by_kind[kind][number - 1]
 
     def shuffled(self, rng: random.Random) -> Cast:
-        """Return the same cast with the roles dealt anew."""
+        """Return the same people and things in another order."""
         return Cast(
             people=tuple(rng.sample(self.people, len(self.people))),
             organisations=tuple(rng.sample(self.organisations, len(self.organisations))),
@@ -93,7 +93,7 @@ def draw_cast(rng: random.Random, words: Vocabulary, *, size: int = 3) -> Cast:
     """Return a cast with `size` people, organisations, places and products."""
     return Cast(
         people=tuple(_draw_person(rng, words) for _ in range(size)),
-        # Each third one is where people studied or which reports on the others: seldom a firm.
+        # Every third one is where people studied, or what reports on the others; it is seldom a firm.
         organisations=tuple(_draw_organisation(rng, words, public=number % 3 == 2) for number in range(size)),
         places=tuple(Thing(place, place, "GPE") for place in rng.sample(words.places, size)),
         products=tuple(_draw_product(rng, words) for _ in range(size)),
@@ -135,18 +135,18 @@ def _calendar_day(rng: random.Random, years: tuple[int, int] = (2009, 2025)) -> 
 
 
 def _day(rng: random.Random) -> str:
-    """Return what follows "on"."""
+    """Return a date that can follow "on"."""
     return rng.choice(DAYS) if rng.random() < 0.2 else _calendar_day(rng)
 
 
 def _month(rng: random.Random) -> str:
-    """Return what follows "in"."""
+    """Return a date that can follow "in"."""
     month = rng.choice(MONTHS)
     return month if rng.random() < 0.5 else f"{month} {rng.randint(2009, 2025)}"
 
 
 def _period(rng: random.Random) -> str:
-    """Return what follows "in the"."""
+    """Return a date that can follow "in the"."""
     part = rng.choice(
         ("first quarter", "second quarter", "third quarter", "fourth quarter", "first half", "second half")
     )
@@ -159,7 +159,7 @@ def _numeric_date(rng: random.Random) -> str:
 
 
 def _money(rng: random.Random) -> str:
-    """Return a sum as a newspaper or an annual report gives it."""
+    """Return an amount of money as a newspaper or an annual report writes it."""
     number = rng.choice((f"{rng.uniform(1, 99):.1f}", f"{rng.randint(2, 950)}"))
     scaled = f"{rng.uniform(1, 30):.1f} billion" if rng.random() < 0.1 else f"{number} million"
     sign, name = rng.choice((("$", "dollars"), ("€", "euros"), ("£", "pounds"), ("US$", "dollars"), ("¥", "yen")))
@@ -168,19 +168,19 @@ def _money(rng: random.Random) -> str:
 
 
 def _price(rng: random.Random) -> str:
-    """Return what a device costs in a shop."""
+    """Return the price of a device in a shop."""
     amount = rng.choice((f"{rng.randint(19, 999)}", f"{rng.randint(1, 4)},{rng.randint(0, 9)}99"))
     return rng.choice((f"{rng.choice('$€£')}{amount}", f"{amount} {rng.choice(('euros', 'dollars', 'pounds'))}"))
 
 
 def _coins(rng: random.Random) -> str:
-    """Return a sum as a character in a novel names it."""
+    """Return an amount of money as a character in a novel says it."""
     number = rng.choice(("two", "nine", "twelve", "twenty", "thirty", "forty", "sixty", "a hundred", "two hundred"))
     return f"{number} {rng.choice(('pounds', 'guineas', 'francs', 'crowns', 'dollars', 'shillings'))}"
 
 
 def _cash(rng: random.Random) -> str:
-    """Return a sum as friends name it."""
+    """Return an amount of money as friends write it."""
     amount = rng.randint(3, 250)
     return rng.choice(
         (f"{rng.choice('$€£')}{amount}", f"{amount} {rng.choice(('euros', 'dollars', 'pounds', 'quid'))}")
@@ -188,13 +188,13 @@ def _cash(rng: random.Random) -> str:
 
 
 def _charge(rng: random.Random) -> str:
-    """Return a sum as a bank statement gives it."""
+    """Return an amount of money as a bank statement prints it."""
     amount = f"{rng.uniform(1.5, 990):,.2f}"
     code = rng.choice(("EUR", "USD", "GBP", "CHF"))
     return rng.choice((f"{code} {amount}", f"{amount} {code}", f"{rng.choice('$€£')}{amount}"))
 
 
-#: Slots that are drawn anew each time they stand in a template, with their label.
+#: Slots that get another value wherever they stand in a template: how the value is drawn, and its label.
 FRESH: dict[str, tuple[Callable[[random.Random], str], str | None]] = {
     "date": (_day, "DATE"),
     "fulldate": (_calendar_day, "DATE"),

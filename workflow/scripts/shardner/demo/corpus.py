@@ -1,4 +1,4 @@
-"""Write the demo corpus: good documents of all lengths, repeats, and records that cannot be read."""
+"""Write the demo corpus: good documents of all lengths, repeated documents, and records that cannot be read."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 import polars as pl
 
 from shardner.data.files import atomic_path
-from shardner.demo.generate import Document, generate_document, render
-from shardner.demo.lexicon import Part, Vocabulary, vocabulary
+from shardner.demo.generate import GoldDocument, generate_document, render
+from shardner.demo.lexicon import Purpose, Vocabulary, vocabulary
 from shardner.demo.templates import Domain
 
-#: How many good documents of each kind the corpus has, besides repeats, long ones and those below.
+#: How many good documents of each kind the corpus has; repeated, long and other special documents are not counted.
 _COUNTS = {
     Domain.NEWS: 950,
     Domain.FILING: 700,
@@ -26,7 +26,7 @@ _COUNTS = {
 _REPEATS = 900
 _LONG = ((Domain.NOVEL, 240_000), (Domain.NOVEL, 150_000), (Domain.FILING, 130_000), (Domain.MESSAGE, 100_000))
 
-#: Texts that a page which shows them must not take for its own: what stands in them is data.
+#: Texts with markup. A page that shows them must not take the markup for its own: it is data.
 _MARKUP = (
     (
         Domain.MESSAGE,
@@ -45,21 +45,22 @@ _MARKUP = (
 @dataclass(frozen=True, slots=True)
 class _Record:
     source: str
-    document: Document
+    document: GoldDocument
 
 
 def write_demo_corpus(path: Path, gold: Path, *, seed: int = 0) -> None:
-    """Write the corpus as JSON lines to `path` and its entities as Parquet to `gold`; same bytes for the same seed.
+    """Write the corpus as JSON lines to `path` and its entities as Parquet to `gold`.
 
     A line has `id`, `text`, `source` (the kind of text) and `date`. The table has `id` str, `start` u32, `end` u32 and
-    `label` str, for good documents only; offsets are code points.
+    `label` str; it has the entities of good documents only, and offsets are code points. The same seed gives the same
+    bytes.
     """
     rng = random.Random(seed)
-    records = _records(rng, vocabulary(Part.DEMO))
+    records = _records(rng, vocabulary(Purpose.DEMO))
     ids = [f"{record.source}-{number:05}" for number, record in enumerate(records, start=1)]
     lines = [_line(rng, record_id, record) for record_id, record in zip(ids, records, strict=True)]
     for bad in _bad_lines(rng, duplicate=ids[0]):
-        # The duplicate has to come after the first record, which is the good one.
+        # The first record stays first, so that the record with the same id comes after it.
         lines.insert(rng.randint(1, len(lines)), bad)
     with atomic_path(path) as corpus_file, atomic_path(gold) as gold_file:
         corpus_file.write_bytes(b"\n".join(lines) + b"\n")
@@ -73,12 +74,12 @@ def _records(rng: random.Random, words: Vocabulary) -> list[_Record]:
         for domain, count in _COUNTS.items()
         for _ in range(count)
     ]
-    # Subscriptions and standing orders: few texts, each many times.
+    # Subscriptions and standing orders: a few texts, and each of them many times.
     recurring = rng.sample([record for record in records if record.source == Domain.TRANSACTION], 120)
     records += rng.choices(recurring, k=_REPEATS)
     records += [_Record(domain, generate_document(rng, domain, words, min_chars=chars)) for domain, chars in _LONG]
     records += [_Record(domain, render(template, rng, words)) for domain, template in _MARKUP]
-    records += [_Record(Domain.MESSAGE, Document(text, ())) for text in ("", " \t\n \u3000 ")]
+    records += [_Record(Domain.MESSAGE, GoldDocument(text, ())) for text in ("", " \t\n \u3000 ")]
     rng.shuffle(records)
     return records
 
@@ -86,12 +87,12 @@ def _records(rng: random.Random, words: Vocabulary) -> list[_Record]:
 def _line(rng: random.Random, record_id: str, record: _Record) -> bytes:
     date = datetime.date(2025, 1, 1) + datetime.timedelta(days=rng.randrange(365))
     values = {"id": record_id, "text": record.document.text, "source": record.source, "date": date.isoformat()}
-    # Some programs write every character beyond ASCII as an escape, those beyond the BMP as two.
+    # Some programs write every character outside ASCII as an escape, and a character outside the BMP as two.
     return json.dumps(values, ensure_ascii=rng.random() < 0.1).encode()
 
 
 def _bad_lines(rng: random.Random, *, duplicate: str) -> list[bytes]:
-    """Return lines of each kind that must end among the rejected, in no particular order."""
+    """Return lines of every kind that must be rejected, in random order."""
     text = '"text": "Paid in full", "source": "transaction", "date": "2025-06-30"'
     lines = [
         b'{"id": "bad-utf8-1", "text": "Caf\xe9 Kestrel", "source": "message", "date": "2025-02-01"}',
@@ -111,8 +112,9 @@ def _bad_lines(rng: random.Random, *, duplicate: str) -> list[bytes]:
     return rng.sample(lines, len(lines))
 
 
-#: How many lines of the corpus cannot become documents, and how many can.
+#: How many lines of the corpus cannot become documents.
 DEMO_BAD_RECORDS = len(_bad_lines(random.Random(0), duplicate=""))
+#: How many lines of the corpus can become documents.
 DEMO_DOCUMENTS = sum(_COUNTS.values()) + _REPEATS + len(_LONG) + len(_MARKUP) + 2
 
 

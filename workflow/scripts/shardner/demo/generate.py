@@ -1,4 +1,4 @@
-"""Make documents with known entities out of templates and names."""
+"""Generate documents with known entities from templates and names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from shardner.demo.cast import FRESH, Cast, Person, Thing, draw_cast
-from shardner.demo.lexicon import Part, Vocabulary
+from shardner.demo.lexicon import Purpose, Vocabulary
 from shardner.demo.templates import FILLERS, TEMPLATES, Domain
 
 Entity = tuple[int, int, str]
@@ -16,45 +16,50 @@ Entity = tuple[int, int, str]
 _CHOICE = re.compile(r"\[([^\[\]]*\|[^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+?)(\d?)(?:\.(\w+))?\}")
 
-#: Training never sees each fifth template.
+#: Every fifth template of a list is not used in training.
 _HELD_OUT = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """A text and its entities: start and end in code points, half-open, in order; and the label."""
+class GoldDocument:
+    """A text and its entities.
+
+    Attributes:
+        text: the text.
+        entities: start, end and label of each entity, in order; offsets are code points, half-open.
+    """
 
     text: str
     entities: tuple[Entity, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
-    """How a section of a domain is laid out; pairs are the least and the most."""
+class _SectionShape:
+    """What a section of a domain looks like; a pair is the least and the most; a share is a probability."""
 
     paragraphs: tuple[int, int]
     sentences: tuple[int, int]
     heading_share: float = 0.0
-    line_share: float = 0.0  # how many paragraphs are one of the domain's lines
+    line_share: float = 0.0  # of paragraphs that are one of the domain's `lines`
     ends_with_line: bool = False
     upper_share: float = 0.0
     lower_share: float = 0.0
-    introduces: bool = False  # a person or a firm has its full name when the text first mentions it
-    chat_share: float = 0.0  # how many texts are a conversation of several people
+    introduces: bool = False  # whether a person or a firm has its full name at its first mention
+    chat_share: float = 0.0  # of texts that are a conversation of several people
 
 
-_LAYOUTS: dict[Domain, _Layout] = {
-    Domain.NEWS: _Layout((2, 6), (1, 4), heading_share=0.6, ends_with_line=True, introduces=True),
-    Domain.FILING: _Layout((1, 5), (2, 5), heading_share=0.5, line_share=0.05, introduces=True),
-    Domain.TRANSACTION: _Layout((1, 1), (1, 1), upper_share=0.45),
-    Domain.NOVEL: _Layout((3, 16), (1, 6), heading_share=0.3, line_share=0.4),
-    Domain.MESSAGE: _Layout((1, 1), (1, 3), lower_share=0.1, chat_share=0.06),
+_SHAPES: dict[Domain, _SectionShape] = {
+    Domain.NEWS: _SectionShape((2, 6), (1, 4), heading_share=0.6, ends_with_line=True, introduces=True),
+    Domain.FILING: _SectionShape((1, 5), (2, 5), heading_share=0.5, line_share=0.05, introduces=True),
+    Domain.TRANSACTION: _SectionShape((1, 1), (1, 1), upper_share=0.45),
+    Domain.NOVEL: _SectionShape((3, 16), (1, 6), heading_share=0.3, line_share=0.4),
+    Domain.MESSAGE: _SectionShape((1, 1), (1, 3), lower_share=0.1, chat_share=0.06),
 }
 
 
 @dataclass(slots=True)
 class _Writer:
-    """A text that grows, and the entities in it."""
+    """A text that is being written, and the entities in it."""
 
     transform: Callable[[str], str] = str
     parts: list[str] = field(default_factory=list)
@@ -63,7 +68,7 @@ class _Writer:
     named: set[Person | Thing] = field(default_factory=set)
 
     def add(self, text: str, label: str | None = None) -> None:
-        # A sentence that ends with "Inc." needs no second full stop.
+        # After "Inc." at the end of a sentence, there is no second full stop.
         if text.startswith(".") and self.parts and self.parts[-1].endswith("."):
             text = text[1:]
         if not text:
@@ -74,35 +79,35 @@ class _Writer:
         self.parts.append(text)
         self.length += len(text)
 
-    def document(self) -> Document:
-        return Document("".join(self.parts), tuple(self.entities))
+    def document(self) -> GoldDocument:
+        return GoldDocument("".join(self.parts), tuple(self.entities))
 
 
 class _Decks:
-    """Templates dealt like cards: none comes twice before all have come once."""
+    """Templates, dealt like cards: none comes a second time before all have come once."""
 
-    def __init__(self, rng: random.Random, part: Part) -> None:
+    def __init__(self, rng: random.Random, purpose: Purpose) -> None:
         self._rng = rng
-        self._part = part
+        self._purpose = purpose
         self._decks: dict[tuple[str, ...], list[str]] = {}
 
     def deal(self, templates: tuple[str, ...]) -> str:
         deck = self._decks.setdefault(templates, [])
         if not deck:
-            held_out = _HELD_OUT if self._part is Part.TRAINING else len(templates) + 1
+            held_out = _HELD_OUT if self._purpose is Purpose.TRAINING else len(templates) + 1
             deck.extend(text for number, text in enumerate(templates, start=1) if number % held_out)
             self._rng.shuffle(deck)
         return deck.pop()
 
 
-def generate_document(rng: random.Random, domain: Domain, words: Vocabulary, *, min_chars: int = 0) -> Document:
-    """Return a document of `domain`: one section, or as many as it takes to reach `min_chars`."""
-    layout = _LAYOUTS[domain]
-    shouting, mumbling = rng.random() < layout.upper_share, rng.random() < layout.lower_share
+def generate_document(rng: random.Random, domain: Domain, words: Vocabulary, *, min_chars: int = 0) -> GoldDocument:
+    """Return a document of `domain`: one section, or as many sections as are needed to reach `min_chars`."""
+    shape = _SHAPES[domain]
+    shouting, mumbling = rng.random() < shape.upper_share, rng.random() < shape.lower_share
     writer = _Writer(str.upper if shouting else str.lower if mumbling else str)
-    decks = _Decks(rng, words.part)
+    decks = _Decks(rng, words.purpose)
     cast = draw_cast(rng, words, size=9 if min_chars else 3)
-    chat = layout.chat_share > 0 and (min_chars > 0 or rng.random() < layout.chat_share)
+    chat = shape.chat_share > 0 and (min_chars > 0 or rng.random() < shape.chat_share)
     while not writer.length or writer.length < min_chars:
         writer.add("\n\n" if writer.length and not chat else "")
         if chat:
@@ -113,8 +118,8 @@ def generate_document(rng: random.Random, domain: Domain, words: Vocabulary, *, 
     return writer.document()
 
 
-def render(template: str, rng: random.Random, words: Vocabulary) -> Document:
-    """Return one template, filled in."""
+def render(template: str, rng: random.Random, words: Vocabulary) -> GoldDocument:
+    """Return one template with its slots filled."""
     writer = _Writer()
     _render(writer, template, rng, draw_cast(rng, words))
     return writer.document()
@@ -123,24 +128,24 @@ def render(template: str, rng: random.Random, words: Vocabulary) -> Document:
 def _write_section(
     writer: _Writer, rng: random.Random, domain: Domain, decks: _Decks, cast: Cast, *, long: bool
 ) -> None:
-    templates, layout = TEMPLATES[domain], _LAYOUTS[domain]
+    templates, shape = TEMPLATES[domain], _SHAPES[domain]
     paragraphs: list[list[str]] = []
-    if templates.headings and (long or rng.random() < layout.heading_share):
+    if templates.headings and (long or rng.random() < shape.heading_share):
         paragraphs.append([decks.deal(templates.headings)])
     first = [decks.deal(templates.openings)] if templates.openings else []
-    for _ in range(rng.randint(*layout.paragraphs)):
-        if not first and rng.random() < layout.line_share:
+    for _ in range(rng.randint(*shape.paragraphs)):
+        if not first and rng.random() < shape.line_share:
             paragraphs.append([decks.deal(templates.lines)])
             continue
-        paragraphs.append(first + [decks.deal(templates.sentences) for _ in range(rng.randint(*layout.sentences))])
+        paragraphs.append(first + [decks.deal(templates.sentences) for _ in range(rng.randint(*shape.sentences))])
         first = []
-    if layout.ends_with_line:
+    if shape.ends_with_line:
         paragraphs.append([decks.deal(templates.lines)])
     for number, paragraph in enumerate(paragraphs):
         writer.add("\n\n" if number else "")
         for position, template in enumerate(paragraph):
             writer.add(_gap(writer) if position else "")
-            formal = layout.introduces and template not in templates.headings
+            formal = shape.introduces and template not in templates.headings
             _render(writer, template, rng, cast, introduce=formal)
 
 
@@ -148,13 +153,13 @@ def _write_chat(writer: _Writer, rng: random.Random, domain: Domain, decks: _Dec
     for _ in range(rng.randint(3, 8)):
         writer.add("\n" if writer.length else "")
         _render(writer, "{p1.first}: ", rng, cast)
-        # Whoever speaks does not speak of themselves.
+        # People do not speak about themselves.
         cast = cast.shuffled(rng)
         _render(writer, decks.deal(TEMPLATES[domain].sentences), rng, cast)
 
 
 def _gap(writer: _Writer) -> str:
-    """Return what separates the text so far from the next sentence; those of messages may lack their full stop."""
+    """Return what comes between two sentences; a sentence of a message may lack its full stop."""
     return ". " if writer.parts[-1][-1].isalnum() else " "
 
 

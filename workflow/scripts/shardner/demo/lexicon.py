@@ -1,7 +1,7 @@
-"""Word lists for the demo corpus, and which of them training may see.
+"""Lists of names for the demo corpus, and which of the names training may see.
 
 Companies and products are invented. Some words stand in several lists on purpose (``Marlow`` is a surname, a company
-and a town; ``April`` a month and a given name): without such words the demo's recogniser would make no mistakes.
+and a town; ``April`` is a month and a given name): without such words the demo's recogniser would make no mistakes.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ COMPANY_STEMS = tuple(
     """.split()
 )
 
-#: What follows a stem, by how a firm calls itself in prose; the weight is the number of times it stands here.
+#: What follows the stem in the name of a company. An ending that stands here twice is twice as frequent.
 COMPANY_ENDINGS = (
     *("Inc.", "Inc.", "Ltd.", "Ltd.", "Limited", "Corp.", "plc", "S.A.", "AG", "LLC", "Co."),
     *("Group", "Group", "Holdings", "Partners", "Capital", "Bank", "Energy", "Foods", "Systems", "Logistics"),
@@ -88,7 +88,7 @@ COMPANY_ENDINGS = (
     *("Software", "Stores", "Telecom", "Textiles", "Water", "& Sons", "Brothers", "Instruments", "Steel"),
 )
 
-#: ``{}`` is a place.
+#: Names of institutions; ``{}`` stands for a place.
 INSTITUTIONS = (
     *("University of {}", "{} University", "Bank of {}", "{} Chamber of Commerce", "{} Institute of Technology"),
     *("{} Stock Exchange", "{} Herald", "{} Gazette", "National Museum of {}", "{} Philharmonic", "Radio {}"),
@@ -157,8 +157,8 @@ PRODUCT_ENDINGS = (
 )
 
 
-class Part(StrEnum):
-    """Which text the words are for."""
+class Purpose(StrEnum):
+    """What a text is for."""
 
     TRAINING = "training"
     DEMO = "demo"
@@ -166,9 +166,9 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The names that one part may use."""
+    """The names that texts for one purpose may use."""
 
-    part: Part
+    purpose: Purpose
     female: tuple[str, ...]
     male: tuple[str, ...]
     surnames: tuple[str, ...]
@@ -178,18 +178,21 @@ class Vocabulary:
     products: tuple[str, ...]
 
 
-def vocabulary(part: Part, *, seed: int = 0) -> Vocabulary:
-    """Return the names for `part`: 60 % of each list is for both parts, 20 % for training alone, 20 % for the demo."""
+def vocabulary(purpose: Purpose, *, seed: int = 0) -> Vocabulary:
+    """Return the names for `purpose`.
+
+    Of each list, 60 % of the names are for both purposes, 20 % for training only, and 20 % for the demo only.
+    """
 
     def share(words: tuple[str, ...], name: str) -> tuple[str, ...]:
         shuffled = list(words)
         random.Random(f"{seed}/{name}").shuffle(shuffled)
         common, fifth = len(words) * 3 // 5, len(words) // 5
-        own = shuffled[common : common + fifth] if part is Part.TRAINING else shuffled[common + fifth :]
+        own = shuffled[common : common + fifth] if purpose is Purpose.TRAINING else shuffled[common + fifth :]
         return (*shuffled[:common], *own)
 
     return Vocabulary(
-        part=part,
+        purpose=purpose,
         female=share(FEMALE_NAMES, "female"),
         male=share(MALE_NAMES, "male"),
         surnames=share(SURNAMES, "surnames"),
@@ -202,7 +205,7 @@ def vocabulary(part: Part, *, seed: int = 0) -> Vocabulary:
 
 def _acronyms(seed: int) -> tuple[str, ...]:
     rng = random.Random(f"{seed}/letters")
-    # Currency codes and words such as POS or ATM stand elsewhere in the text and are no companies.
+    # Currency codes and words such as POS or ATM occur in the texts, but not as companies.
     taken = {"EUR", "USD", "GBP", "CHF", "SEK", "JPY", "POS", "ATM", "REF", "VAT", "CEO", "DIR", "INC", "LTD"}
     made = {"".join(rng.choices("ABCDEFGHIKLMNOPRSTVWZ", k=3)) for _ in range(90)}
     return tuple(sorted(made - taken))

@@ -1,7 +1,8 @@
-"""Compare predicted entities with known ones."""
+"""Scores of predicted entities against gold ones: precision, recall and F."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -11,7 +12,7 @@ _KEY = ["id", "start", "end", "label"]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How many entities were found, wrongly found, and missed."""
+    """How many entities were found, were found wrongly, and were missed."""
 
     true_positives: int
     false_positives: int
@@ -24,7 +25,7 @@ class Score:
 
     @property
     def recall(self) -> float | None:
-        """The share of known entities that were predicted; None where none is known."""
+        """The share of gold entities that were predicted; None where there is no gold entity."""
         return _ratio(self.true_positives, self.true_positives + self.false_negatives)
 
     @property
@@ -35,17 +36,18 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The score of all entities, and of each label that stands on either side, by name."""
+    """The score of all entities, and of each label that occurs on either side, by name and sorted by it."""
 
     overall: Score
-    by_label: dict[str, Score]
+    by_label: Mapping[str, Score]
 
 
 def score_entities(predicted: pl.DataFrame, gold: pl.DataFrame) -> Scores:
     """Return precision, recall and F of `predicted` against `gold`.
 
-    An entity is right when `id`, `start`, `end` and `label` are all equal (as in CoNLL's evaluation); other columns are
-    ignored, integer widths and string kinds (categorical, enum) may differ, and one that stands twice counts once.
+    An entity is right when ``id``, ``start``, ``end`` and ``label`` are all equal (as in CoNLL's evaluation). Other
+    columns are ignored. Integer widths and string types (categorical, enum) may differ. An entity that occurs twice
+    counts once.
     """
     found, known = _entities(predicted), _entities(gold)
     counts = pl.concat(

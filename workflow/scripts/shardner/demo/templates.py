@@ -1,9 +1,10 @@
-# ruff: noqa: RUF001 - dashes and curly quotes are what such texts have
+# ruff: noqa: RUF001 - such texts have dashes and curly quotes
 """Sentence templates for the kinds of text that people annotate.
 
-``{p1}`` is the text's first person, ``{p1.last}`` a form of the name, ``{p1.he}`` the pronoun; ``o`` is an
-organisation, ``g`` a place, ``x`` a product; ``{money}`` or ``{date}`` is drawn anew each time; other words in braces
-are fillers. ``[this|that]`` is a choice, which may hold slots and may be empty.
+A slot stands in braces: ``{p1}`` is the first person of the text, ``{p1.last}`` the surname, ``{p1.he}`` the pronoun;
+``o`` is an organisation, ``g`` a place, ``x`` a product. A slot of `cast.FRESH`, such as ``{money}`` or ``{date}``, has
+another value each time; other words in braces are fillers (`FILLERS`). ``[this|that]`` is a choice; it may hold slots,
+and one side may be empty.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ class Domain(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """What a text of a domain is made of.
+    """The templates of a domain.
 
-    A section has a heading and a first sentence (or neither) and paragraphs of `sentences`; `lines` are paragraphs of
-    their own: the end of an article, something said in a novel.
+    A section has a heading, a first sentence (some domains have neither) and paragraphs of `sentences`. Each of `lines`
+    is a paragraph by itself: the end of an article, or what a character in a novel says.
     """
 
     headings: tuple[str, ...]
@@ -36,7 +37,7 @@ class Templates:
     lines: tuple[str, ...] = ()
 
 
-#: Words that are no entities, some of them capitalised.
+#: Words that are not entities, by the slot that they fill; some of them are capitalised.
 FILLERS: dict[str, tuple[str, ...]] = {
     "role": (
         *("chief executive", "finance director", "head of research", "general counsel", "secretary"),

@@ -1,4 +1,4 @@
-"""Train the demo's pipeline: the shape of spaCy's small English pipelines, in under a minute on one core."""
+"""Train the demo's pipeline. It has the shape of spaCy's small English pipelines; training takes under a minute."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from spacy.training.batchers import minibatch_by_words
 from thinc.api import fix_random_seed, use_ops
 
 from shardner.demo.cast import LABELS
-from shardner.demo.generate import Document, generate_document
-from shardner.demo.lexicon import Part, vocabulary
+from shardner.demo.generate import GoldDocument, generate_document
+from shardner.demo.lexicon import Purpose, vocabulary
 from shardner.demo.templates import Domain
 
 logger = logging.getLogger(__name__)
 
-#: The architecture of `en_core_web_sm`'s recogniser, with an encoder of its own instead of a listener.
+#: The architecture of the recogniser of `en_core_web_sm`, but with its own encoder instead of a listener.
 _MODEL: dict[str, Any] = {
     "@architectures": "spacy.TransitionBasedParser.v2",
     "state_type": "ner",
@@ -55,19 +55,19 @@ _MODEL: dict[str, Any] = {
     },
 }
 
-#: How often a training text is of a kind; long ones bring more words.
+#: How often a training text is of each kind. Kinds with long texts have small weights: each text brings more words.
 _WEIGHTS = {Domain.NEWS: 3, Domain.FILING: 3, Domain.TRANSACTION: 8, Domain.NOVEL: 2, Domain.MESSAGE: 8}
 
 
 def train_demo_pipeline(directory: Path, *, seed: int = 0, chars: int = 800_000) -> None:
     """Train on about `chars` characters of text, each seen once, and write the pipeline to `directory`.
 
-    Seeds Python's and NumPy's global random state; the same seed gives the same weights on the same machine. The
-    directory is complete or not there; one that is there already is replaced.
+    This seeds the global random state of Python and of NumPy. The same seed gives the same weights on the same machine.
+    The directory is written completely or not at all; a directory that exists is replaced.
     """
     started = time.monotonic()
     fix_random_seed(seed)
-    # NumPy's BLAS is about three times as fast as BLIS at these shapes.
+    # For matrices of these shapes, NumPy's BLAS is about three times as fast as BLIS.
     with use_ops("numpy", use_blis=False):
         nlp = _untrained()
         examples = [_example(nlp, document) for document in _documents(seed, chars)]
@@ -87,9 +87,9 @@ def _untrained() -> Language:
     return nlp
 
 
-def _documents(seed: int, chars: int) -> Iterator[Document]:
+def _documents(seed: int, chars: int) -> Iterator[GoldDocument]:
     rng = random.Random(f"training/{seed}")
-    words = vocabulary(Part.TRAINING)
+    words = vocabulary(Purpose.TRAINING)
     domains, weights = list(_WEIGHTS), list(_WEIGHTS.values())
     written = 0
     while written < chars:
@@ -98,17 +98,17 @@ def _documents(seed: int, chars: int) -> Iterator[Document]:
         yield document
 
 
-def _example(nlp: Language, document: Document) -> Example:
+def _example(nlp: Language, document: GoldDocument) -> Example:
     return Example.from_dict(nlp.make_doc(document.text), {"entities": list(document.entities)})
 
 
 def _train(nlp: Language, examples: list[Example]) -> None:
     optimizer = nlp.initialize(lambda: examples[:500])
-    # Batches grow: small ones learn faster at first, large ones cost less.
+    # Batches grow: small batches learn faster at first, and large batches cost less.
     sizes = [*range(100, 500, 2), *itertools.repeat(500, len(examples))]
     done, logged, losses = 0, 0, {"ner": 0.0}
     for batch in minibatch_by_words(examples, size=sizes):
-        # The recogniser never crosses a sentence's start, so it is trained with the starts that it will find.
+        # An entity never continues past the start of a sentence. So training uses the starts that the sentencizer sets.
         nlp.update(batch, sgd=optimizer, drop=0.1, losses=losses, annotates=["sentencizer"])
         done += len(batch)
         if done * 5 // len(examples) > logged:
@@ -131,7 +131,7 @@ def _save(nlp: Language, directory: Path) -> None:
 
 
 def _sync(directory: Path) -> None:
-    """Wait until the files are on the disk, so that a crash after the rename leaves none of them empty."""
+    """Wait until the files are on the disk: otherwise a crash after the rename could leave empty files."""
     for path in directory.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:

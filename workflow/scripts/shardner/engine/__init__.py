@@ -1,1 +1,1 @@
-"""Engines: what turns texts into entities. `select` chooses one for a pipeline and says why."""
+"""Engines turn texts into entities. `selection` chooses one for a pipeline and says why."""

@@ -1,4 +1,4 @@
-"""What an engine gives back: columns over texts and over entities, no object per token or per entity."""
+"""What an engine returns: columns over texts and columns over entities, with no object per token or per entity."""
 
 from __future__ import annotations
 
@@ -6,88 +6,91 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, chain
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from shardner.data.stopwatch import Stopwatch
 
-UInt32s = npt.NDArray[np.uint32]
-Int64s = npt.NDArray[np.int64]
+UInt32s: TypeAlias = npt.NDArray[np.uint32]
+Int64s: TypeAlias = npt.NDArray[np.int64]
 
 #: An entity by itself: start and end in code points, label.
-Entity = tuple[int, int, str]
+Entity: TypeAlias = tuple[int, int, str]
 
-#: Further columns of entities, by name: a value for each entity.
-Attributes = Mapping[str, Any]
+#: Further columns of entities by name, with one value per entity.
+Attributes: TypeAlias = Mapping[str, npt.NDArray[Any] | Sequence[Any]]
 
 
 class TextEntities(NamedTuple):
     """The entities of one text, as columns."""
 
     tokens: int  # of the text
-    starts: Sequence[int]  # code points, half-open with `ends`
+    starts: Sequence[int]  # code points; `ends` are exclusive
     ends: Sequence[int]
     labels: Sequence[str]
     attributes: Attributes = MappingProxyType({})
 
+    def entities(self) -> list[Entity]:
+        """Return the entities one by one, without their attributes."""
+        return list(zip(self.starts, self.ends, self.labels, strict=True))
 
-#: Of a text that has no entities and no tokens: what stands for one that failed.
+
+#: A text without tokens and entities. It stands for a text that failed.
 NOTHING = TextEntities(0, (), (), ())
 
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """Entities of n texts, by text and within a text in the order of `Doc.ents`.
+    """The m entities of n texts: text after text, and within a text in the order of `Doc.ents`.
 
-    The entities of text i are those from ``offsets[i]`` to ``offsets[i + 1]``.
+    The entities of text i are those from ``offsets[i]`` to ``offsets[i + 1]``. A text that failed has no tokens and no
+    entities.
     """
 
-    tokens: UInt32s  # (n,) tokens of each text
+    tokens: UInt32s  # (n,) number of tokens of each text
     offsets: Int64s  # (n + 1,)
-    starts: UInt32s  # (m,) code points, half-open with `ends`
+    starts: UInt32s  # (m,) code points; `ends` are exclusive
     ends: UInt32s  # (m,)
     labels: Sequence[str]  # (m,)
-    failed: Mapping[int, str] = field(default_factory=dict)  # reason by text; such a text has no tokens here
+    failed: Mapping[int, str] = field(default_factory=dict)  # the reason, by number of the text
     attributes: Attributes = field(default_factory=dict)  # further columns, (m,) each
 
     @classmethod
     def empty(cls, texts: int = 0, failed: Mapping[int, str] | None = None) -> Annotations:
-        """Return the annotations of texts without tokens or entities, of which some may have failed."""
-        nothing = np.empty(0, dtype=np.uint32)
-        return cls(
-            tokens=np.zeros(texts, dtype=np.uint32),
-            offsets=np.zeros(texts + 1, dtype=np.int64),
-            starts=nothing,
-            ends=nothing,
-            labels=[],
-            failed=failed or {},
-        )
+        """Return the annotations of a number of texts without tokens and entities; `failed` gives reasons by text."""
+        return cls.from_columns([NOTHING] * texts, failed)
 
     @classmethod
     def from_columns(cls, texts: Sequence[TextEntities], failed: Mapping[int, str] | None = None) -> Annotations:
-        """Return the annotations of texts that were annotated one by one; those in `failed` have none."""
-        names = dict.fromkeys(name for each in texts for name in each.attributes)
+        """Return the annotations of texts that were annotated one by one.
+
+        Args:
+            texts: the entities of each text; those of a text that failed are `NOTHING`.
+            failed: the reasons of texts that failed, by number of the text.
+        """
         return cls(
             tokens=np.array([each.tokens for each in texts], dtype=np.uint32),
             offsets=np.array([0, *accumulate(len(each.starts) for each in texts)], dtype=np.int64),
             starts=np.array([start for each in texts for start in each.starts], dtype=np.uint32),
             ends=np.array([end for each in texts for end in each.ends], dtype=np.uint32),
             labels=list(chain.from_iterable(each.labels for each in texts)),
-            failed=failed or {},
-            attributes={name: _chain([(each.attributes, len(each.starts)) for each in texts], name) for name in names},
+            failed=dict(failed or {}),
+            attributes=_concatenate_attributes([(each.attributes, len(each.starts)) for each in texts]),
         )
 
     @classmethod
     def concatenate(cls, parts: Sequence[Annotations]) -> Annotations:
-        """Return the annotations of all texts of `parts`, one part after the other."""
-        if len(parts) == 1:
-            return parts[0]
+        """Return the annotations of all texts of `parts`, part after part.
+
+        Where a part lacks an attribute that another part has, its entities have None.
+        """
         if not parts:
             return cls.empty()
-        first_text = [0, *accumulate(len(part.tokens) for part in parts)]
-        names = dict.fromkeys(name for part in parts for name in part.attributes)
+        if len(parts) == 1:
+            return parts[0]
+        first_text = accumulate((len(part.tokens) for part in parts), initial=0)
         return cls(
             tokens=np.concatenate([part.tokens for part in parts]),
             offsets=np.append(0, np.cumsum(np.concatenate([np.diff(part.offsets) for part in parts]))),
@@ -99,39 +102,40 @@ class Annotations:
                 for first, part in zip(first_text, parts, strict=False)
                 for row, reason in part.failed.items()
             },
-            attributes={name: _chain([(part.attributes, len(part.starts)) for part in parts], name) for name in names},
+            attributes=_concatenate_attributes([(part.attributes, len(part.starts)) for part in parts]),
         )
 
     def take(self, rows: Int64s) -> Annotations:
-        """Return the annotations of texts `rows` (which may repeat), in that order."""
+        """Return the annotations of the texts with numbers `rows`, in that order; a text may come several times."""
         counts = np.diff(self.offsets)[rows]
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        # entity k of row r stands at offsets[r] + k: repeat each row's shift, then count up
+        offsets = np.append(0, np.cumsum(counts))
+        # entity k of row r is number offsets[r] + k: repeat the distance that each row moves, then count up
         picked = np.repeat(self.offsets[rows] - offsets[:-1], counts) + np.arange(offsets[-1])
+        numbers = picked.tolist()
         return Annotations(
             tokens=self.tokens[rows],
             offsets=offsets,
             starts=self.starts[picked],
             ends=self.ends[picked],
-            labels=[self.labels[entity] for entity in picked],
+            labels=[self.labels[number] for number in numbers],
             failed={new: self.failed[old] for new, old in enumerate(rows.tolist()) if old in self.failed},
             attributes={
-                name: values[picked] if isinstance(values, np.ndarray) else [values[entity] for entity in picked]
+                name: values[picked] if isinstance(values, np.ndarray) else [values[number] for number in numbers]
                 for name, values in self.attributes.items()
             },
         )
 
     def shifted(self, by: Int64s) -> Annotations:
-        """Return the same with the offsets of text i moved by ``by[i]`` code points (n,)."""
+        """Return the same entities with starts and ends of text i moved by ``by[i]`` code points; `by` is (n,)."""
         shift = np.repeat(by, np.diff(self.offsets))
         return replace(self, starts=(self.starts + shift).astype(np.uint32), ends=(self.ends + shift).astype(np.uint32))
 
     def rows(self) -> Int64s:
-        """Return the text (m,) of each entity."""
+        """Return for each entity the number of its text, (m,)."""
         return np.repeat(np.arange(len(self.tokens)), np.diff(self.offsets))
 
     def entities_of(self, row: int) -> list[Entity] | None:
-        """Return the entities of a text, None where it failed."""
+        """Return the entities of the text with number `row` without their attributes; None if the text failed."""
         if row in self.failed:
             return None
         first, last = self.offsets[row], self.offsets[row + 1]
@@ -139,17 +143,29 @@ class Annotations:
         return list(zip(*places, self.labels[first:last], strict=True))
 
 
-def _chain(parts: Sequence[tuple[Attributes, int]], name: str) -> Any:
-    """Return a further column of all parts; where a part does not have it, its entities (so many) have None."""
-    columns = [attributes.get(name, [None] * count) for attributes, count in parts]
-    if all(isinstance(column, np.ndarray) for column in columns):
-        return np.concatenate(columns)
-    return list(chain.from_iterable(columns))
+def _concatenate_attributes(parts: Sequence[tuple[Attributes, int]]) -> Attributes:
+    """Return the further columns of all parts, each given with the number of its entities."""
+    return {
+        # a part without entities does not decide on the type of a column that it does not have
+        name: _concatenate_column([
+            attributes.get(name, [None] * count) for attributes, count in parts if count or name in attributes
+        ])
+        for name in dict.fromkeys(name for attributes, _ in parts for name in attributes)
+    }  # fmt: skip
+
+
+def _concatenate_column(columns: Sequence[npt.NDArray[Any] | Sequence[Any]]) -> npt.NDArray[Any] | Sequence[Any]:
+    """Return an array if all columns are arrays, else a list."""
+    arrays = [column for column in columns if isinstance(column, np.ndarray)]
+    return np.concatenate(arrays) if len(arrays) == len(columns) else list(chain.from_iterable(columns))
 
 
 class Engine(Protocol):
-    """Turns texts into entities, exactly as one process running ``nlp.pipe`` would."""
+    """Turns texts into entities, exactly as one process that runs ``nlp.pipe`` over them."""
 
     def annotate(self, texts: Sequence[str], watch: Stopwatch) -> Annotations:
-        """Annotate texts, adding the seconds by phase to `watch`; a text that fails is named, not raised."""
+        """Annotate texts, and add the seconds of each phase to `watch`.
+
+        A text that fails does not raise: `Annotations.failed` gives the reason.
+        """
         ...

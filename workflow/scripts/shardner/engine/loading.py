@@ -1,4 +1,4 @@
-"""Where a pipeline is loaded and its engine computes: on the CPU, on the GPU, or each part where it is faster."""
+"""A pipeline and its engine are loaded onto the CPU or the GPU, or each part onto where it is faster."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Annotated once before anything is measured: kernels are compiled and libraries loaded at their first use.
+#: Annotated once before anything is measured, because kernels are compiled and libraries loaded at their first use.
 WARM_UP = [
     "Ada Lovelace, born in London on 10 December 1815, wrote to Charles Babbage.\nShe paid £1,200 for it.",
     "On Tuesday the board of Analytical Engines Ltd. met in Zürich, Switzerland.",
@@ -29,11 +29,17 @@ WARM_UP = [
 def load_engine(
     pipeline: Pipeline, choice: EngineChoice, batch_tokens: int | None, share: Share | None
 ) -> tuple[Language, Selected]:
-    """Load a pipeline and the engine for it; `share` is what this process has of a GPU, None on the CPU.
+    """Load a pipeline and the engine for it.
 
-    Where the fused engine computes all that takes time, the pipeline stays on the CPU: its embedding layers compute
-    the rows of words not met before, which go up once, and everything else runs over CuPy. Any other pipeline is
-    loaded onto the GPU as spaCy does it.
+    Where the fused engine computes all that takes time, the pipeline stays on the CPU. Its embedding layers compute
+    the vectors of new words, each of which goes to the GPU once, and everything else is computed with CuPy. Any other
+    pipeline is loaded onto the GPU by spaCy.
+
+    Args:
+        pipeline: what to load.
+        choice: the setting ``ner.engine``.
+        batch_tokens: tokens annotated at once; None for as many as suit the pipeline and the device.
+        share: the GPU memory that this process may use; None on the CPU.
 
     Raises:
         ModelError: the pipeline cannot be loaded.
@@ -43,28 +49,30 @@ def load_engine(
     nlp = load_pipeline(pipeline)
     if share is None:
         return nlp, select_engine(nlp, choice, batch_tokens)
-    if choice is not EngineChoice.SPACY and examine(nlp).computes_all:
+    support = None if choice is EngineChoice.SPACY else examine(nlp)
+    if support is not None and support.computes_all:
         xp = use_cupy(share)
     else:
         use_spacy_on_gpu(share, with_torch=_find_weight(nlp)[1] is None)
-        nlp, xp = load_pipeline(pipeline), None
+        nlp, support, xp = load_pipeline(pipeline), None, None
     tokens = batch_tokens or fit_batch(*_find_weight(nlp), share)
     log.info("batches of up to %d tokens on the GPU", tokens)
-    selected = select_engine(nlp, choice, tokens, xp)
+    selected = select_engine(nlp, choice, tokens, support=support, xp=xp)
     selected.engine.annotate(WARM_UP, Stopwatch())
     return nlp, selected
 
 
 def _find_weight(nlp: Language) -> tuple[int, int | None]:
+    """Return what `weigh` says about the models of a pipeline."""
     models: list[Any] = [getattr(pipe, "model", None) for _, pipe in nlp.pipeline]
     return weigh([model for model in models if hasattr(model, "walk")])
 
 
 def use_cupy(share: Share) -> Any:
-    """Return the module ``cupy``, with no more memory than this process's share.
+    """Return the module ``cupy``, limited to this process's share of the memory.
 
     Raises:
-        DeviceError: it cannot be imported, or finds no device.
+        DeviceError: CuPy cannot be imported, or finds no device.
     """
     try:
         import cupy  # type: ignore[import-not-found, unused-ignore]
@@ -77,7 +85,7 @@ def use_cupy(share: Share) -> Any:
 
 
 def use_spacy_on_gpu(share: Share, *, with_torch: bool) -> None:
-    """Make spaCy load pipelines onto the GPU; `with_torch`: CuPy takes its memory from torch's pool.
+    """Make spaCy load pipelines onto the GPU. With `with_torch`, CuPy takes its memory from torch's pool.
 
     Raises:
         DeviceError: spaCy cannot use the GPU.
@@ -91,7 +99,7 @@ def use_spacy_on_gpu(share: Share, *, with_torch: bool) -> None:
         if with_torch:
             import torch  # type: ignore[import-not-found, unused-ignore]
 
-            # two pools would each keep from the other what it does not need
+            # of two pools, neither could use the free memory of the other
             set_gpu_allocator("pytorch")
             torch.cuda.set_per_process_memory_fraction(min(share.limit_bytes / share.total_bytes, 1.0))
     except Exception as error:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shardner.config import EngineChoice
 from shardner.engine.annotations import Engine
-from shardner.engine.fused import FusedEngine, examine
+from shardner.engine.fused import FusedEngine, Support, examine
+from shardner.engine.fused.arrays import Module
 from shardner.engine.sorted_by_length import ByLength, has_padding, padded_batch_tokens
 from shardner.engine.stock import StockEngine
 from shardner.errors import ConfigError
@@ -25,26 +26,41 @@ class Selected:
     reason: str
 
 
-def select_engine(nlp: Language, choice: EngineChoice, batch_tokens: int | None, xp: Any = None) -> Selected:
+def select_engine(
+    nlp: Language,
+    choice: EngineChoice,
+    batch_tokens: int | None,
+    *,
+    support: Support | None = None,
+    xp: Module | None = None,
+) -> Selected:
     """Return the engine for a loaded pipeline: the one asked for, or the fastest that is exact.
 
-    `xp`, ``numpy`` or ``cupy``, is where the fused engine computes; None: where the pipeline lies.
+    Args:
+        nlp: the pipeline.
+        choice: the setting ``ner.engine``.
+        batch_tokens: tokens annotated at once; None for as many as suit the pipeline.
+        support: what `examine` says about `nlp`, if it has been asked.
+        xp: ``numpy`` or ``cupy``, with which the fused engine computes; None for where the pipeline's weights lie.
 
     Raises:
         ConfigError: the fused engine was asked for and cannot annotate with this pipeline.
     """
     if not has_padding(nlp):
-        return _select(nlp, choice, batch_tokens, xp)
-    selected = _select(nlp, choice, batch_tokens or padded_batch_tokens(), xp)
+        return _select(nlp, choice, batch_tokens, support, xp)
+    selected = _select(nlp, choice, batch_tokens or padded_batch_tokens(), support, xp)
     return replace(selected, engine=ByLength(selected.engine))
 
 
-def _select(nlp: Language, choice: EngineChoice, batch_tokens: int | None, xp: Any) -> Selected:
+def _select(
+    nlp: Language, choice: EngineChoice, batch_tokens: int | None, support: Support | None, xp: Module | None
+) -> Selected:
     if choice is EngineChoice.SPACY:
         return Selected(StockEngine(nlp, batch_tokens), EngineChoice.SPACY, "ner.engine: spacy")
-    support = examine(nlp)
-    if support.fused:
-        return Selected(FusedEngine(nlp, batch_tokens, xp), EngineChoice.FUSED, support.reason)
+    support = support or examine(nlp)
+    if support.plan is not None:
+        engine = FusedEngine(nlp, batch_tokens, xp, plan=support.plan)
+        return Selected(engine, EngineChoice.FUSED, support.reason)
     if choice is EngineChoice.FUSED:
         raise ConfigError(
             f"ner.engine: the fused engine cannot annotate with this pipeline ({support.reason}); "

@@ -1,7 +1,7 @@
-"""Texts in the order of their length, for networks that pad: each batch then has texts of about one length.
+"""Texts sorted by length, for networks that pad: each batch then has texts of about the same length.
 
-Networks of another framework than thinc (spaCy's transformers are Torch's) take a batch as one rectangle, as wide as
-its longest row. Among texts of all lengths much of that is padding, which costs as much as words do.
+Networks of other frameworks than thinc (spaCy's transformers are networks of Torch) take a batch as one rectangle, as
+wide as its longest row. If the lengths of its texts differ much, most of it is padding, which costs as much as words.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from shardner.engine.annotations import Annotations, Engine
 if TYPE_CHECKING:
     from spacy.language import Language
 
-#: Tokens annotated at once on a CPU: in larger batches texts differ more in length, and arrays leave the cache (twice
-#: the time at 8,000, with 256 wide vectors). A GPU wants large ones.
+#: Tokens annotated at once on a CPU. In larger batches texts differ more in length, and arrays no longer fit the cache:
+#: 8,000 tokens take twice the time per token, with vectors of width 256. A GPU needs large batches.
 CPU_BATCH_TOKENS = 1_000
 
 
 class ByLength:
-    """An engine that is given texts by length, and whose annotations are put back in the order of the texts."""
+    """An engine that gives another engine the texts sorted by length, and returns them in their own order."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -36,7 +36,7 @@ class ByLength:
 
 
 def padded_batch_tokens() -> int | None:
-    """Return how many tokens to annotate at once with such a network, where that is not as many as with any other."""
+    """Return how many tokens such a network annotates at once; None for as many as any other network."""
     from thinc.api import NumpyOps, get_current_ops
 
     return CPU_BATCH_TOKENS if isinstance(get_current_ops(), NumpyOps) else None

@@ -1,18 +1,17 @@
-"""The stock engine: spaCy's own ``nlp.pipe``, fed in batches of bounded length."""
+"""The stock engine, spaCy's own ``nlp.pipe``; and how either engine has spaCy's components annotate documents."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from itertools import accumulate
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from shardner.data.metrics import Phase
 from shardner.data.stopwatch import Stopwatch
-from shardner.engine.annotations import Annotations
-from shardner.engine.tokenization import Tokenization, Zone
+from shardner.engine.annotations import NOTHING, Annotations, TextEntities
+from shardner.engine.tokenization import Tokenization, VocabularyMemory
 from shardner.gpu.halving import in_halves, is_out_of_memory
 
 if TYPE_CHECKING:
@@ -23,53 +22,99 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Columns = tuple[int, list[int], list[int], list[str]]  # of one text: tokens, and its entities
-
 
 class StockEngine:
-    """Annotates with ``nlp.pipe``."""
+    """Annotates with ``nlp.pipe``, in batches of bounded length."""
 
     def __init__(self, nlp: Language, batch_tokens: int | None = None) -> None:
         self._nlp = nlp
-        self._tokenization = Tokenization(nlp, Zone(nlp), batch_tokens)
+        self._tokenization = Tokenization(nlp, VocabularyMemory(nlp), batch_tokens)
 
     def annotate(self, texts: Sequence[str], watch: Stopwatch) -> Annotations:
         """See `Engine`."""
-        failed: dict[int, str] = {}
-        columns: list[Columns] = []
-        for batch in self._tokenization.batches(texts, watch):
-            columns += self._annotate_batch(texts, batch, failed, watch)
-        return as_annotations(columns, failed)
+        return annotate_documents(self._nlp, self._tokenization, texts, watch, self._annotate_docs)
 
-    def _annotate_batch(
-        self, texts: Sequence[str], batch: Batch, failed: dict[int, str], watch: Stopwatch
-    ) -> list[Columns]:
-        parts = in_halves(
-            lambda part: self._annotate_part(texts, part, failed, watch),
-            batch,
-            renew=lambda part: self._tokenization.renew(texts, part),
-        )
-        return [columns for part in parts for columns in part]
-
-    def _annotate_part(
-        self, texts: Sequence[str], batch: Batch, failed: dict[int, str], watch: Stopwatch
-    ) -> list[Columns]:
-        docs = [made for _, made in batch if not isinstance(made, Exception)]
+    def _annotate_docs(self, docs: Sequence[Doc], watch: Stopwatch) -> Annotations:
         with watch.phase(Phase.RECOGNISE):
-            try:
-                results = iter([columns_of(doc) for doc in run_pipes(self._nlp, docs)])
-            except Exception as error:  # one document of the batch, at least: find which
-                if is_out_of_memory(error):
-                    raise
-                return annotate_singly(self._nlp, texts, batch, failed)
-        return [_fail(number, made, failed) if isinstance(made, Exception) else next(results) for number, made in batch]
+            return Annotations.from_columns([columns_of(doc) for doc in run_pipes(self._nlp, docs)])
+
+
+def annotate_documents(
+    nlp: Language,
+    tokenization: Tokenization,
+    texts: Sequence[str],
+    watch: Stopwatch,
+    annotate: Callable[[Sequence[Doc], Stopwatch], Annotations],
+) -> Annotations:
+    """Annotate texts by way of documents.
+
+    A batch that does not fit the device's memory is halved. Where a document of a batch makes `annotate` raise, the
+    texts of the batch are annotated one by one with ``nlp.pipe``, to find out which of them fails.
+
+    Args:
+        nlp: the pipeline.
+        tokenization: makes the batches of documents.
+        texts: what to annotate.
+        watch: takes the seconds of each phase.
+        annotate: annotates the documents of a batch.
+    """
+
+    def work(batch: Batch) -> Annotations:
+        docs = [made for _, made in batch if not isinstance(made, Exception)]
+        try:
+            annotations = annotate(docs, watch)
+        except Exception as error:  # because of at least one document
+            if is_out_of_memory(error):
+                raise
+            with watch.phase(Phase.RECOGNISE):
+                return _annotate_singly(nlp, texts, batch)
+        return _with_failed(annotations, batch)
+
+    parts = []
+    for batch in tokenization.batches(texts, watch):
+        parts += in_halves(work, batch, renew=lambda batch: tokenization.renew(texts, batch))
+    return Annotations.concatenate(parts)
+
+
+def _with_failed(annotations: Annotations, batch: Batch) -> Annotations:
+    """Return the annotations of a batch, given those of its documents: texts without tokens failed."""
+    reasons = [describe(made) for _, made in batch if isinstance(made, Exception)]
+    if not reasons:
+        return annotations
+    is_failed = np.array([isinstance(made, Exception) for _, made in batch])
+    rows = np.argsort(np.argsort(is_failed, kind="stable"), kind="stable")  # documents come first, then those without
+    return Annotations.concatenate([annotations, Annotations.empty(len(reasons), dict(enumerate(reasons)))]).take(rows)
+
+
+def _annotate_singly(nlp: Language, texts: Sequence[str], batch: Batch) -> Annotations:
+    """Annotate the texts of a batch in which a document fails."""
+    log.warning("a batch of %d documents failed; annotating them one by one", len(batch), exc_info=True)
+    columns, failed = [NOTHING] * len(batch), {}
+    for row, (number, _) in enumerate(batch):
+        try:
+            columns[row] = annotate_one(nlp, texts[number])
+        except Exception as error:  # a component may raise anything
+            if is_out_of_memory(error):
+                raise
+            failed[row] = describe(error)
+    return Annotations.from_columns(columns, failed)
+
+
+def annotate_one(nlp: Language, text: str) -> TextEntities:
+    """Annotate a text by itself; raises whatever a component raises.
+
+    A text of whitespace alone is annotated together with a word. By itself it has no pieces for a transformer, and the
+    transformer's listeners raise. Among other texts, as ``nlp.pipe`` over a corpus meets it, it has no entities.
+    """
+    company = ["word"] if text.isspace() else []
+    return columns_of(run_pipes(nlp, [nlp.make_doc(each) for each in [text, *company]])[0])
 
 
 def run_pipes(nlp: Language, docs: Sequence[Doc], without: Sequence[str] = ()) -> list[Doc]:
-    """Run the components of `nlp`, all but those named, over tokenized documents.
+    """Run the components of `nlp`, except those named in `without`, over tokenized documents.
 
     Raises:
-        RuntimeError: a document was dropped on the way; a component may raise anything else.
+        RuntimeError: a component dropped a document. Components may raise anything else.
     """
     done = list(nlp.pipe(docs, batch_size=max(len(docs), 1), disable=without))
     if len(done) != len(docs):
@@ -77,59 +122,17 @@ def run_pipes(nlp: Language, docs: Sequence[Doc], without: Sequence[str] = ()) -
     return done
 
 
-def annotate_singly(nlp: Language, texts: Sequence[str], batch: Batch, failed: dict[int, str]) -> list[Columns]:
-    """Annotate the texts of a batch in which one or another fails, and enter the reason of each that does."""
-    log.warning("a batch of %d documents failed; annotating them one by one", len(batch), exc_info=True)
-    columns = []
-    for number, _ in batch:
-        try:
-            columns.append(annotate_one(nlp, texts[number]))
-        except Exception as error:  # a component may raise anything
-            if is_out_of_memory(error):
-                raise
-            columns.append(_fail(number, error, failed))
-    return columns
-
-
-def annotate_one(nlp: Language, text: str) -> Columns:
-    """Annotate a text by itself; raises whatever a component raises.
-
-    A text of nothing but whitespace is given a word for company. Alone it has no pieces for a transformer, whose
-    listeners then raise, while among other texts, as ``nlp.pipe`` over a corpus meets it, it has no entities.
-    """
-    company = ["word"] if text.isspace() else []
-    return columns_of(run_pipes(nlp, [nlp.make_doc(each) for each in [text, *company]])[0])
-
-
-def _fail(number: int, error: Exception, failed: dict[int, str]) -> Columns:
-    failed[number] = describe(error)
-    return 0, [], [], []
+def columns_of(doc: Doc) -> TextEntities:
+    """Return the entities of an annotated document."""
+    entities = doc.ents
+    return TextEntities(
+        tokens=len(doc),
+        starts=[entity.start_char for entity in entities],
+        ends=[entity.end_char for entity in entities],
+        labels=[entity.label_ for entity in entities],
+    )
 
 
 def describe(error: Exception) -> str:
-    """Return the reason of a failure in a line."""
+    """Return the reason of a failure in one line."""
     return f"{type(error).__name__}: {error}"
-
-
-def columns_of(doc: Doc) -> Columns:
-    """Return an annotated document's entities."""
-    entities = doc.ents
-    return (
-        len(doc),
-        [entity.start_char for entity in entities],
-        [entity.end_char for entity in entities],
-        [entity.label_ for entity in entities],
-    )
-
-
-def as_annotations(columns: Sequence[Columns], failed: dict[int, str]) -> Annotations:
-    """Return the annotations of texts that were annotated one by one."""
-    tokens, starts, ends, labels = zip(*columns, strict=True) if columns else ((), (), (), ())
-    return Annotations(
-        tokens=np.array(tokens, dtype=np.uint32),
-        offsets=np.array([0, *accumulate(map(len, starts))], dtype=np.int64),
-        starts=np.array([start for each in starts for start in each], dtype=np.uint32),
-        ends=np.array([end for each in ends for end in each], dtype=np.uint32),
-        labels=[label for each in labels for label in each],
-        failed=failed,
-    )

@@ -1,4 +1,4 @@
-"""From texts to tokenized documents in batches, in bounded memory: what both engines begin with."""
+"""From texts to tokenized documents, in batches and in bounded memory: how both engines begin."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
-    #: The numbers of texts, and what tokenizing each gave.
+    #: The numbers of texts. Each has its tokens, or the reason why it has none.
     Batch = list[tuple[int, Doc | Exception]]
 
-#: Tokens annotated at once. Larger batches gain nothing on a CPU and leave its cache.
+#: Tokens annotated at once. Larger batches gain nothing on a CPU, and no longer fit its cache.
 BATCH_TOKENS = 8_000
-#: Words that the vocabulary may learn for good. In a memory zone spaCy's tokenizer does not cache what it has not seen
-#: before, and takes 2.5 times as long for it; with the first words of a corpus in its cache, few are left to that.
-#: A word costs about a kilobyte of memory.
+#: Words that the vocabulary keeps until the process ends. Within a memory zone spaCy's tokenizer does not cache words
+#: that are new to it, and takes 2.5 times as long for them. With the first words of a corpus in its cache, few words
+#: remain to which that happens. A word costs about a kilobyte of memory.
 LEXEMES = 30_000
-#: Runs of characters without a space (words, with the punctuation around them) whose tokens the tokenizer may cache.
-#: Its own limit is 10,000, and each beyond it costs five times as much again whenever it comes.
+#: Runs of characters without a space (a word with the punctuation around it) whose tokens the tokenizer may cache. Its
+#: own limit is 10,000. A run beyond the limit takes five times as long each time it comes.
 CACHED_CHUNKS = 50_000
-#: Characters that a token and the space behind it have, about.
+#: Characters of a token and of the space after it, on average.
 CHARS_A_TOKEN = 4
-#: Characters after which the strings that the vocabulary gathered are freed.
+#: Characters of text after which the strings that the vocabulary collected are freed.
 ZONE_CHARS = 1 << 19
 
 
-class Zone:
-    """Memory of a pipeline's vocabulary: what it learns for good, and then what is freed now and then."""
+class VocabularyMemory:
+    """Bounds what a pipeline's vocabulary keeps: the first words permanently, later words until they are freed."""
 
     def __init__(self, nlp: Language, lexemes: int | None = None) -> None:
-        """Let the vocabulary of `nlp` learn `lexemes` words for good, or `LEXEMES`."""
+        """Let the vocabulary of `nlp` keep `lexemes` words permanently, or `LEXEMES` of them."""
         self._nlp = nlp
         self._lexemes = LEXEMES if lexemes is None else lexemes
         self._zone = ExitStack()
         self._chars = 0
 
     def renew(self, chars: int) -> None:
-        """Free what earlier texts left, if it is time; so many characters of text are to come."""
+        """Free what earlier texts left, if it is time to. The next texts have `chars` characters."""
         if self._chars == 0 and len(self._nlp.vocab) < self._lexemes:
             return
         if self._chars == 0 or self._chars + chars > ZONE_CHARS:
@@ -53,18 +53,18 @@ class Zone:
 
 
 class Tokenization:
-    """Tokenizes with a pipeline's tokenizer. The documents live until texts are given again."""
+    """Tokenizes with a pipeline's tokenizer. The documents are valid until the next texts are given."""
 
-    def __init__(self, nlp: Language, zone: Zone, batch_tokens: int | None = None) -> None:
+    def __init__(self, nlp: Language, memory: VocabularyMemory, batch_tokens: int | None = None) -> None:
         self._nlp = nlp
         if hasattr(nlp.tokenizer, "max_cache_size"):
             nlp.tokenizer.max_cache_size = CACHED_CHUNKS
         self._batch_tokens = batch_tokens or BATCH_TOKENS
-        self._zone = zone
+        self._memory = memory
 
     def batches(self, texts: Sequence[str], watch: Stopwatch) -> Iterator[Batch]:
-        """Yield runs of (number of the text, its tokens or why it has none) of about `batch_tokens` tokens."""
-        self._zone.renew(sum(map(len, texts)))
+        """Yield the documents of consecutive texts, about `batch_tokens` tokens at a time."""
+        self._memory.renew(sum(map(len, texts)))
         first = 0
         while first < len(texts):
             with watch.phase(Phase.TOKENIZE):
@@ -72,18 +72,18 @@ class Tokenization:
             first += len(batch)
             yield batch
 
-    def runs(self, texts: Sequence[str]) -> Iterator[list[str]]:
-        """Yield runs of texts of about `batch_tokens` tokens, as their characters have it."""
-        run: list[str] = []
+    def text_batches(self, texts: Sequence[str]) -> Iterator[list[str]]:
+        """Yield consecutive texts, about `batch_tokens` tokens at a time, estimated from their characters."""
+        batch: list[str] = []
         chars = 0
         for text in texts:
-            if run and chars + len(text) > self._batch_tokens * CHARS_A_TOKEN:
-                yield run
-                run, chars = [], 0
-            run.append(text)
+            if batch and chars + len(text) > self._batch_tokens * CHARS_A_TOKEN:
+                yield batch
+                batch, chars = [], 0
+            batch.append(text)
             chars += len(text)
-        if run:
-            yield run
+        if batch:
+            yield batch
 
     def _next_batch(self, texts: Sequence[str], first: int) -> Batch:
         batch: Batch = []
@@ -100,12 +100,12 @@ class Tokenization:
         return batch
 
     def renew(self, texts: Sequence[str], batch: Batch) -> Batch:
-        """Halve the batches to come, for `batch` did not fit the device's memory; tokenize its texts again."""
+        """Halve later batches, because `batch` did not fit the device's memory, and tokenize its texts again."""
         self.halve()
         return [(number, self._tokenize(texts[number])) for number, _ in batch]
 
     def halve(self) -> None:
-        """Halve the batches to come."""
+        """Halve later batches."""
         self._batch_tokens = max(self._batch_tokens // 2, 1)
 
     def _tokenize(self, text: str) -> Doc | Exception:

@@ -1,4 +1,4 @@
-"""Going on when a batch does not fit the device's memory: half of it is tried, and half of that."""
+"""What is done with a batch that does not fit the device's memory: each half of it is tried, then each quarter."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from shardner.errors import DeviceError
 log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
-Part = TypeVar("Part")
+Output = TypeVar("Output")
 
-#: By what the messages of CUDA's libraries say that memory ran out, where the exception's class does not.
+#: In messages of CUDA's libraries, what says that memory ran out. The classes of their exceptions do not say it.
 SIGNS = ("cudaErrorMemoryAllocation", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUDA out of memory")
 
 
@@ -31,14 +31,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def in_halves(
-    work: Callable[[list[Item]], Part], items: list[Item], *, renew: Callable[[list[Item]], list[Item]]
-) -> list[Part]:
-    """Return what `work` makes of all items, in order: of all at once, or of halves where memory runs out.
+    work: Callable[[list[Item]], Output], items: list[Item], *, renew: Callable[[list[Item]], list[Item]]
+) -> list[Output]:
+    """Return the results of `work` on all items, in order: one result, or one for each half where memory runs out.
 
     Args:
         work: computes on the device.
-        items: documents.
-        renew: makes items anew, after memory ran out: `work` may have changed them.
+        items: what belongs to each document of a batch.
+        renew: makes the items again after memory ran out, because `work` may have changed them.
 
     Raises:
         DeviceError: a single item does not fit.
@@ -49,7 +49,7 @@ def in_halves(
         if not is_out_of_memory(error):
             raise
         message = f"{type(error).__name__}: {error}"
-    # here, where the traceback with its arrays is gone
+    # not in the except clause: the traceback keeps arrays alive
     free_memory()
     if len(items) < 2:
         raise DeviceError(
@@ -58,11 +58,11 @@ def in_halves(
         )
     log.warning("%d documents do not fit the device's memory, trying half of them: %s", len(items), message)
     items, middle = renew(items), len(items) // 2
-    return [part for half in (items[:middle], items[middle:]) for part in in_halves(work, half, renew=renew)]
+    return [result for half in (items[:middle], items[middle:]) for result in in_halves(work, half, renew=renew)]
 
 
 def free_memory() -> None:
-    """Give back what CuPy and torch keep for later, where they are in use."""
+    """Give back the free memory that CuPy and torch hold in reserve, if they are in use."""
     if (cupy := sys.modules.get("cupy")) is not None:
         cupy.get_default_memory_pool().free_all_blocks()
     torch = sys.modules.get("torch")

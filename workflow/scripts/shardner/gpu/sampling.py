@@ -45,7 +45,6 @@ class Sampler:
         utilisation = None if self._card is None else self._nvml.utilisation(self._card)
         power_w = None if self._card is None else self._nvml.power_w(self._card)
         self._sums += GpuUse(
-            samples=1,
             utilisation_s=0.0 if utilisation is None else utilisation * elapsed_s,
             utilisation_measured_s=0.0 if utilisation is None else elapsed_s,
             memory_byte_s=(total_bytes - free_bytes) * elapsed_s,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from shardner.data.files import write_text_atomically
+from shardner.data.provenance import PipelineDescription
+from shardner.data.typed_json import read_json, write_json
 from shardner.errors import ModelError
 from shardner.model.components import select_components
 from shardner.model.fetch import checksum, download_package, fetch_wheel, unpack_wheel
@@ -27,24 +27,10 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Pipeline:
-    """Where a pipeline lies and which of its components run.
+class Pipeline(PipelineDescription):
+    """Where a pipeline lies and which of its components run. A package may lie below `sys_path`."""
 
-    `location` is a directory, or the name of a package, which may lie below `sys_path`.
-    """
-
-    location: str
-    sys_path: str | None
-    source: str
-    name: str
-    version: str
-    lang: str
-    sha256: str
-    components: tuple[str, ...]
-    left_out: tuple[str, ...]
-    labels: tuple[str, ...]
-    notes: tuple[str, ...]
-    mixed_precision: bool = False  # transformers compute in half precision on a GPU
+    sys_path: str | None = None
 
 
 def prepare_pipeline(
@@ -210,20 +196,23 @@ def _advice(error: Exception) -> str:
     return "\nIts transformer needs spacy-curated-transformers and Torch; type:   tools/setup.sh run transformers"
 
 
-def describe_pipeline(pipeline: Pipeline) -> dict[str, Any]:
-    """Return what a reader of results should know of a pipeline, ready for JSON."""
-    described = dataclasses.asdict(pipeline)
-    del described["sys_path"]
-    return described
+def describe_pipeline(pipeline: Pipeline) -> PipelineDescription:
+    """Return what a reader of results should know of a pipeline."""
+    return PipelineDescription(
+        **{each.name: getattr(pipeline, each.name) for each in dataclasses.fields(PipelineDescription)}
+    )
 
 
 def write_pipeline(path: Path, pipeline: Pipeline) -> None:
-    """Write the description as JSON, atomically."""
-    write_text_atomically(path, json.dumps(dataclasses.asdict(pipeline), indent=1) + "\n")
+    """Write a pipeline as JSON, atomically."""
+    write_json(path, pipeline)
 
 
 def read_pipeline(path: Path) -> Pipeline:
-    """Read what `write_pipeline` wrote."""
-    data: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
-    return Pipeline(**fields)
+    """Read what `write_pipeline` wrote.
+
+    Raises:
+        OSError: the file cannot be read.
+        JsonFileError: it does not describe a pipeline.
+    """
+    return read_json(path, Pipeline)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from shardner.data.files import write_text_atomically
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Job
+from shardner.data.provenance import Provenance
+from shardner.demo.score import Scores
 from shardner.report.examples import choose_examples
 from shardner.report.figures import Performance
 from shardner.report.measure import measure
-from shardner.report.page import render
+from shardner.report.page import render_page
 from shardner.report.performance_file import load_performance, write_performance
 from shardner.report.summary import print_summary
 
@@ -23,33 +24,28 @@ def write_report(
     *,
     jobs: Sequence[Job],
     manifest: Manifest,
-    model: Mapping[str, Any],
-    provenance: Mapping[str, Any],
+    provenance: Provenance,
     results: Path,
     shard_paths: Sequence[Path],
-    scores: Any = None,
+    scores: Scores | None = None,
     html: Path,
     performance_json: Path,
 ) -> Performance:
-    """Measure a run and write its figures and its page, both atomically.
+    """Measure a run and write its figures and its page, each atomically.
 
     Args:
         jobs: the records of all jobs, in any order.
         manifest: what the split found.
-        model: name, version, sha256, labels, components kept and left out, notes; shown as it is.
-        provenance: nested JSON, shown as it is. Advice reads ``cores`` and ``memory_bytes`` of hosts, and
-            ``memory_bytes`` of devices (mappings with a ``uuid``) from its ``hosts``, ``devices`` and the like.
+        provenance: how the results were made.
         results: the directory of entities.parquet, documents.parquet and rejected.parquet.
-        shard_paths: the shards' tables of windows, in the manifest's order; the texts of examples come from them, and
-            where they are gone the page does without.
-        scores: against gold: ``overall`` and ``by_label``, each with ``precision``, ``recall``, ``f``; or None.
+        shard_paths: the shards' tables of windows, in the manifest's order. The texts of examples come from them; where
+            they are gone, the page shows no example.
+        scores: of the entities against gold, if there is gold.
         html: where the page goes.
         performance_json: where the figures go.
     """
-    performance = measure(
-        jobs=jobs, manifest=manifest, model=model, provenance=provenance, results=results, scores=scores
-    )
+    performance = measure(jobs=jobs, manifest=manifest, model=provenance.model, results=results, scores=scores)
     examples = choose_examples(results, manifest, shard_paths)
     write_performance(performance_json, performance)
-    write_text_atomically(html, render(performance, examples, provenance))
+    write_text_atomically(html, render_page(performance, examples, provenance))
     return performance

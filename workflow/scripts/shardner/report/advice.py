@@ -1,4 +1,4 @@
-"""What would make the run faster, drawn from its figures. Every sentence carries the number that it rests on."""
+"""Advice: what would make the run faster, by its figures. Every sentence names the number that it rests on."""
 
 from __future__ import annotations
 
@@ -8,25 +8,30 @@ from collections.abc import Callable
 from shardner.report.figures import Advice, Performance
 from shardner.terminal.numbers import count, duration, percent, plural, size
 
-#: Below this many seconds of annotating, nothing is gained by tuning.
+#: A run that annotated for fewer seconds is too short to gain from tuning.
 SMALL_S = 60.0
-#: From these shares on, something is worth a sentence.
-START_UP_SHARE = 0.05
-TAIL_SHARE = 0.05
-WORKER_IDLE_SHARE = 0.15
-REJECTED_SHARE = 0.01
-#: What the number of shards advised brings the start-up's share down to.
+#: A larger share of start-up in the workers' time is worth a sentence.
+MUCH_START_UP_SHARE = 0.05
+#: A larger share of idle slots at the end of the run is worth a sentence.
+MUCH_TAIL_SHARE = 0.05
+#: A larger share of waiting in the workers' time is worth a sentence.
+MUCH_IDLE_SHARE = 0.15
+#: This share of rejected records, or a larger one, is worth a sentence.
+MUCH_REJECTED_SHARE = 0.01
+#: The share of start-up with the number of shards that is advised.
 GOOD_START_UP_SHARE = 0.03
-#: Shards a slot that even out the end of a run.
+#: Shards per slot that even out the end of a run.
 SHARDS_A_SLOT = 4
 #: A shard that takes this many times the mean is an outlier.
 OUTLIER = 1.5
-#: Memory that may be used, and that may lie idle, before a sentence is due.
-MEMORY_FULL, MEMORY_EMPTY = 0.9, 0.4
+#: Memory is full if this share of it was used, or more.
+MEMORY_FULL = 0.9
+#: Memory is empty if this share of it was used, or less.
+MEMORY_EMPTY = 0.4
 
 
 def advise(performance: Performance) -> tuple[Advice, ...]:
-    """Return advice, the most worthwhile first; at least one sentence."""
+    """Return advice, the most valuable first; at least one sentence."""
     if not performance.headline.documents:
         found = [Advice("empty", "The corpus holds no documents: there was nothing to annotate.")]
         return tuple(found + _about_rejected(performance))
@@ -56,7 +61,7 @@ def _nothing(performance: Performance) -> Advice:
 
 
 def _about_shard_count(performance: Performance) -> list[Advice]:
-    """Weigh start-up, which wants fewer shards, against the end of the run, which wants more."""
+    """Weigh start-up, which asks for fewer shards, against the end of the run, which asks for more."""
     start_up, tail = _about_start_up(performance), _about_imbalance(performance)
     if not (start_up and tail and tail[0].setting):
         return start_up + tail
@@ -71,7 +76,7 @@ def _about_shard_count(performance: Performance) -> list[Advice]:
 
 def _about_start_up(performance: Performance) -> list[Advice]:
     lost, shards = performance.lost, len(performance.shards)
-    if lost.start_up_share <= START_UP_SHARE or not shards:
+    if lost.start_up_share <= MUCH_START_UP_SHARE or not shards:
         return []
     wanted = good_shard_count(performance)
     start = (
@@ -91,7 +96,7 @@ def _about_start_up(performance: Performance) -> list[Advice]:
 
 
 def good_shard_count(performance: Performance) -> int:
-    """Return how many shards bring start-up down to `GOOD_START_UP_SHARE`, but no fewer than there are slots."""
+    """Return how many shards bring start-up down to `GOOD_START_UP_SHARE`, or the number of slots if that is larger."""
     lost = performance.lost
     work_s = sum(figure.worker_s for figure in performance.phases) - lost.start_up_worker_s
     start_up_s = lost.start_up_worker_s / max(len(performance.shards), 1)
@@ -99,14 +104,17 @@ def good_shard_count(performance: Performance) -> int:
     slots = max(lost.slots, 1)
     if wanted >= slots * SHARDS_A_SLOT:
         return int(min(wanted, len(performance.shards)))
-    return slots * max(int(wanted // slots), 1)  # few shards: a whole number a slot, or the last round is half empty
+    # of few shards each slot gets the same number, or the last round is half empty
+    return slots * max(int(wanted // slots), 1)
 
 
 def _about_too_few_shards(performance: Performance) -> list[Advice]:
-    slots, what = _slots_there(performance)
+    slots, what = _count_possible_slots(performance)
     filled = performance.balance.shards
-    if slots is None or filled >= slots or filled > performance.lost.slots:
-        return []  # or shards waited for one another: then Snakemake had been given less than there is
+    if slots is None or filled >= slots:
+        return []
+    if filled > performance.lost.slots:
+        return []  # shards waited for one another: Snakemake had been given fewer devices or cores than there are
     wanted = slots * SHARDS_A_SLOT
     text = (
         f"The corpus was cut into {plural(filled, 'shard')}, but there are {count(slots)} {what}: "
@@ -115,8 +123,8 @@ def _about_too_few_shards(performance: Performance) -> list[Advice]:
     return [Advice("too_few_shards", text, f"shards.count: {wanted}")]
 
 
-def _slots_there(performance: Performance) -> tuple[int | None, str]:
-    """Return how many annotate jobs the machines could run side by side, where that is known."""
+def _count_possible_slots(performance: Performance) -> tuple[int | None, str]:
+    """Return how many annotate jobs the machines could run side by side, and what these need; None if not known."""
     hardware = performance.hardware
     if not performance.devices:
         return None, ""
@@ -131,7 +139,7 @@ def _slots_there(performance: Performance) -> tuple[int | None, str]:
 
 def _about_imbalance(performance: Performance) -> list[Advice]:
     lost, balance = performance.lost, performance.balance
-    if lost.tail_idle_share <= TAIL_SHARE or lost.slots < 2:
+    if lost.tail_idle_share <= MUCH_TAIL_SHARE or lost.slots < 2:
         return []
     start = (
         f"Towards the end, slots stood idle while the last shards ran: {percent(lost.tail_idle_share)} of the time, "
@@ -172,7 +180,7 @@ def _about_single_workers(performance: Performance) -> list[Advice]:
 def _about_idle_workers(performance: Performance) -> list[Advice]:
     share = performance.lost.worker_idle_share
     workers = max((device.workers for device in performance.devices), default=1)
-    if share <= WORKER_IDLE_SHARE or workers < 2:
+    if share <= MUCH_IDLE_SHARE or workers < 2:
         return []
     text = (
         f"Workers waited for {percent(share)} of their time, with {count(workers)} to a job: fewer workers, or larger "
@@ -221,7 +229,7 @@ def _phase_share(performance: Performance, *phases: str) -> float:
 def _about_rejected(performance: Performance) -> list[Advice]:
     headline = performance.headline
     records = headline.documents + headline.rejected
-    if not headline.rejected or headline.rejected / records < REJECTED_SHARE:
+    if not headline.rejected or headline.rejected / records < MUCH_REJECTED_SHARE:
         return []
     text = (
         f"{percent(headline.rejected / records)} of the records were rejected: {count(headline.rejected)} of "

@@ -1,6 +1,6 @@
-"""Time on which only running jobs count, so that a run resumed the next day reads like one run.
+"""A clock that runs only while jobs run, so that a run that was resumed the next day reads like one run.
 
-Jobs' intervals are unix seconds; `Clock` maps them to seconds during which at least one job ran.
+The intervals of jobs are Unix seconds. `Clock` maps them to seconds during which at least one job ran.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from shardner.report.figures import Pause
 
-#: A gap without a job that is longer is another run's, not the scheduler's.
+#: A longer gap without a job is a pause between two sessions of a run; a shorter one is the scheduler's.
 PAUSE_S = 60.0
 
-#: Two jobs that overlap by less share a slot: the second started as the first was putting its record down.
+#: Two jobs that overlap by fewer seconds share a slot: the second started while the first wrote its record.
 OVERLAP_S = 0.05
 
 Interval = tuple[float, float]
@@ -46,7 +46,7 @@ class Clock:
 
     starts: Seconds  # of the joined intervals
     lengths: Seconds
-    offsets: Seconds  # what came before each interval
+    offsets: Seconds  # the sum of the lengths before each interval
 
     @classmethod
     def over(cls, intervals: Iterable[Interval]) -> Clock:
@@ -57,7 +57,7 @@ class Clock:
         return cls(starts, lengths, np.concatenate([[0.0], np.cumsum(lengths)[:-1]]) if joined else lengths)
 
     def __call__(self, times_s: Sequence[float]) -> Seconds:
-        """Return the offsets of Unix times; a time between two intervals is the end of the first."""
+        """Return the offsets (N,) of N Unix times; a time between two intervals counts as the end of the first."""
         times = np.asarray(times_s, dtype=np.float64)
         if not len(self.starts):
             return np.zeros_like(times)
@@ -68,7 +68,7 @@ class Clock:
 
     @property
     def total_s(self) -> float:
-        """How long the clock ran."""
+        """For how long the clock ran."""
         return float(self.lengths.sum())
 
     def gaps(self) -> list[Pause]:
@@ -81,7 +81,7 @@ class Clock:
 
 
 def assign_slots(intervals: Sequence[Interval]) -> list[int]:
-    """Give each interval the lowest slot that is free when it starts, so that slots are as few as possible."""
+    """Return a slot for each interval: the lowest that is free at its start, so that slots are as few as possible."""
     slots = [0] * len(intervals)
     busy: list[tuple[float, int]] = []  # (end, slot)
     free: list[int] = []

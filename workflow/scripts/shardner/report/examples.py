@@ -1,29 +1,33 @@
-"""A few excerpts with their entities, chosen so that together they show as many labels as possible."""
+"""A few excerpts of documents with their entities, chosen so that together they show as many labels as possible."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from shardner.data.manifest import Manifest
 
-#: How many excerpts are shown, and how long they are, in code points.
-EXCERPTS = 5
-EXCERPT_CHARS = 600
-#: Entities this close together may share an excerpt.
-_BUCKET_CHARS = 450
-#: Text shown before an excerpt's first entity.
+#: How many excerpts are shown.
+EXAMPLES = 5
+#: How long an excerpt is, in code points.
+EXAMPLE_CHARS = 600
+#: Entities whose starts lie in the same stretch of so many characters may share an excerpt.
+_STRETCH_CHARS = 450
+#: Text shown before the first entity of an excerpt.
 _LEAD_CHARS = 90
-#: Documents to choose from, spread over the corpus; and excerpts kept of them to choose from.
-_DOCUMENTS, _CANDIDATES = 20_000, 200
+#: Documents to choose excerpts from, spread over the corpus.
+_DOCUMENTS = 20_000
+#: Excerpts with most labels to choose from.
+_RICHEST = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A stretch of text; `label` is null where it is no entity."""
+class ExcerptPiece:
+    """A stretch of text; `label` is None where the stretch is no entity."""
 
     text: str
     label: str | None
@@ -37,7 +41,7 @@ class Example:
     id: str
     file: str
     row: int
-    pieces: tuple[Piece, ...]
+    pieces: tuple[ExcerptPiece, ...]
     cut_before: bool
     cut_after: bool
 
@@ -52,10 +56,10 @@ def choose_examples(results: Path, manifest: Manifest, shard_paths: Sequence[Pat
     """
     infos = zip(manifest.shards, shard_paths, strict=False)
     held = [(info.first_doc, path) for info, path in infos if info.first_doc is not None and path.is_file()]
-    chosen = _cover_labels(_find_candidates(results, manifest.documents))
+    chosen = _cover_labels(_find_excerpts(results, manifest.documents))
     if not chosen:
         chosen = [(doc, 0) for doc in range(min(manifest.documents, 3))]
-    places = (
+    documents = (
         pl.scan_parquet(results / "documents.parquet")
         .filter(pl.col("doc").is_in([doc for doc, _ in chosen]))
         .select("doc", "id", "file", "row", "chars", "shard")
@@ -64,43 +68,52 @@ def choose_examples(results: Path, manifest: Manifest, shard_paths: Sequence[Pat
     starts = dict(chosen)
     examples = (
         _read_example(results, row, starts[row["doc"]], _shards_of(row["doc"], held))
-        for row in places.iter_rows(named=True)
+        for row in documents.iter_rows(named=True)
     )
     return tuple(sorted((each for each in examples if each), key=lambda example: example.doc))
 
 
 def _shards_of(doc: int, held: Sequence[tuple[int, Path]]) -> list[Path]:
-    """Return the shards that may hold windows of a document, several of a long one; given are their first documents."""
+    """Return the shards that may hold windows of a document, several for a long one.
+
+    `held` are the shards, each with its first document.
+    """
     first = max((begin for begin, _ in held if begin < doc), default=doc)
     return [path for begin, path in held if first <= begin <= doc]
 
 
-def _find_candidates(results: Path, documents: int) -> pl.DataFrame:
-    """Return excerpts, as (doc, start, labels), the richest in labels first."""
+def _find_excerpts(results: Path, documents: int) -> pl.DataFrame:
+    """Return stretches of documents, the richest in labels first.
+
+    Columns: ``doc``, ``first`` (where the first entity of the stretch starts), ``labels``.
+    """
     step = max(documents // _DOCUMENTS, 1)
     return (
         pl.scan_parquet(results / "entities.parquet")
         .filter(pl.col("doc") % step == 0)
-        .group_by("doc", pl.col("start") // _BUCKET_CHARS)
+        .group_by("doc", pl.col("start") // _STRETCH_CHARS)
         .agg(
             pl.col("start").min().alias("first"),
             pl.col("label").cast(pl.String).unique().sort().alias("labels"),
             pl.len().alias("entities"),
         )
         .with_columns(kinds=pl.col("labels").list.len())
-        .top_k(_CANDIDATES, by=["kinds", "entities", "doc", "first"], reverse=[False, False, True, True])
+        .top_k(_RICHEST, by=["kinds", "entities", "doc", "first"], reverse=[False, False, True, True])
         .collect(engine="streaming")
         .sort(["kinds", "entities", "doc", "first"], descending=[True, True, False, False])
         .select("doc", "first", "labels")
     )
 
 
-def _cover_labels(candidates: pl.DataFrame) -> list[tuple[int, int]]:
-    """Take, again and again, the excerpt with most labels not shown so far; of each document at most one."""
-    rest = list(candidates.iter_rows())
+def _cover_labels(excerpts: pl.DataFrame) -> list[tuple[int, int]]:
+    """Return (document, start) of excerpts that show many labels, at most one per document.
+
+    Again and again, the excerpt with most labels not shown so far is taken.
+    """
+    rest = list(excerpts.iter_rows())
     seen: set[str] = set()
     chosen: dict[int, int] = {}
-    while rest and len(chosen) < EXCERPTS:
+    while rest and len(chosen) < EXAMPLES:
         best = max(range(len(rest)), key=lambda index: (len(set(rest[index][2]) - seen), -index))
         doc, start, labels = rest[best]
         if set(labels) <= seen:
@@ -111,12 +124,16 @@ def _cover_labels(candidates: pl.DataFrame) -> list[tuple[int, int]]:
     return list(chosen.items())
 
 
-def _read_example(results: Path, place: dict[str, object], start: int, shards: Sequence[Path]) -> Example | None:
-    doc = int(str(place["doc"]))
+def _read_example(results: Path, document: Mapping[str, Any], start: int, shards: Sequence[Path]) -> Example | None:
+    """Return the excerpt around the entity at `start`; None for an empty document.
+
+    `document` is its row of documents.parquet.
+    """
+    doc: int = document["doc"]
     begin = max(start - _LEAD_CHARS, 0)
     text = _read_text(doc, begin, shards) if shards else None
     if not text:
-        return None  # empty
+        return None
     entities = (
         pl.scan_parquet(results / "entities.parquet")
         .filter((pl.col("doc") == doc) & (pl.col("end") > begin) & (pl.col("start") < begin + len(text)))
@@ -124,27 +141,27 @@ def _read_example(results: Path, place: dict[str, object], start: int, shards: S
         .collect(engine="streaming")
         .sort("start")
     )
-    chars = int(str(place["chars"]))
+    chars: int = document["chars"]
     spans = [(a - begin, b - begin, label) for a, b, label in entities.iter_rows()]
     text, spans, dropped = _trim(text, spans, cut_before=begin > 0, cut_after=begin + len(text) < chars)
     return Example(
         doc=doc,
-        id=str(place["id"]),
-        file=str(place["file"]),
-        row=int(str(place["row"])),
-        pieces=tuple(_cut(text, spans)),
+        id=document["id"],
+        file=document["file"],
+        row=document["row"],
+        pieces=tuple(_cut_at_entities(text, spans)),
         cut_before=begin + dropped > 0,
         cut_after=begin + dropped + len(text) < chars,
     )
 
 
 def _read_text(doc: int, begin: int, shards: Sequence[Path]) -> str | None:
-    """Return a document's text from `begin` on, as far as the window there and an excerpt go."""
+    """Return the text of a document from `begin` to the end of an excerpt, or to the end of the window there."""
     windows = pl.scan_parquet(list(shards)).filter(pl.col("doc") == doc)
     at = windows.filter(pl.col("start") <= begin).select(pl.col("start").max()).collect(engine="streaming").item()
     if at is None:
         return None
-    text = pl.col("text").str.slice(begin - at, EXCERPT_CHARS)
+    text = pl.col("text").str.slice(begin - at, EXAMPLE_CHARS)
     found = windows.filter(pl.col("start") == at).select(text).collect(engine="streaming")["text"].to_list()
     return str(found[0])
 
@@ -153,7 +170,7 @@ Span = tuple[int, int, str]
 
 
 def _trim(text: str, spans: list[Span], *, cut_before: bool, cut_after: bool) -> tuple[str, list[Span], int]:
-    """Drop half a word, or half an entity, at either end; return also how much went at the start."""
+    """Drop half a word, or half an entity, at either end; return also how many characters went at the start."""
     left, right = 0, len(text)
     if cut_before:
         space = text.find(" ", 0, 40)
@@ -164,22 +181,22 @@ def _trim(text: str, spans: list[Span], *, cut_before: bool, cut_after: bool) ->
         right = space if space > left else right
         right = min([right, *(start for start, end, _ in spans if start >= left and end > right)])
     kept = [(start - left, end - left, label) for start, end, label in spans if left <= start and end <= right]
-    if not kept and spans:  # one entity larger than the excerpt: show what there is of it
+    if not kept and spans:  # an entity longer than the excerpt: show as much of it as there is
         start, end, label = spans[0]
         return text, [(max(start, 0), min(end, len(text)), label)], 0
     return text[left:right], kept, left
 
 
-def _cut(text: str, spans: list[Span]) -> list[Piece]:
-    """Cut text at its entities; one that overlaps the one before is left out."""
+def _cut_at_entities(text: str, spans: list[Span]) -> list[ExcerptPiece]:
+    """Cut text at its entities; an entity that overlaps the one before it is left out."""
     pieces, at = [], 0
     for start, end, label in spans:
         if start < at:
             continue
         if start > at:
-            pieces.append(Piece(text[at:start], None))
-        pieces.append(Piece(text[start:end], label))
+            pieces.append(ExcerptPiece(text[at:start], None))
+        pieces.append(ExcerptPiece(text[start:end], label))
         at = end
     if at < len(text):
-        pieces.append(Piece(text[at:], None))
+        pieces.append(ExcerptPiece(text[at:], None))
     return pieces

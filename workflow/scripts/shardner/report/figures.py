@@ -6,30 +6,28 @@ fractions between 0 and 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from shardner.data.provenance import PipelineDescription
 from shardner.report.forecast import Forecast
 
-#: Raised whenever a field of `Performance` changes its meaning or goes away.
-FORMAT_VERSION = 1
+#: Raised whenever a field of `Performance`, or of what it holds, changes its meaning or goes away.
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """The run in one line. Rates are over `annotate_wall_s`, the end-to-end ones over `wall_s`."""
+    """The run in one line. Rates are over `annotate_wall_s`."""
 
     documents: int
     rejected: int
     reused_documents: int
-    audited: int  # documents annotated again with stock spaCy, and how the answers compared
-    identical: int
-    near_ties: int
+    audited: int  # documents annotated again with stock spaCy
+    identical: int  # of the audited documents, those with the same entities
+    near_ties: int  # of the audited documents, those whose entities differ within rounding
     entities: int
     tokens: int
     chars: int
-    input_bytes: int
     shards: int
     wall_s: float  # the union of all jobs' intervals: a pause between two runs is not counted
     annotate_wall_s: float  # the union of the annotate jobs' intervals
@@ -37,9 +35,7 @@ class Headline:
     documents_per_s: float
     tokens_per_s: float
     chars_per_s: float
-    end_to_end_documents_per_s: float
-    end_to_end_tokens_per_s: float
-    joules_per_million_tokens: float | None = None  # of GPUs alone; null where one does not count its energy
+    joules_per_million_tokens: float | None = None  # of the GPUs alone; null where a GPU does not count its energy
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +48,13 @@ class UnsureJoin:
 
 @dataclass(frozen=True, slots=True)
 class LongDocuments:
-    """Documents that were cut into windows, and how these were put together."""
+    """Documents that were cut into windows, and how the windows were put together."""
 
     documents: int
     windows: int
     joins_by_margins: int  # cuts at which entities of both sides were compared: the engine has no candidates
     unsure_joins: int
-    unsure: tuple[UnsureJoin, ...]  # the first of them
+    unsure: tuple[UnsureJoin, ...]  # the first of the unsure joins
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +68,22 @@ class PhaseFigure:
 
 @dataclass(frozen=True, slots=True)
 class RuleFigure:
-    """All jobs of one rule. Memory is that of the largest single process, of the largest job, and of one device."""
+    """All jobs of one rule. Of jobs that differ, the largest value counts."""
 
     rule: str
     jobs: int
     total_s: float
     longest_s: float
-    threads: int  # given to a job, the most where they differ
-    requested_memory_bytes: int | None  # asked for a job, the most where they differ; null where nothing was
-    job_memory_bytes: int  # of its processes together: their peaks, added up, so at most that much
-    peak_rss_bytes: int
+    threads: int  # given to a job
+    requested_memory_bytes: int | None  # asked for a job; null where nothing was asked for
+    job_memory_bytes: int  # of all processes of a job: their peaks, added up, so the job never used more
+    peak_rss_bytes: int  # of a single process
     peak_device_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class ShardFigure:
-    """One annotate job. `start_up_s` is the wall time until its workers had a model loaded."""
+    """One annotate job. `start_up_s` is the wall time until all its workers had the model loaded."""
 
     shard: int
     documents: int
@@ -104,7 +100,7 @@ class ShardFigure:
 class Spread:
     """Five numbers of a figure that every shard has; half of the shards lie between the quartiles."""
 
-    figure: str  # a field of `ShardFigure`, or one by another
+    figure: str  # a field of `ShardFigure`, or "tokens_per_s"
     smallest: float
     lower_quartile: float
     median: float
@@ -114,7 +110,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """How even the shards are; 1.0 is perfectly even. `shards` counts those that hold anything."""
+    """How even the shards are; a ratio of 1.0 is perfectly even. Shards that hold no text do not count."""
 
     shards: int
     chars_max_over_mean: float
@@ -128,17 +124,16 @@ class Balance:
 class Lost:
     """What annotating lost to something else than work.
 
-    `start_up_share`: of the workers' seconds, those spent starting and loading. The other shares are of the slots'
-    time while anything was annotated (`slots` times `annotate_wall_s`).
+    The shares of workers are of the seconds of all workers; those of slots are of `slots` times `annotate_wall_s`.
     """
 
-    start_up_share: float
+    start_up_share: float  # workers: starting, and loading the model
     start_up_worker_s: float
-    worker_idle_share: float  # of the workers' seconds: waiting for a block, or for the others to finish
-    slots: int  # jobs that ran side by side: a device each, or a share of the cores
-    slot_idle_share: float  # no job in the slot, at any time
-    tail_idle_share: float  # no job in the slot any more while others still ran
-    tail_idle_s: float  # the same, in seconds a slot
+    worker_idle_share: float  # workers: waiting for a block, or for the other workers to finish
+    slots: int  # jobs that ran side by side: each had a device, or a share of the cores
+    slot_idle_share: float  # slots: without a job, at any time
+    tail_idle_share: float  # slots: without any further job while other slots still had one
+    tail_idle_s: float  # the same, in seconds per slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +147,16 @@ class DeviceFigure:
     label: str
     slots: int
     jobs: int
-    workers: int  # of its largest job
+    workers: int  # of the job with most workers
     busy_s: float
     busy_share: float  # of `slots` times `annotate_wall_s`
-    # Of a GPU, means over the time in which annotate jobs held it; null for what it does not report.
+    # Of a GPU, means over the time in which annotate jobs held it; null for what the GPU does not report.
     utilisation_share: float | None = None  # of that time, in which a kernel ran
-    memory_mean_bytes: float | None = None  # in use on the device, by whomever
+    memory_mean_bytes: float | None = None  # in use on the device, by all processes
     memory_peak_bytes: int | None = None
-    memory_bytes: int | None = None  # all that it has
+    memory_bytes: int | None = None  # all memory that the device has
     power_w: float | None = None
-    energy_j: float | None = None  # in all
+    energy_j: float | None = None  # the sum, not a mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +190,7 @@ class FrequentEntity:
 
 @dataclass(frozen=True, slots=True)
 class RejectedFigure:
-    """Rejected records whose reasons differ in quoted values and numbers only, with one of them."""
+    """Rejected records whose reasons differ in quoted values and numbers only, with one of the records."""
 
     reason: str
     count: int
@@ -216,17 +211,17 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One go at the run: jobs with no pause between them. A run that was never resumed has one."""
+    """Jobs with no pause between them. A run that was never stopped has one session."""
 
     started_at_s: float  # Unix time
     ended_at_s: float
-    jobs: int  # of all rules; those whose results a later session replaced are not known any more
+    jobs: int  # of all rules; jobs whose results a later session replaced are not known any more
     shards: int
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineRow:
-    """A worker's life, or a job's where it had no workers. Offsets are since the first job's start."""
+    """When a worker ran, or a job that had no workers. Offsets are from the first job's start."""
 
     rule: str
     shard: int | None
@@ -255,17 +250,17 @@ class ScoreFigure:
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """What the provenance tells about the machines, the smallest host's and device's figures; null where unknown."""
+    """What the machines of annotate jobs have; null where not known. Of hosts that differ, the smallest counts."""
 
-    cores_per_host: int | None = None
+    cores_per_host: int | None = None  # that jobs could use
     host_memory_bytes: int | None = None
-    device_memory_bytes: int | None = None
-    devices: int | None = None
+    device_memory_bytes: int | None = None  # of the smallest GPU that was used
+    devices: int | None = None  # GPUs that jobs could have been given, used or not, of all hosts
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One thing that would make this faster (or better), with the setting to change, if there is one."""
+    """One thing that would make the run faster or better, with the setting to change, if there is one."""
 
     kind: str
     text: str
@@ -291,7 +286,7 @@ class Performance:
     frequent_entities: tuple[FrequentEntity, ...]
     rejected: tuple[RejectedFigure, ...]
     scores: tuple[ScoreFigure, ...]
-    model: Mapping[str, Any]
+    model: PipelineDescription
     forecast: Forecast | None  # null where nothing was annotated
     sessions: tuple[Session, ...]
     pauses: tuple[Pause, ...]

@@ -1,4 +1,4 @@
-"""Measure a run's rates for the forecast."""
+"""The rates of a run, measured for the forecast, and the forecast drawn from them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from shardner.parse.shard_plan import estimate_chars, plan_shards
 from shardner.report.clock import PAUSE_S, Clock, Interval, covered_s, union
 from shardner.report.figures import Lost, ShardFigure
 from shardner.report.forecast import RELIABLE_S, RELIABLE_START_UP_SHARE, Forecast, Rates, extrapolate, model_wall
-from shardner.report.timeline import ANNOTATE, Place, Slots, on_gpu, place_of
+from shardner.report.timeline import ANNOTATE, DeviceKey, Slots, device_key, on_gpu
 from shardner.terminal.numbers import duration, percent
 
 SPLIT, MERGE = "split_corpus", "merge_shards"
-#: A longer gap between jobs is no scheduling: a queue, or a job that leaves no record (the demo trains its pipeline).
+#: A longer gap between jobs is not the scheduler's: it is a queue, or a job without a record (the demo trains a model).
 LONGEST_WAIT_S = 10.0
 
 
-def forecast(
+def forecast_run(
     jobs: Sequence[Job], manifest: Manifest, slots: Slots, shards: Sequence[ShardFigure], lost: Lost
 ) -> Forecast | None:
-    """Return what larger corpora would take, from the records of this one's jobs; None where it held no text."""
+    """Return what larger corpora would take, by the records of this run's jobs; None where its corpus held no text."""
     filled = [shard for shard in shards if shard.chars]
     if not filled:
         return None
@@ -30,7 +30,7 @@ def forecast(
     files = [(Path(file.path), file.bytes) for file in manifest.files]
     clock = Clock.over((job.started_at_s, job.ended_at_s) for job in jobs)
     annotate_s = Clock.over((job.started_at_s, job.ended_at_s) for job in slots.jobs).total_s
-    unit, unit_plural = _unit(slots.jobs)
+    unit, unit_plural = _name_slot(slots.jobs)
     return Forecast(
         unit=unit,
         unit_plural=unit_plural,
@@ -43,7 +43,7 @@ def forecast(
 
 
 def measure_rates(jobs: Sequence[Job], slots: Slots, filled: Sequence[ShardFigure]) -> Rates:
-    """Return the means of a run whose `filled` shards held some text."""
+    """Return the rates of a run. `filled` are its shards that held text."""
     annotating = _bridge([(job.started_at_s, job.ended_at_s) for job in slots.jobs])
     serial = [(job.started_at_s, job.ended_at_s) for job in jobs if job.rule in (SPLIT, MERGE)]
     others = [(job.started_at_s, job.ended_at_s) for job in jobs if job.rule not in (ANNOTATE, SPLIT, MERGE)]
@@ -63,10 +63,10 @@ def measure_rates(jobs: Sequence[Job], slots: Slots, filled: Sequence[ShardFigur
 
 def _mean_gap_s(slots: Slots) -> float:
     """Return the mean time from a job's end to the next one's start in its slot, pauses left out."""
-    last: dict[tuple[Place, int], float] = {}
+    last: dict[tuple[DeviceKey, int], float] = {}
     gaps: list[float] = []
     for job, slot in zip(slots.jobs, slots.slots, strict=True):  # by start
-        key = (place_of(job), slot)
+        key = (device_key(job), slot)
         if key in last:
             gaps.append(max(job.started_at_s - last[key], 0.0))
         last[key] = job.ended_at_s
@@ -75,7 +75,7 @@ def _mean_gap_s(slots: Slots) -> float:
 
 
 def _bridge(intervals: Sequence[Interval]) -> list[Interval]:
-    """Join intervals that no pause parts: what lies between two shards is counted for their slots."""
+    """Join intervals with no pause between them: a gap between two shards is counted for their slot."""
     joined: list[Interval] = []
     for start, end in union(intervals):
         if joined and start - joined[-1][1] < PAUSE_S:
@@ -86,12 +86,12 @@ def _bridge(intervals: Sequence[Interval]) -> list[Interval]:
 
 
 def _between_s(clock: Clock) -> float:
-    """Return how long no job ran because the scheduler was about to start one."""
+    """Return for how long no job ran because the scheduler was about to start one."""
     return sum(gap.pause_s for gap in clock.gaps() if gap.pause_s < LONGEST_WAIT_S)
 
 
-def _unit(jobs: Sequence[Job]) -> tuple[str, str]:
-    """Say what a slot is, of one and of several."""
+def _name_slot(jobs: Sequence[Job]) -> tuple[str, str]:
+    """Return what a slot is, in the singular and in the plural."""
     threads = max(job.threads for job in jobs)
     if any(on_gpu(job) for job in jobs):
         return ("GPU", "GPUs") if all(on_gpu(job) for job in jobs) else ("slot", "slots")

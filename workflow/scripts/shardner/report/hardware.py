@@ -1,53 +1,38 @@
-"""What the provenance tells about the machines, so that advice can name numbers of cores and bytes."""
+"""What the annotate jobs' machines have, so that advice can name numbers of cores, devices and bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
+from shardner.data.metrics import Job
 from shardner.report.figures import Hardware
 
-#: Where in the provenance machines are described; a setting called ``cores`` elsewhere is no core.
-_MACHINES = {"host", "hosts", "machine", "machines", "hardware", "device", "devices", "gpu", "gpus"}
-_CORES = ("cores", "cpu_count", "cpus")
-_MEMORY = ("memory_bytes", "total_memory_bytes", "memory_total_bytes")
 
-
-def find_hardware(provenance: Mapping[str, Any]) -> Hardware:
-    """Look for hosts (mappings with ``cores``, ``memory_bytes``) and devices (with ``uuid``, ``memory_bytes``).
-
-    The provenance is free-form: what is not found stays null, and no advice is drawn from it.
-    """
-    sections = [value for key, value in provenance.items() if key.lower() in _MACHINES]
-    mappings = [each for section in sections for each in _mappings(section)]
-    devices = {str(each["uuid"]): each for each in mappings if each.get("uuid")}
-    hosts = [each for each in mappings if not each.get("uuid")]
+def find_hardware(jobs: Sequence[Job]) -> Hardware:
+    """Return what the hosts and devices of annotate jobs have, by the jobs' records; null where these do not tell."""
+    resources = [job.host_resources for job in jobs if job.host_resources is not None]
     return Hardware(
-        cores_per_host=_least(hosts, _CORES),
-        host_memory_bytes=_least([each for each in hosts if _number(each, _CORES)], _MEMORY)
-        or _least(hosts, ("host_memory_bytes",)),
-        device_memory_bytes=_least(list(devices.values()), _MEMORY),
-        devices=len(devices) or None,
+        cores_per_host=_least(each.usable_cores for each in resources),
+        host_memory_bytes=_least(each.memory_bytes for each in resources),
+        device_memory_bytes=_least(job.device_memory_bytes for job in jobs),
+        devices=_count_devices(jobs) or None,
     )
 
 
-def _mappings(value: Any, depth: int = 6) -> Iterator[Mapping[str, Any]]:
-    if depth and isinstance(value, Mapping):
-        yield value
-        for each in value.values():
-            yield from _mappings(each, depth - 1)
-    elif depth and isinstance(value, (list, tuple)):
-        for each in value:
-            yield from _mappings(each, depth - 1)
+def _count_devices(jobs: Iterable[Job]) -> int:
+    """Return how many GPUs the jobs could have been given, on all hosts together.
+
+    A job tells how many it saw. Where a scheduler shows each job its own GPU alone, those that were used are more.
+    """
+    present: dict[str, int] = defaultdict(int)
+    used: dict[str, set[str]] = defaultdict(set)
+    for job in jobs:
+        if job.device_uuid is not None:
+            present[job.host] = max(present[job.host], job.devices_present or 0)
+            used[job.host].add(job.device_uuid)
+    return sum(max(present[host], len(uuids)) for host, uuids in used.items())
 
 
-def _number(mapping: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
-    for name in names:
-        value = mapping.get(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
-            return int(value)
-    return None
-
-
-def _least(mappings: list[Mapping[str, Any]], names: tuple[str, ...]) -> int | None:
-    return min((found for each in mappings if (found := _number(each, names))), default=None)
+def _least(values: Iterable[int | None]) -> int | None:
+    return min((value for value in values if value), default=None)

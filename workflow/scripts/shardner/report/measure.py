@@ -1,15 +1,16 @@
-"""Draw the figures of a run from what its jobs, its manifest and its result tables say."""
+"""Measure a run: its figures, from the records of its jobs, its manifest and its result tables."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Job, Joins, Phase, Totals, add_up
+from shardner.data.provenance import PipelineDescription
+from shardner.demo.score import Score, Scores
 from shardner.report.advice import advise
 from shardner.report.clock import PAUSE_S, Clock
 from shardner.report.figures import (
@@ -21,18 +22,26 @@ from shardner.report.figures import (
     Performance,
     PhaseFigure,
     RuleFigure,
+    ScoreFigure,
     ShardFigure,
     UnsureJoin,
 )
-from shardner.report.forecast_rates import forecast
+from shardner.report.forecast_rates import forecast_run
 from shardner.report.hardware import find_hardware
 from shardner.report.result_figures import ResultFigures, read_results
-from shardner.report.scores import read_scores
 from shardner.report.sessions import find_sessions
 from shardner.report.spread import measure_spread
-from shardner.report.timeline import Place, Slots, build_timeline, describe_devices, find_slots, place_of, sum_use
+from shardner.report.timeline import (
+    DeviceKey,
+    Slots,
+    build_timeline,
+    describe_devices,
+    device_key,
+    find_slots,
+    sum_use,
+)
 
-#: Places that the report lists; the merge's record has more.
+#: Unsure joins that the report lists; the merge's record has more.
 UNSURE_SHOWN = 100
 
 
@@ -40,24 +49,22 @@ def measure(
     *,
     jobs: Sequence[Job],
     manifest: Manifest,
-    model: Mapping[str, Any],
-    provenance: Mapping[str, Any],
+    model: PipelineDescription,
     results: Path,
-    scores: Any = None,
+    scores: Scores | None = None,
 ) -> Performance:
     """Return every figure of the report.
 
     Args:
         jobs: the records of all jobs, in any order.
         manifest: what the split found.
-        model: name, version, checksum, labels, components of the pipeline; carried through as it is.
-        provenance: read for cores and memory only (see `find_hardware`).
+        model: the pipeline that annotated; carried through as it is.
         results: the directory of entities.parquet, documents.parquet and rejected.parquet.
-        scores: against gold (see `read_scores`), or None.
+        scores: of the entities against gold, if there is gold.
     """
     tables = read_results(results)
     slots = find_slots(jobs)
-    totals = add_up(_sum_in_halves([job.totals for job in slots.jobs]))
+    totals = add_up(job.totals for job in slots.jobs)
     clock = Clock.over((job.started_at_s, job.ended_at_s) for job in jobs)
     annotating = Clock.over((job.started_at_s, job.ended_at_s) for job in slots.jobs)
     gaps = clock.gaps()
@@ -75,26 +82,19 @@ def measure(
         spread=measure_spread(shards),
         devices=describe_devices(slots, annotating.total_s),
         engines=_describe_engines(slots.jobs),
-        hardware=find_hardware(provenance),
+        hardware=find_hardware(slots.jobs),
         labels=tables.labels,
         frequent_entities=tables.frequent_entities,
         rejected=tables.reasons,
-        scores=read_scores(scores),
+        scores=_describe_scores(scores),
         model=model,
-        forecast=forecast(jobs, manifest, slots, shards, lost),
+        forecast=forecast_run(jobs, manifest, slots, shards, lost),
         sessions=find_sessions(jobs),
         pauses=tuple(gap for gap in gaps if gap.pause_s >= PAUSE_S),
         shards=shards,
         timeline=build_timeline(jobs, slots, clock),
     )
     return dataclasses.replace(performance, advice=advise(performance))
-
-
-def _sum_in_halves(totals: list[Totals]) -> list[Totals]:
-    """Add neighbours until few are left: adding 50,000 one by one copies the growing labels 50,000 times."""
-    while len(totals) > 64:
-        totals = [add_up(totals[i : i + 2]) for i in range(0, len(totals), 2)]
-    return totals
 
 
 def _measure_headline(
@@ -111,7 +111,6 @@ def _measure_headline(
         entities=tables.entities,
         tokens=tables.tokens,
         chars=manifest.chars,
-        input_bytes=sum(file.bytes for file in manifest.files),
         shards=len(manifest.shards),
         wall_s=wall_s,
         annotate_wall_s=annotate_s,
@@ -119,8 +118,6 @@ def _measure_headline(
         documents_per_s=_ratio(tables.documents, annotate_s),
         tokens_per_s=_ratio(tables.tokens, annotate_s),
         chars_per_s=_ratio(manifest.chars, annotate_s),
-        end_to_end_documents_per_s=_ratio(tables.documents, wall_s),
-        end_to_end_tokens_per_s=_ratio(tables.tokens, wall_s),
         joules_per_million_tokens=_measure_energy(jobs),
     )
 
@@ -137,15 +134,13 @@ def _measure_long(jobs: Sequence[Job]) -> LongDocuments:
 
 
 def _measure_energy(jobs: Sequence[Job]) -> float | None:
-    """Return what a million tokens took, where every GPU counts its energy and no job ran on a CPU."""
+    """Return the energy per million tokens; None where a GPU does not count its energy, or a job ran on a CPU."""
     tokens, use = sum(job.totals.tokens for job in jobs), sum_use(jobs)
     return use.energy_j / tokens * 1e6 if tokens and use.energy_jobs == len(jobs) else None
 
 
 def _measure_phases(totals: Totals) -> tuple[PhaseFigure, ...]:
-    known = [phase.value for phase in Phase]
-    names = [*known, *(name for name in totals.seconds if name not in known)]
-    seconds = {name: max(float(totals.seconds.get(name, 0.0)), 0.0) for name in names}
+    seconds = {phase.value: totals.seconds.get(phase, 0.0) for phase in Phase}
     whole = sum(seconds.values())
     return tuple(PhaseFigure(name, each, _ratio(each, whole)) for name, each in seconds.items())
 
@@ -179,7 +174,7 @@ def _measure_shards(jobs: Sequence[Job]) -> tuple[ShardFigure, ...]:
             tokens=job.totals.tokens,
             entities=job.totals.entities,
             elapsed_s=job.elapsed_s,
-            start_up_s=_start_up_s(job),
+            start_up_s=_seconds_until_ready(job),
             peak_rss_bytes=job.totals.peak_rss_bytes,
             peak_device_bytes=job.totals.peak_device_bytes,
         )
@@ -188,13 +183,10 @@ def _measure_shards(jobs: Sequence[Job]) -> tuple[ShardFigure, ...]:
     return tuple(sorted(figures, key=lambda figure: figure.shard))
 
 
-def _start_up_s(job: Job) -> float:
-    """Return the wall time until the last worker was ready, at most the job's."""
-    if job.workers:
-        ready_s = max(worker.ready_at_s for worker in job.workers) - job.started_at_s
-    else:
-        ready_s = job.totals.seconds.get(Phase.START_UP, 0.0) + job.totals.seconds.get(Phase.LOAD, 0.0)
-    return min(max(ready_s, 0.0), max(job.elapsed_s, 0.0))
+def _seconds_until_ready(job: Job) -> float:
+    """Return the wall time from the job's start until its last worker had loaded the model, at most the job's."""
+    ready_at_s = max((worker.ready_at_s for worker in job.workers), default=job.started_at_s)  # none: an empty shard
+    return min(max(ready_at_s - job.started_at_s, 0.0), max(job.elapsed_s, 0.0))
 
 
 def _measure_balance(shards: Sequence[ShardFigure]) -> Balance:
@@ -218,11 +210,11 @@ def _measure_lost(phases: Sequence[PhaseFigure], slots: Slots, annotating: Clock
     worker_s = {figure.phase: figure.worker_s for figure in phases}
     share = {figure.phase: figure.share for figure in phases}
     busy_s = 0.0
-    last_s: dict[tuple[Place, int], float] = defaultdict(float)
+    last_s: dict[tuple[DeviceKey, int], float] = defaultdict(float)
     for job, slot in zip(slots.jobs, slots.slots, strict=True):
         start, end = (float(each) for each in annotating([job.started_at_s, job.ended_at_s]))
         busy_s += end - start
-        key = (place_of(job), slot)
+        key = (device_key(job), slot)
         last_s[key] = max(last_s[key], end)
     count, whole_s = slots.count, annotating.total_s
     tail_s = sum(whole_s - last for last in last_s.values())
@@ -243,6 +235,14 @@ def _describe_engines(jobs: Sequence[Job]) -> tuple[EngineFigure, ...]:
         groups[job.engine or "none", job.engine_reason or "", job.device].append(job)
     figures = [EngineFigure(*key, len({job.host for job in members}), len(members)) for key, members in groups.items()]
     return tuple(sorted(figures, key=lambda figure: (-figure.jobs, figure.engine, figure.reason)))
+
+
+def _describe_scores(scores: Scores | None) -> tuple[ScoreFigure, ...]:
+    """Return scores as figures, that of all labels together first."""
+    if scores is None:
+        return ()
+    by_label: list[tuple[str | None, Score]] = [(None, scores.overall), *scores.by_label.items()]
+    return tuple(ScoreFigure(label, score.precision, score.recall, score.f) for label, score in by_label)
 
 
 def _ratio(value: float, by: float) -> float:

@@ -1,43 +1,45 @@
-"""Write the report: one HTML file that needs no network and no other file.
+"""The page of the report: one HTML file that needs no network and no other file.
 
-Text from the corpus is untrusted. The template escapes everything (Jinja's autoescape), what controls the terminal or
-the direction of text is made visible, the only markup that passes is our own SVG, and a content security policy in
-the page forbids requests and every script but one, ours, by its hash. That one sorts tables; without it nothing is
-missing from the page.
+Text from the corpus is untrusted. The template escapes everything (Jinja's autoescape). Characters that control a
+terminal or the direction of text are made visible. The only markup that passes is our own SVG. A content security
+policy in the page forbids requests, and every script but our own, which it names by hash. That script sorts tables;
+without it nothing is missing from the page.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from shardner.data.provenance import Provenance
+from shardner.data.typed_json import to_plain
 from shardner.report.examples import Example
 from shardner.report.figures import Performance, RuleFigure, ShardFigure
-from shardner.report.nested_values import grow
+from shardner.report.nested_values import grow_tree
 from shardner.report.plot_timeline import plot_timeline
-from shardner.report.plots import MOST_SHARDS as MOST_BARS
-from shardner.report.plots import plot_phases, plot_shards
+from shardner.report.plots import MOST_SHARD_BARS, plot_phases, plot_shards
 from shardner.report.timeline import ANNOTATE
 from shardner.terminal import numbers
 from shardner.terminal.visible_text import one_line, show_controls
 
 HERE = Path(__file__).parent
 
-#: Rows shown of what can be long; the page says how many there are more.
+#: Rows that the page shows of what can be long; it says how many more there are.
 MOST_LABELS, MOST_REASONS, MOST_DEVICES, MOST_LANES, MOST_SESSIONS = 40, 12, 24, 40, 50
-MOST_SHARDS, MOST_PACKAGES = 5_000, 40
-#: Characters of an entity's text or a raw record.
+MOST_SHARD_ROWS = 5_000
+#: Characters that the page shows of the text of an entity, and of a raw record.
 ENTITY_CHARS, RAW_CHARS = 80, 240
-#: Kinds of colour for labels in texts; see report.css.
-KINDS = 8
+#: Colours for labels in texts; see report.css.
+LABEL_COLOURS = 8
+
+#: What the page calls each phase, and what it says of it.
 
 PHASES = {
     "start_up": ("start-up", "starting Python, importing"),
@@ -52,14 +54,13 @@ PHASES = {
     "idle": ("idle", "waiting for the next block, or for the others"),
 }
 
-
-#: Who waits for whom, of the rules whose jobs leave records.
+#: The rules whose jobs leave records, in the order in which they wait for one another.
 STAGES = (("prepare_model", "split_corpus"), ("annotate_shard",), ("merge_shards",))
-#: What every run leaves beside its page.
+#: Files that every run leaves beside its page.
 FILES = ("entities.parquet", "documents.parquet", "rejected.parquet", "performance.json", "provenance.json")
-#: Parts of the provenance that the page shows by themselves.
-SHOWN = {"command", "python", "platform", "packages"}
-#: Sections by id, in order, as the list of contents calls them.
+#: Fields of the provenance that the page shows apart from the others.
+SHOWN_APART = {"command", "python", "platform", "packages"}
+#: The sections by id, in order, and what the list of contents calls them.
 CONTENTS = {
     "faster": "Faster",
     "more": "More",
@@ -74,8 +75,7 @@ CONTENTS = {
     "made": "Provenance",
 }
 
-
-#: How the spread of a figure is called, and how its numbers are written.
+#: What the page calls the spread of a figure, and how it writes the numbers.
 SPREADS = {
     "elapsed_s": ("Time", numbers.duration),
     "start_up_s": ("Until ready", numbers.duration),
@@ -98,7 +98,7 @@ class Lane:
     busy_s: float
 
 
-def render(performance: Performance, examples: Sequence[Example], provenance: Mapping[str, Any]) -> str:
+def render_page(performance: Performance, examples: Sequence[Example], provenance: Provenance) -> str:
     """Return the report as HTML."""
     template = _environment().get_template("report.html.jinja")
     lanes = _sum_lanes(performance)
@@ -119,21 +119,20 @@ def render(performance: Performance, examples: Sequence[Example], provenance: Ma
         lanes=lanes[:MOST_LANES],
         more_lanes=max(len(lanes) - MOST_LANES, 0),
         shard_rows=_list_shards(performance.shards),
-        many_shards=len(performance.shards) > MOST_BARS,
+        many_shards=len(performance.shards) > MOST_SHARD_BARS,
         most_sessions=MOST_SESSIONS,
         spreads=SPREADS,
         labels=performance.labels[:MOST_LABELS],
         more_labels=max(len(labels) - MOST_LABELS, 0),
-        kind={label: index % KINDS for index, label in enumerate(labels)},
+        kind={label: index % LABEL_COLOURS for index, label in enumerate(labels)},
         reasons=performance.rejected[:MOST_REASONS],
         more_reasons=max(len(performance.rejected) - MOST_REASONS, 0),
         devices=performance.devices[:MOST_DEVICES],
         more_devices=max(len(performance.devices) - MOST_DEVICES, 0),
         examples=examples,
-        model=None if "model" in provenance else grow(performance.model),
-        provenance=grow({key: value for key, value in provenance.items() if key not in SHOWN}),
-        command=provenance.get("command"),
-        versions=list_versions(provenance),
+        provenance=grow_tree({key: value for key, value in to_plain(provenance).items() if key not in SHOWN_APART}),
+        command=provenance.command,
+        versions=_list_versions(provenance),
         files=FILES,
         entity_chars=ENTITY_CHARS,
         raw_chars=RAW_CHARS,
@@ -166,7 +165,7 @@ def _environment() -> Environment:
 
 
 def _make_visible(value: object) -> object:
-    """Show control characters in everything that the template writes."""
+    """Make control characters visible in everything that the template writes."""
     return show_controls(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -181,10 +180,10 @@ def _sum_lanes(performance: Performance) -> list[Lane]:
 
 
 def _list_shards(shards: Sequence[ShardFigure]) -> list[ShardFigure]:
-    """Return shards in order, or where they are many those that took longest first."""
-    if len(shards) <= MOST_BARS:
+    """Return the shards by number; where there are many, those that took longest, and these first."""
+    if len(shards) <= MOST_SHARD_BARS:
         return list(shards)
-    return sorted(shards, key=lambda shard: -shard.elapsed_s)[:MOST_SHARDS]
+    return sorted(shards, key=lambda shard: -shard.elapsed_s)[:MOST_SHARD_ROWS]
 
 
 def _list_stages(performance: Performance) -> list[list[RuleFigure]]:
@@ -199,15 +198,12 @@ def _list_contents(performance: Performance) -> list[tuple[str, str]]:
     return [(id_, heading) for id_, heading in CONTENTS.items() if id_ not in left_out]
 
 
-def list_versions(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what ran, with its version: the workflow, Python, packages. The provenance is free-form."""
-    ours = provenance.get("shardner")
-    found = []
-    if isinstance(ours, Mapping) and ours.get("version"):
-        commit = f" (commit {ours['commit']})" if ours.get("commit") else ""
-        found.append(("shardner", f"{ours['version']}{commit}"))
-    found += [(name, str(provenance[name])) for name in ("python", "platform") if provenance.get(name)]
-    packages = provenance.get("packages")
-    if isinstance(packages, Mapping):
-        found += [(str(name), str(version)) for name, version in list(packages.items())[:MOST_PACKAGES]]
-    return found
+def _list_versions(provenance: Provenance) -> list[tuple[str, str]]:
+    """Return what ran, with its version: the workflow, Python, the operating system, packages."""
+    ours = provenance.shardner
+    return [
+        ("shardner", ours.version + (f" (commit {ours.commit})" if ours.commit else "")),
+        ("python", provenance.python),
+        ("platform", provenance.platform),
+        *provenance.packages.items(),
+    ]

@@ -1,4 +1,4 @@
-"""The timeline: lanes of workers while they can be told apart, sums of workers by phase when they cannot."""
+"""The timeline: a lane for each worker, or the sum of workers by phase where there are too many lanes."""
 
 from __future__ import annotations
 
@@ -8,28 +8,34 @@ import altair as alt
 import polars as pl
 
 from shardner.report.figures import Performance, TimelineRow
-from shardner.report.plots import Plot, axis_unit, both, colour, width
+from shardner.report.plots import Plot, axis_unit, colour, draw_at_both_widths, width
 from shardner.report.timeline import ANNOTATE
 from shardner.terminal.numbers import duration
 
-#: More lanes or bars than these are summed up.
+#: A timeline with more lanes or bars than these shows sums.
 MOST_LANES, MOST_BARS = 40, 600
+#: Steps of time over which workers are summed.
 _STEPS = 160
 
 
 def plot_timeline(performance: Performance) -> tuple[Plot, bool] | None:
-    """Draw who ran when; also tell whether workers were summed up because there are too many to show."""
+    """Draw which worker ran when; None where no job ran.
+
+    Also tell whether workers were summed up because there are too many to show.
+    """
     rows = performance.timeline
     if not rows:
         return None
     lanes = list(dict.fromkeys(row.lane for row in rows))
     if len(lanes) <= MOST_LANES and len(rows) <= MOST_BARS / 3:
-        return both(lambda wide: _draw_lanes(performance, lanes, wide), "Timeline of jobs by device and worker"), False
-    return both(lambda wide: _draw_crowd(performance, wide), "Workers by phase over time"), True
+        return draw_at_both_widths(
+            lambda wide: _draw_lanes(performance, lanes, wide), "Timeline of jobs by device and worker"
+        ), False
+    return draw_at_both_widths(lambda wide: _draw_crowd(performance, wide), "Workers by phase over time"), True
 
 
 def _pieces(row: TimelineRow) -> list[tuple[str, float, float]]:
-    """Return a row's stretches as (phase, start, end)."""
+    """Return the stretches of a row as (phase, start, end)."""
     if row.rule != ANNOTATE:
         return [("other", row.start_offset_s, row.end_offset_s)]
     loading = row.start_offset_s + row.start_up_s
@@ -60,7 +66,7 @@ def _draw_lanes(performance: Performance, lanes: list[str], wide: bool) -> alt.T
         for phase, start, end in _pieces(row)
     ]
     lanes = list(dict.fromkeys(map(name, lanes)))
-    # Room for the widest of the fonts that a browser may choose: Vega measures with its own.
+    # Room for the widest font that a browser may choose: Vega measures with its own font.
     room = min(max(map(len, lanes)) * 7 + 6, 220 if wide else 116)
     axis = alt.Axis(title=None, grid=False, ticks=False, domain=False, labelLimit=room, minExtent=room, maxExtent=room)
     bars = (

@@ -1,7 +1,7 @@
-"""The plots: where the time went, and how even the shards were; the timeline is in `plot_timeline`.
+"""Two plots: where the time went, and how even the shards were. The timeline is in `plot_timeline`.
 
-Each is drawn twice, for a wide and for a narrow screen, because a drawing that is scaled down cannot be read. Above a
-few hundred bars a plot shows sums instead, so that its size does not follow the corpus's.
+Each plot is drawn twice, for a wide and for a narrow screen, because a drawing that is scaled down cannot be read. A
+plot of many things shows sums instead, so that its size does not grow with the corpus.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import polars as pl
 from markupsafe import Markup
 
 from shardner.report.figures import Performance, ShardFigure
-from shardner.report.svg import draw
+from shardner.report.svg import draw_svg
 from shardner.terminal.numbers import count, duration
 
 WIDE, NARROW = 936, 336
-#: More shards than these are counted by time instead.
-MOST_SHARDS = 80
+#: With more shards than this, the plot shows how many shards took how long.
+MOST_SHARD_BARS = 80
 
 #: Colours are defined in report.css: Okabe and Ito's palette.
 COLOURS = {
@@ -46,11 +46,11 @@ class Plot:
     narrow: Markup
 
 
-def both(make: Callable[[bool], alt.TopLevelMixin], title: str) -> Plot:
-    """Draw a plot at both widths; `make` is told whether the screen is wide."""
+def draw_at_both_widths(make: Callable[[bool], alt.TopLevelMixin], title: str) -> Plot:
+    """Draw a plot at both widths; `make` is called with whether the screen is wide."""
     return Plot(
-        draw(make(True), title=title, css_class="wide"),
-        draw(make(False), title=title, css_class="narrow"),
+        draw_svg(make(True), title=title, css_class="wide"),
+        draw_svg(make(False), title=title, css_class="narrow"),
     )
 
 
@@ -66,7 +66,7 @@ def colour(phases: Sequence[str]) -> alt.Color:
 
 
 def axis_unit(longest_s: float) -> tuple[float, str]:
-    """Return the unit of an axis as seconds and by name."""
+    """Return the unit of an axis: its seconds and its name."""
     for seconds, name in ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes")):
         if longest_s >= 2 * seconds:
             return seconds, name
@@ -74,8 +74,8 @@ def axis_unit(longest_s: float) -> tuple[float, str]:
 
 
 def plot_phases(performance: Performance) -> Plot | None:
-    """Draw the workers' time as one bar, cut by phase."""
-    figures = [figure for figure in performance.phases if figure.worker_s > 0 and figure.phase in COLOURS]
+    """Draw the time of all workers as one bar, cut by phase; None where no time was measured."""
+    figures = [figure for figure in performance.phases if figure.worker_s > 0]
     if not figures:
         return None
     data = pl.DataFrame(
@@ -102,17 +102,20 @@ def plot_phases(performance: Performance) -> Plot | None:
         )
         return bar
 
-    return both(make, "Share of the workers' time by phase")
+    return draw_at_both_widths(make, "Share of the workers' time by phase")
 
 
 def plot_shards(performance: Performance) -> tuple[Plot, bool] | None:
-    """Draw how long each shard took; also tell whether shards were counted by time because there are too many."""
+    """Draw how long each shard took; None for fewer than two shards with text.
+
+    Also tell whether there are so many shards that the plot shows how many took how long.
+    """
     shards = [shard for shard in performance.shards if shard.chars]
     if len(shards) < 2:
         return None
-    if len(shards) <= MOST_SHARDS:
-        return both(lambda wide: _draw_each_shard(shards, wide), "Seconds by shard"), False
-    return both(lambda wide: _draw_spread(shards, wide), "How many shards took how long"), True
+    if len(shards) <= MOST_SHARD_BARS:
+        return draw_at_both_widths(lambda wide: _draw_each_shard(shards, wide), "Seconds by shard"), False
+    return draw_at_both_widths(lambda wide: _draw_spread(shards, wide), "How many shards took how long"), True
 
 
 def _draw_each_shard(shards: Sequence[ShardFigure], wide: bool) -> alt.TopLevelMixin:

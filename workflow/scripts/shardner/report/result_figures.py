@@ -10,14 +10,14 @@ import polars as pl
 from shardner.report.figures import FrequentEntity, LabelFigure, RejectedFigure
 
 #: How many of the most frequent entities are kept.
-FREQUENT = 30
-#: How many groups of rejected records are kept; the reader of more has `rejected.parquet`.
-REASONS = 50
-#: An entity's text is cut here, for display only.
+KEPT_ENTITIES = 30
+#: How many groups of rejected records are kept; a reader who wants more has rejected.parquet.
+KEPT_REASONS = 50
+#: Characters to which the texts of entities and reasons are cut, for display only.
 TEXT_CHARS = 300
 
-#: What varies between reasons of one kind: quoted values and numbers. What stands before them is looked at, so that
-#: the apostrophe of "isn't" opens nothing, and "UTF-8" stays what it is.
+#: What varies between reasons of one kind: quoted values and numbers. The character before counts as well, so that the
+#: apostrophe of "isn't" opens no quotation, and "UTF-8" stays as it is.
 _QUOTED = [
     (r"""(^|[\s(\[{=:,])'(?:[^'\\]|\\.)*'""", "${1}…"),
     (r'''(^|[\s(\[{=:,])"(?:[^"\\]|\\.)*"''', "${1}…"),
@@ -73,7 +73,7 @@ def count_labels(entities: Path) -> tuple[LabelFigure, ...]:
     return tuple(LabelFigure(**row) for row in counts.iter_rows(named=True))
 
 
-def find_frequent_entities(entities: Path, limit: int = FREQUENT) -> tuple[FrequentEntity, ...]:
+def find_frequent_entities(entities: Path, limit: int = KEPT_ENTITIES) -> tuple[FrequentEntity, ...]:
     """Count entities by text and label and return the most frequent."""
     counts = (
         pl.scan_parquet(entities)
@@ -88,7 +88,7 @@ def find_frequent_entities(entities: Path, limit: int = FREQUENT) -> tuple[Frequ
 
 
 def group_rejected(rejected: pl.LazyFrame) -> tuple[RejectedFigure, ...]:
-    """Group rejected records by reason, quoted values and numbers left out, most frequent first."""
+    """Group rejected records by reason without quoted values and numbers, most frequent first."""
     reason = pl.col("reason").str.head(TEXT_CHARS)
     kind = reason
     for pattern, replacement in _QUOTED:
@@ -103,7 +103,7 @@ def group_rejected(rejected: pl.LazyFrame) -> tuple[RejectedFigure, ...]:
                 for name in ("reason", "file", "row", "byte_offset", "raw")
             ),
         )
-        .top_k(REASONS, by=["count", "kind"], reverse=[False, True])
+        .top_k(KEPT_REASONS, by=["count", "kind"], reverse=[False, True])
         .collect(engine="streaming")
         .sort(["count", "kind"], descending=[True, False])
         .rename({"kind": "reason"})

@@ -1,4 +1,4 @@
-"""The sessions of a run: it may have been stopped and gone on with, any number of times."""
+"""The sessions of a run: a run may have been stopped and resumed any number of times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shardner.report.timeline import ANNOTATE
 
 
 def find_sessions(jobs: Sequence[Job]) -> tuple[Session, ...]:
-    """Return the stretches of jobs that no pause interrupts, in order of time."""
+    """Return the sessions in order of time: groups of jobs that no pause interrupts."""
     groups: list[list[Job]] = []
     ended_at_s = 0.0
     for job in sorted(jobs, key=lambda job: job.started_at_s):

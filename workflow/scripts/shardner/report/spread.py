@@ -1,4 +1,4 @@
-"""How figures of the shards are spread: smallest, quartiles, largest."""
+"""The spread of figures over the shards: smallest value, quartiles, largest value."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ FIGURES: dict[str, Callable[[ShardFigure], float]] = {
 
 
 def measure_spread(shards: Sequence[ShardFigure]) -> tuple[Spread, ...]:
-    """Return the spread of `FIGURES` over the shards that hold anything; none for fewer than two of them."""
+    """Return the spread of `FIGURES` over the shards that hold text; none for fewer than two such shards."""
     filled = [shard for shard in shards if shard.chars]
     if len(filled) < 2:
         return ()
     spreads = []
     for name, read in FIGURES.items():
         values = np.array([read(shard) for shard in filled], dtype=np.float64)
-        if values.any():  # a CPU has no memory of a device
+        if values.any():  # on a CPU, no shard has memory of a device
             spreads.append(Spread(name, *map(float, np.percentile(values, [0, 25, 50, 75, 100]))))
     return tuple(spreads)

@@ -20,8 +20,8 @@ _LABELS, _ADVICE = 6, 2
 def print_summary(performance: Performance, console: Console, paths: Sequence[Path] = ()) -> None:
     """Print counts, rates, labels, what was lost, advice, and where the files are.
 
-    Everything goes through `rich.text.Text`, which knows no markup, with control characters shown: a label such as
-    ``[bold]`` or one that holds an escape sequence is printed as it is.
+    Everything is printed as a `rich.text.Text`, which has no markup, and control characters are made visible. So a
+    label such as ``[bold]``, or one that holds an escape sequence, does nothing to the terminal.
     """
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(justify="right", no_wrap=True)
@@ -93,7 +93,7 @@ def _windows(performance: Performance) -> Text:
 
 
 def _ten_times(forecast: Forecast) -> Text:
-    """Say what ten times the corpus would take, here and on as much as the forecast goes up to."""
+    """Say what ten times the corpus would take, on the slots of this run and on the most that the forecast shows."""
     row = next(row for row in forecast.rows if row.times == 10)
     wall_s = {wall.slots: wall.wall_s for wall in row.walls}
     here, more = forecast.rates.slots, max(wall_s)

@@ -1,8 +1,8 @@
-"""Turn an Altair chart into inline SVG that holds nothing but shapes and text.
+"""Altair charts as inline SVG that holds nothing but shapes and text.
 
-Colours are CSS variables (``var(--ink)``), which Vega passes through, so that one drawing serves light, dark and
-print. What comes back is parsed and rebuilt from a list of allowed elements and attributes: no link, image, style or
-script can be in it, whatever a label of the corpus says.
+Colours are CSS variables (``var(--ink)``), which Vega passes through, so that one drawing serves light mode, dark mode
+and print. The SVG that Vega returns is parsed and rebuilt from a list of allowed elements and attributes. So no link,
+image, style or script can be in it, whatever a label of the corpus says.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ _DEFAULTS = {"opacity": "1", "stroke-width": "1", "fill-opacity": "1"}
 _NUMBER = re.compile(r"-?\d+\.\d{2,}")
 
 
-def draw(chart: alt.TopLevelMixin, *, title: str, css_class: str) -> Markup:
+def draw_svg(chart: alt.TopLevelMixin, *, title: str, css_class: str) -> Markup:
     """Return a chart as an ``<svg>`` element.
 
     Args:
-        chart: what is shown on hover is each mark's ``description``.
-        title: what the plot shows, for those who cannot see it.
-        css_class: the class of the element, one word of our own.
+        chart: the ``description`` of each mark is shown when the pointer is over the mark.
+        title: what the plot shows, for readers who cannot see it.
+        css_class: the class of the element, a word that does not come from the corpus.
     """
-    # A character that XML does not allow would abort the whole process inside vl-convert.
+    # A character that XML does not allow would abort the whole process, inside vl-convert.
     specification = _without_controls({**chart.to_dict(), "config": _THEME})
     root = ET.fromstring(vl_convert.vegalite_to_svg(specification, allowed_base_urls=[]))
     width, height = root.get("width", "100"), root.get("height", "100")

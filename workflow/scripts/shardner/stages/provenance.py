@@ -1,12 +1,9 @@
-"""How a result was made: everything that someone needs to make it again."""
+"""How a result was made: the provenance of a run, from its settings, its manifest, its pipeline and its jobs."""
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.metadata
-import os
 import platform
-import socket
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import Any
 import shardner
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Job
+from shardner.data.provenance import CodeVersion, Host, Provenance, ProvenanceDevice
 from shardner.model.pipeline import Pipeline, describe_pipeline
 from shardner.parse.command_line import recall_command
 from shardner.parse.fingerprint import fingerprint
@@ -26,58 +24,50 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def describe_run(
-    config: Mapping[str, Any], manifest: Manifest, pipeline: Pipeline, jobs: Iterable[Job]
-) -> dict[str, Any]:
-    """Return the provenance of a run, ready for JSON.
+def describe_run(config: Mapping[str, Any], manifest: Manifest, pipeline: Pipeline, jobs: Iterable[Job]) -> Provenance:
+    """Return the provenance of a run.
 
     Args:
         config: the settings as run, defaults filled in.
         manifest: names the input files with their checksums.
         pipeline: the pipeline that annotated.
-        jobs: those that annotated: they name hosts, devices and engines.
+        jobs: the records of the annotate jobs: they name hosts, devices and engines.
     """
     jobs = list(jobs)
-    return {
-        "shardner": {
-            "version": shardner.__version__,
-            "code": fingerprint("shardner.annotate.job"),
-            "commit": _commit(),
-        },
-        "command": recall_command(),
-        "config": config,
-        "inputs": [dataclasses.asdict(file) for file in manifest.files],
-        "model": describe_pipeline(pipeline),
-        "engines": sorted({f"{job.engine}: {job.engine_reason}" for job in jobs if job.engine}),
-        "devices": _devices(jobs),
-        "hosts": [_host(name) for name in sorted({job.host for job in jobs})],
-        "packages": _versions(PACKAGES),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
+    return Provenance(
+        shardner=CodeVersion(shardner.__version__, fingerprint("annotate_shard"), _find_commit()),
+        command=recall_command(),
+        config=config,
+        inputs=manifest.files,
+        model=describe_pipeline(pipeline),
+        engines=tuple(sorted({f"{job.engine}: {job.engine_reason}" for job in jobs if job.engine})),
+        devices=_list_devices(jobs),
+        hosts=_list_hosts(jobs),
+        packages=_find_versions(PACKAGES),
+        python=platform.python_version(),
+        platform=platform.platform(),
+    )
+
+
+def _list_hosts(jobs: Iterable[Job]) -> tuple[Host, ...]:
+    found: dict[str, Host] = {}
+    for job in jobs:
+        has = job.host_resources
+        found[job.host] = Host(job.host, has.cores, has.memory_bytes) if has else found.get(job.host, Host(job.host))
+    return tuple(found[name] for name in sorted(found))
+
+
+def _list_devices(jobs: Iterable[Job]) -> tuple[ProvenanceDevice, ...]:
+    found = {
+        (job.host, job.device, job.device_uuid): ProvenanceDevice(
+            job.host, job.device, job.device_uuid, job.device_memory_bytes, job.driver, job.cuda
+        )
+        for job in jobs
     }
+    return tuple(found[key] for key in sorted(found, key=lambda key: tuple(map(str, key))))
 
 
-def _host(name: str) -> dict[str, Any]:
-    """Describe a host; how large it is, is known only of the one that asks."""
-    if name != socket.gethostname():
-        return {"name": name}
-    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {"name": name, "cores": os.cpu_count(), "memory_bytes": memory_bytes}
-
-
-def _devices(jobs: Iterable[Job]) -> list[dict[str, Any]]:
-    devices = {(job.host, job.device, job.device_uuid): job for job in jobs}
-    return [
-        {"host": host, "name": name, "uuid": uuid, **(_gpu(job) if uuid else {})}
-        for (host, name, uuid), job in sorted(devices.items(), key=lambda each: tuple(map(str, each[0])))
-    ]
-
-
-def _gpu(job: Job) -> dict[str, Any]:
-    return {"memory_bytes": job.device_memory_bytes, "driver": job.driver, "cuda": job.cuda}
-
-
-def _versions(packages: Iterable[str]) -> dict[str, str]:
+def _find_versions(packages: Iterable[str]) -> dict[str, str]:
     found = {}
     for package in packages:
         try:
@@ -87,8 +77,8 @@ def _versions(packages: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _commit() -> str | None:
-    """Return the commit of the workflow's checkout, with ``-dirty`` behind it where files differ; None without git."""
+def _find_commit() -> str | None:
+    """Return the commit of the workflow's checkout, with ``-dirty`` where files differ from it; None without Git."""
     try:
         done = subprocess.run(
             ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"],

@@ -1,10 +1,11 @@
-"""A tokenizer that is spared looking for affixes where there can be none.
+"""A tokenizer that does not search for affixes where there can be none.
 
-Looking for affixes takes most of the time for a word that was not met before. Two things can be seen from the patterns,
-and are seen here, not assumed; a pattern of which they cannot be said is asked as before. The tokens are the same.
+The search for affixes takes most of the time that a new word costs. Two things make it unnecessary or shorter. They are
+not assumed, but read from the tokenizer's patterns. Where they do not follow from a pattern, the whole word is searched
+with it, as before. The tokens are the same.
 
-- Affixes are punctuation, digits, and letters next to these: in a word of ASCII letters alone there is none.
-- A suffix ends where the word does and is short, so it begins among the last few characters.
+- Affixes are punctuation, digits, and letters next to these. So a word that consists of ASCII letters has none.
+- A suffix ends where the word ends and is short. So it begins among the last few characters.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterable
 from string import ascii_letters
 from typing import TYPE_CHECKING, Any
 
-try:  # what `re` compiles from; not documented, so do without it where it has gone
+try:  # how `re` parses patterns; it is not documented, so everything works without it, too
     from re import _constants as codes  # type: ignore[attr-defined]
     from re import _parser as parser  # type: ignore[attr-defined]
 except ImportError:  # pragma: no cover
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
 #: What a tokenizer looks for in a chunk.
 FINDS = ("prefix_search", "suffix_search", "infix_finditer", "token_match", "url_match")
 
-#: Characters of what counts as a short suffix.
+#: Characters of the longest suffix that counts as short.
 _LONGEST_SUFFIX = 16
 _LETTERS = frozenset(map(ord, ascii_letters))
 
 
-def spare_search(tokenizer: Tokenizer) -> Tokenizer:
-    """Return a tokenizer that gives the same tokens, and looks for no affixes in words of ASCII letters."""
+def skip_search(tokenizer: Tokenizer) -> Tokenizer:
+    """Return a tokenizer that makes the same tokens and searches less."""
     from spacy.tokenizer import Tokenizer
 
     finds: dict[str, Any] = {name: getattr(tokenizer, name) for name in FINDS}
@@ -41,19 +42,19 @@ def spare_search(tokenizer: Tokenizer) -> Tokenizer:
         rules=tokenizer.rules,
         faster_heuristics=tokenizer.faster_heuristics,
         max_cache_size=tokenizer.max_cache_size,
-        **{name: find and _spared(find) for name, find in finds.items()},
+        **{name: find and _skipping(find) for name, find in finds.items()},
     )
 
 
 def leaves_letters_alone(tokenizer: Tokenizer) -> bool:
-    """Tell whether a word of ASCII letters is one token, if there is no rule for it; if in doubt, not."""
+    """Tell whether a word of ASCII letters is one token unless a rule splits it; False if that is not known."""
     finds = [getattr(tokenizer, name) for name in FINDS]
     patterns = [getattr(find, "__self__", None) for find in finds if find]
     return all(isinstance(each, re.Pattern) and needs_other_than_letters(each) for each in patterns)
 
 
-def _spared(find: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return what finds the same as a pattern's method does, but in words of letters nothing at once."""
+def _skipping(find: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a function that finds the same as `find`, a method of a pattern, and searches less."""
     pattern = getattr(find, "__self__", None)
     if not isinstance(pattern, re.Pattern) or not needs_other_than_letters(pattern):
         return find
@@ -72,16 +73,16 @@ def _spared(find: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def needs_other_than_letters(pattern: re.Pattern[str]) -> bool:
-    """Tell whether a pattern finds nothing in a text of ASCII letters; if in doubt, not."""
+    """Tell whether a pattern finds nothing in a text of ASCII letters; False if that is not known."""
     if parser is None or pattern.flags & re.IGNORECASE:
         return False
     return _any_needs(parser.parse(pattern.pattern, pattern.flags))
 
 
 def longest_at_end(pattern: re.Pattern[str]) -> int | None:
-    """Return how many characters a pattern matches at most, at a text's end, if a letter or digit is among its last.
+    """Return how many characters a pattern matches at most in a text whose last characters have a letter or a digit.
 
-    None if it might match elsewhere, or any number of letters and digits.
+    None if the pattern might match elsewhere than at the end of a text, or match any number of letters and digits.
     """
     if parser is None:
         return None
@@ -101,7 +102,7 @@ def longest_at_end(pattern: re.Pattern[str]) -> int | None:
 
 
 def _takes_no_alphanumeric(nodes: Iterable[tuple[Any, Any]]) -> bool:
-    """Tell whether what these match is made of given characters, no letter or digit among them; if in doubt, not."""
+    """Tell whether these match no letter and no digit; False if that is not known."""
     for code, value in nodes:
         if code is codes.LITERAL:
             taken = chr(value).isalnum()
@@ -115,7 +116,7 @@ def _takes_no_alphanumeric(nodes: Iterable[tuple[Any, Any]]) -> bool:
 
 
 def _any_needs(nodes: Iterable[tuple[Any, Any]]) -> bool:
-    """Tell whether one of these, which must match one after the other, needs a character that is no letter."""
+    """Tell whether one of these, all of which must match, needs a character other than a letter."""
     return any(_needs(code, value) for code, value in nodes)
 
 
@@ -138,7 +139,7 @@ def _needs(code: Any, value: Any) -> bool:
 
 
 def _holds(members: Iterable[tuple[Any, Any]], letter: int) -> bool:
-    """Tell whether a set of characters, as in ``[...]``, holds a letter."""
+    """Tell whether a set of characters, as in ``[...]``, contains a letter."""
     held, negated = False, False
     for code, value in members:
         if code is codes.NEGATE:
@@ -147,6 +148,6 @@ def _holds(members: Iterable[tuple[Any, Any]], letter: int) -> bool:
             held |= value == letter
         elif code is codes.RANGE:
             held |= value[0] <= letter <= value[1]
-        else:  # a category, of which those without letters are these
+        else:  # a category; these have no letters
             held |= value not in (codes.CATEGORY_DIGIT, codes.CATEGORY_SPACE, codes.CATEGORY_NOT_WORD)
     return held is not negated

@@ -1,7 +1,7 @@
-"""Arrays on either side: NumPy's in the CPU's memory, CuPy's in the GPU's, under one name.
+"""Arrays in the memory of the CPU (NumPy's) and of the GPU (CuPy's), under one name.
 
-Whatever module an array comes from, that module's functions are applied to it, so the code that decodes and
-encodes is written once. The shapes and dtypes stand in the docstrings.
+The code that encodes and decodes is written once, and applies to an array the functions of the module that the array
+comes from. Docstrings give shapes and dtypes, because the types do not.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-#: An array of NumPy or of CuPy, which have no type in common.
+#: An array of NumPy or of CuPy. The two have no type in common.
 Array: TypeAlias = Any
 #: The module ``numpy`` or ``cupy``.
 Module: TypeAlias = Any
@@ -22,12 +22,12 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 
 def to_host(array: Array) -> Any:
-    """Return the array in the CPU's memory, as it is if it lies there already."""
+    """Return the array in the CPU's memory; the array itself if it is there already."""
     return array if isinstance(array, np.ndarray) else array.get()
 
 
 def to_device(xp: Module, array: Array, dtype: str | None = None) -> Array:
-    """Return the array, of NumPy or CuPy, as a contiguous one of `xp`."""
+    """Return an array of NumPy or CuPy as a contiguous array of `xp`."""
     return xp.ascontiguousarray(xp.asarray(to_host(array) if xp is np else array, dtype=dtype))
 
 
@@ -40,6 +40,6 @@ def are_among(keys: Keys, others: Keys) -> Bools:
 
 
 def count_up(starts: HostInts, counts: HostInts) -> HostInts:
-    """Return ``counts[i]`` numbers from ``starts[i]`` on, for one i after the other, (sum of counts,)."""
+    """Return for each i in turn the ``counts[i]`` numbers from ``starts[i]`` on, (sum of counts,)."""
     ends = np.cumsum(counts)
     return np.repeat(starts - ends + counts, counts) + np.arange(counts.sum())

@@ -1,7 +1,7 @@
-"""Faster products for layers that spaCy computes itself: NumPy's BLAS in the place of thinc's.
+"""Faster matrix products for layers that spaCy computes: with NumPy's BLAS instead of thinc's.
 
-On a CPU thinc multiplies matrices with BLIS, at a third of the speed of the OpenBLAS within NumPy (for the sizes of
-these models, on one core). Both compute in float32 and differ in the last bits.
+On a CPU thinc multiplies matrices with BLIS. For the sizes of these models and on one core, BLIS has a third of the
+speed of the OpenBLAS in NumPy. Both compute in float32, and differ in the last bits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class FasterProducts:
-    """Lends layers the faster operations while they compute for us; stock spaCy may use the same layers."""
+    """Lends layers the faster operations while they compute for the engine; stock spaCy may use the same layers."""
 
     def __init__(self, models: Iterable[Layer]) -> None:
         from thinc.api import NumpyOps

@@ -1,13 +1,14 @@
-"""The tokens of texts, from their chunks: what stands between two spaces is tokenized once, and its tokens remembered.
+"""The tokens of texts, from their chunks: a chunk is what stands between two spaces, and is tokenized once.
 
-spaCy's tokenizer (``_tokenize_affixes`` of ``spacy/tokenizer.pyx``) takes a text apart at whitespace, and then each
-chunk by itself. A single space belongs to the token before it; of a longer run of whitespace the rest, and of any other
-whitespace all, is a token. So a chunk has the same tokens wherever it stands, but for what `rules` says, and a text's
-tokens are those of its chunks in a row. spaCy remembers chunks, too, but makes a document of each text, token by token,
-and looks through it for words with rules. Here a text becomes a list of chunks, a look-up makes them numbers, and
-arrays do the rest; spaCy's tokenizer is given the chunks that were not met before.
+spaCy's tokenizer (``_tokenize_affixes`` of ``spacy/tokenizer.pyx``) splits a text at whitespace, and then splits each
+chunk by itself. A single space belongs to the token before it. The rest of a longer run of whitespace is a token, and
+so is all whitespace of other kinds. So a chunk has the same tokens wherever it stands (`rules` has the exceptions), and
+the tokens of a text are those of its chunks, in order.
 
-Chunks that a rule could see across are taken together, as one.
+spaCy remembers chunks, too. But it makes a document of each text, token by token, and looks through it for words that
+have rules. Here a text becomes a list of chunks, a look-up turns the chunks into numbers, and array operations do the
+rest. spaCy's tokenizer gets the new chunks only. Where a rule could look across the space between chunks, the chunks
+are taken together as one.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from shardner.engine.fused.affixes import leaves_letters_alone, spare_search
+from shardner.engine.fused.affixes import leaves_letters_alone, skip_search
 from shardner.engine.fused.arrays import Bools, HostInts, Keys, count_up
 from shardner.engine.fused.rules import ENTERS, HOLDS, LEAVES, Rules
 from shardner.engine.fused.tokens import Tokens
@@ -29,68 +30,69 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
-    from shardner.engine.tokenization import Zone
+    from shardner.engine.tokenization import VocabularyMemory
 
 Number = TypeVar("Number", bound=np.generic)
 
-#: Chunks remembered, and their tokens. Full, it keeps the chunks that came last, half of them at most.
+#: Chunks that are remembered, and tokens of chunks. When there are more, the half that was used last is kept.
 CHUNKS, CHUNK_TOKENS = 60_000, 120_000
-#: Words that the vocabulary may learn for good: fewer than elsewhere, for most of what comes again is remembered here.
-LEXEMES = 15_000
-#: Characters of a chunk that is kept then; longer ones hardly come again.
+#: Words that the vocabulary keeps permanently. It needs fewer than elsewhere, because most words that come again are
+#: remembered as chunks.
+CHUNK_LEXEMES = 15_000
+#: Characters of the longest chunk that is kept then. Longer chunks hardly come again.
 KEPT_CHARS = 64
 #: Chunks tokenized at once.
 NEW_AT_ONCE = 4_000
 
-#: Whitespace other than a single space between two chunks.
+#: Whitespace that is not a single space between two chunks.
 _UNEVEN = re.compile(r"(\s{2,}|[^\S ]|\s\Z)")
-#: Stands between chunks that are tokenized as one text: a token by itself, which no rule's run holds.
+#: Stands between chunks that are tokenized as one text. It is a token by itself, and no rule contains it.
 _SEPARATOR = "\n"
 
 
 class UnreadableError(ValueError):
-    """A tokenizer's tokens do not add up to its text."""
+    """The tokens of a text do not add up to the text."""
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Texts taken apart. A chunk holds no whitespace, or nothing else."""
+class ChunkedTexts:
+    """Texts split into n chunks. A chunk holds no whitespace, or nothing else."""
 
     chunks: list[str]  # n
-    spaced: Bools  # (n,) whether a space follows that belongs to the chunk's last token
-    ends: HostInts  # (texts,) number of the chunk behind the last of each text
+    spaced: Bools  # (n,) whether a space follows, which belongs to the last token of the chunk
+    ends: HostInts  # (texts,) number of the chunk after the last one of each text
 
 
-class Chunks:
-    """Reads texts as a pipeline's tokenizer does, and remembers the tokens of chunks."""
+class ChunkTokenizer:
+    """Makes the tokens that a pipeline's tokenizer makes, and remembers the tokens of chunks."""
 
-    def __init__(self, nlp: Language, attributes: Sequence[str], rules: Rules, zone: Zone) -> None:
-        """Remember nothing yet.
+    def __init__(self, nlp: Language, attributes: Sequence[str], rules: Rules, memory: VocabularyMemory) -> None:
+        """Start with nothing remembered.
 
         Args:
-            nlp: its tokenizer is spaCy's own, and its rules are `rules`.
-            attributes: of tokens that are wanted, by spaCy's names; the place in the text is none of them.
+            nlp: a pipeline with spaCy's own tokenizer.
+            attributes: those of tokens that are needed, by spaCy's names; none may depend on the place in the text.
             rules: of the tokenizer.
-            zone: where the vocabulary's new words live.
+            memory: of the vocabulary, for new words.
         """
         from spacy.attrs import IDS  # type: ignore[import-not-found]
 
-        self._vocab, self._rules, self._zone = nlp.vocab, rules, zone
-        self._tokenize = spare_search(nlp.tokenizer)
+        self._vocab, self._rules, self._memory = nlp.vocab, rules, memory
+        self._tokenize = skip_search(nlp.tokenizer)
         self._words_are_tokens = leaves_letters_alone(nlp.tokenizer)
         names = [*dict.fromkeys([*attributes, "ORTH", "LENGTH", "SPACY"])]
         self._columns = {name: column for column, name in enumerate(names)}
         self._read = [IDS[name] for name in (*names, "IDX")]
         self._start()
         self._reads = 0
-        self._tokenize(_SEPARATOR)  # so that the vocabulary has it for good
+        self._tokenize(_SEPARATOR)  # so that the vocabulary keeps it permanently
 
     def _start(self) -> None:
-        """Start with nothing. NumPy's zeros take no memory before they are written to."""
+        """Forget everything. NumPy's zeros take no memory until they are written to."""
         self._numbers = _Numbers()
-        # by chunk: its first token's number, how many it has, what `Rules.examine` found, and when it was last wanted
+        # by chunk: number of its first token, number of tokens, result of `Rules.examine`, and the last `read` with it
         self._chunks: HostInts = np.zeros((2 * CHUNKS, 4), dtype=np.int64)
-        # by token of a chunk: its type where no space follows, and where one does
+        # by token of a chunk: its type if no space follows, and its type if one does
         self._types: Keys = np.zeros((2 * CHUNK_TOKENS, 2, len(self._columns)), dtype=np.uint64)
         self._tokens = 0
 
@@ -102,27 +104,27 @@ class Chunks:
         """
         if len(self._numbers) > CHUNKS or self._tokens > CHUNK_TOKENS:
             self._make_room()
-        layout = take_apart(texts)
-        numbers, spaced, ends = self._join_crossed(self._number(layout.chunks), layout)
+        split = split_texts(texts)
+        numbers, spaced, ends = self._join_crossed(self._number(split.chunks), split)
         self._reads += 1
         self._chunks[numbers, 3] = self._reads
         first, counts = self._chunks[numbers, 0], self._chunks[numbers, 1]
-        behind = np.cumsum(counts)  # by chunk, the token behind its last
+        next_token = np.cumsum(counts)  # by chunk: the token after its last one
         which = 2 * count_up(first, counts)
-        which[behind[spaced] - 1] += 1
-        return self._lay_out(which, np.append(0, behind)[ends])
+        which[next_token[spaced] - 1] += 1
+        return self._make_tokens(which, np.append(0, next_token)[ends])
 
-    def _lay_out(self, which: HostInts, ends: HostInts) -> Tokens:
-        """Return tokens of the given types; `ends` (texts,) are the tokens behind each text's last."""
+    def _make_tokens(self, which: HostInts, ends: HostInts) -> Tokens:
+        """Return tokens of the types `which` (N,); `ends` (texts,) are the tokens after the last one of each text."""
         types = self._types.reshape(-1, len(self._columns))
         widths = types[which, self._columns["LENGTH"]] + types[which, self._columns["SPACY"]]
-        behind = np.append(0, np.cumsum(widths.astype(np.int64)))
+        offsets = np.append(0, np.cumsum(widths.astype(np.int64)))
         lengths = np.diff(ends, prepend=0)
-        begins = behind[:-1] - np.repeat(behind[ends - lengths], lengths)
+        begins = offsets[:-1] - np.repeat(offsets[ends - lengths], lengths)
         return Tokens(types, self._columns, which, begins, lengths)
 
     def _number(self, chunks: Sequence[str]) -> HostInts:
-        """Return the numbers (n,) of chunks, after tokenizing those not met before."""
+        """Return the numbers (n,) of chunks, after tokenizing the new ones."""
         numbers = np.fromiter(map(self._numbers.__getitem__, chunks), dtype=np.int64, count=len(chunks))
         new, self._numbers.new = self._numbers.new, []
         try:
@@ -134,10 +136,10 @@ class Chunks:
         return numbers
 
     def _learn(self, chunks: Sequence[str]) -> None:
-        """Tokenize chunks, which have the next numbers."""
+        """Tokenize new chunks, which have got their numbers already."""
         from spacy.tokens import Doc
 
-        self._zone.renew(sum(map(len, chunks)))
+        self._memory.renew(sum(map(len, chunks)))
         self._chunks = _with_room(self._chunks, len(self._numbers))
         words = [chunk for chunk in chunks if self._is_token(chunk)]
         for few in _batched(words, NEW_AT_ONCE):
@@ -153,7 +155,7 @@ class Chunks:
         return self._words_are_tokens and chunk.isascii() and chunk.isalpha() and chunk not in self._tokenize.rules
 
     def _keep(self, chunks: Sequence[str], doc: Doc, apart: int = len(_SEPARATOR)) -> None:
-        """Keep the tokens of chunks that stand in a document, so many characters apart."""
+        """Remember the tokens of chunks that stand in one document, `apart` characters from each other."""
         lengths = np.array([len(chunk) for chunk in chunks])
         begins = np.cumsum(lengths + apart) - lengths - apart
         *values, idx = doc.to_array(self._read).reshape(-1, len(self._read)).T
@@ -174,36 +176,37 @@ class Chunks:
         self._types[self._tokens : end, 1, self._columns["SPACY"]] = 1
         self._tokens = end
 
-    def _join_crossed(self, numbers: HostInts, layout: Layout) -> tuple[HostInts, Bools, HostInts]:
-        """Return the numbers of chunks, with those that a rule could see across taken together as one.
+    def _join_crossed(self, numbers: HostInts, split: ChunkedTexts) -> tuple[HostInts, Bools, HostInts]:
+        """Take chunks together as one where a rule could look across the space between them.
 
         Returns:
-            Numbers (m,), whether a space follows each (m,), and the number behind the last of each text.
+            The numbers (m,) of the chunks that are left, whether a space follows each (m,), and for each text the place
+            in these numbers after its last chunk.
         """
         does = self._chunks[numbers, 2]
-        joined = layout.spaced[:-1] & (does[:-1] & LEAVES > 0) & (does[1:] & ENTERS > 0)
-        joined[layout.ends[(layout.ends > 0) & (layout.ends < len(numbers))] - 1] = False
+        joined = split.spaced[:-1] & (does[:-1] & LEAVES > 0) & (does[1:] & ENTERS > 0)
+        joined[split.ends[(split.ends > 0) & (split.ends < len(numbers))] - 1] = False
         held = does & HOLDS > 0
         if not (joined & (held[:-1] | held[1:])).any():
-            return numbers, layout.spaced, layout.ends
+            return numbers, split.spaced, split.ends
         edges = np.flatnonzero(np.diff(joined, prepend=False, append=False)).reshape(-1, 2)
         holding = np.append(0, np.cumsum(held))
         first, last = edges[holding[edges[:, 1] + 1] > holding[edges[:, 0]]].T
-        together = [" ".join(layout.chunks[a : b + 1]) for a, b in zip(first.tolist(), last.tolist(), strict=True)]
-        numbers, spaced = numbers.copy(), layout.spaced.copy()
+        together = [" ".join(split.chunks[a : b + 1]) for a, b in zip(first.tolist(), last.tolist(), strict=True)]
+        numbers, spaced = numbers.copy(), split.spaced.copy()
         numbers[first], spaced[first] = self._number(together), spaced[last]
         dropped = np.zeros(len(numbers) + 1, dtype=np.int64)
         np.add.at(dropped, first + 1, 1)
         np.add.at(dropped, last + 1, -1)
         kept = np.cumsum(dropped[:-1]) == 0
-        return numbers[kept], spaced[kept], np.append(0, np.cumsum(kept))[layout.ends]
+        return numbers[kept], spaced[kept], np.append(0, np.cumsum(kept))[split.ends]
 
     def _make_room(self) -> None:
-        """Forget the chunks that were not wanted for longest, and long ones."""
+        """Forget long chunks, and the chunks that were used least recently."""
         names = list(self._numbers)
         chunks = self._chunks[: len(names)]
         short = np.array([len(name) <= KEPT_CHARS for name in names])
-        by_age = np.argsort(-chunks[:, 3], kind="stable")[: CHUNKS // 2]  # youngest first
+        by_age = np.argsort(-chunks[:, 3], kind="stable")[: CHUNKS // 2]  # last used first
         by_age = by_age[short[by_age]]
         stay = np.sort(by_age[np.cumsum(chunks[by_age, 1]) <= CHUNK_TOKENS // 2])
         kept = chunks[stay]
@@ -217,7 +220,7 @@ class Chunks:
 
 
 class _Numbers(dict[str, int]):
-    """The numbers of chunks. One that has none yet is given the next, and put down as new."""
+    """The numbers of chunks. A chunk without a number gets the next one, and is noted as new."""
 
     new: list[str]
 
@@ -231,10 +234,10 @@ class _Numbers(dict[str, int]):
         return number
 
 
-def take_apart(texts: Sequence[str]) -> Layout:
+def split_texts(texts: Sequence[str]) -> ChunkedTexts:
     """Return the chunks of texts."""
     chunks: list[str] = []
-    unspaced: list[int] = []  # numbers of those behind which no space belongs to a token
+    unspaced: list[int] = []  # numbers of the chunks that no space follows
     ends: list[int] = []
     for text in texts:
         words = text.split()
@@ -243,15 +246,23 @@ def take_apart(texts: Sequence[str]) -> Layout:
             if words:
                 unspaced.append(len(chunks) - 1)
         else:
-            _take_apart_uneven(text, chunks, unspaced)
+            parts, without_space = _split_uneven(text)
+            unspaced += [len(chunks) + number for number in without_space]
+            chunks += parts
         ends.append(len(chunks))
     spaced = np.ones(len(chunks), dtype=bool)
     spaced[unspaced] = False
-    return Layout(chunks, spaced, np.array(ends, dtype=np.int64))
+    return ChunkedTexts(chunks, spaced, np.array(ends, dtype=np.int64))
 
 
-def _take_apart_uneven(text: str, chunks: list[str], unspaced: list[int]) -> None:
-    """Add the chunks of a text with other whitespace than single spaces between them."""
+def _split_uneven(text: str) -> tuple[list[str], list[int]]:
+    """Return the chunks of a text that has other whitespace than single spaces between words.
+
+    Returns:
+        The chunks, and the numbers of those that no space follows.
+    """
+    chunks: list[str] = []
+    unspaced: list[int] = []
     body = text.lstrip()
     if len(body) < len(text):
         unspaced.append(len(chunks))
@@ -265,6 +276,7 @@ def _take_apart_uneven(text: str, chunks: list[str], unspaced: list[int]) -> Non
         if rest := gap.removeprefix(" "):
             unspaced.append(len(chunks))
             chunks.append(rest)
+    return chunks, unspaced
 
 
 def _batched(chunks: list[str], size: int) -> Iterator[list[str]]:

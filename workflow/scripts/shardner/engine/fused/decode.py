@@ -15,46 +15,50 @@ from shardner.engine.fused.arrays import Array, HostInts, to_device, to_host
 from shardner.engine.fused.moves import Action
 from shardner.engine.fused.scorer import Scorer
 
-#: Tokens by which every candidate is extended; beyond that, only a candidate that the walk takes is.
+#: Tokens by which every candidate is extended. Only a candidate that the walk takes is extended further.
 SPECULATIVE_STEPS = 16
-#: Tokens by which the first and the largest of such further extensions go at once; the size doubles in between.
+#: Tokens scored at once in the first of such further extensions, and in the largest; each is twice the one before.
 FIRST_EXTENSION, LARGEST_EXTENSION = 32, 4096
 #: Tokens whose scores are held at once.
 CPU_BLOCK_ROWS, GPU_BLOCK_ROWS = 4096, 1 << 18
 
-# CuPy takes plain numbers, and no IntEnum, beside an array
+# together with an array, CuPy takes plain numbers and no IntEnum
 _OUT, _BEGIN = int(Action.OUT), int(Action.BEGIN)
-_OPEN = 0  # the end of a candidate that has not been closed; no entity ends before token 0
+_OPEN = 0  # the end of a candidate whose end is not known yet; no entity ends before token 0
 
 
 @dataclass(frozen=True, slots=True)
 class Barriers:
-    """Where the actions of a batch's N tokens are restricted, by token."""
+    """At which of the N tokens of a batch actions are restricted."""
 
     is_space: Array  # (N,) bool: whitespace, which neither begins an entity nor is one
-    must_close: Array  # (N,) bool: no entity runs on behind it (the last of a document, or before a sentence start)
+    must_close: Array  # (N,) bool: no entity goes on after it (the last of a document, or before a sentence start)
 
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """Spans of tokens, in the CPU's memory. In order of `starts`; `ends` are exclusive."""
+    """M spans of tokens, by start, in the CPU's memory."""
 
-    starts: HostInts
-    ends: HostInts
-    labels: HostInts  # index into `Moves.labels`
+    starts: HostInts  # (M,)
+    ends: HostInts  # (M,) exclusive
+    labels: HostInts  # (M,) index into `Moves.labels`
     scored: int  # states inside of entities whose actions were scored to find the spans
 
 
+_NOTHING = np.empty(0, dtype=np.int64)
+NO_SPANS = Spans(_NOTHING, _NOTHING, _NOTHING, scored=0)
+
+
 def decode(scorer: Scorer, vectors: Array, barriers: Barriers) -> Spans:
-    """Return the entities of a batch of documents, laid end to end.
+    """Return the entities of a batch of documents, which lie one after another.
 
     Args:
-        scorer: the recogniser.
-        vectors: (N, width) float32, of the encoder.
-        barriers: as the documents' tokens have it; the last token of each document must close.
+        scorer: the recogniser's network.
+        vectors: (N, width) float32 of the tokens.
+        barriers: of the tokens; the last token of each document must close.
     """
     reduced = scorer.reduce(vectors)
-    candidates = find_candidates(scorer, reduced, barriers)
+    candidates = propose_spans(scorer, reduced, barriers)
     scored = candidates.scored
 
     def finish(candidate: int) -> int:
@@ -68,8 +72,11 @@ def decode(scorer: Scorer, vectors: Array, barriers: Barriers) -> Spans:
     return Spans(candidates.starts[chosen], ends, candidates.labels[chosen], scored)
 
 
-def find_candidates(scorer: Scorer, reduced: Array, barriers: Barriers) -> Spans:
-    """Return the entities that tokens would begin if none were open there; one still open has the end 0."""
+def propose_spans(scorer: Scorer, reduced: Array, barriers: Barriers) -> Spans:
+    """Return the candidates: the entity that each token begins if no entity is open there.
+
+    A candidate longer than `SPECULATIVE_STEPS` has the end 0, which says that its end is not known.
+    """
     xp = scorer.xp
     actions, labels = _choose_outside(scorer, reduced, barriers)
     starts = xp.flatnonzero(actions != _OUT)
@@ -82,25 +89,29 @@ def find_candidates(scorer: Scorer, reduced: Array, barriers: Barriers) -> Spans
 
 def finish_open(
     scorer: Scorer, reduced: Array, barriers: Barriers, starts: HostInts, ends: HostInts, labels: HostInts, limit: int
-) -> None:
-    """Write the ends of candidates that were left open into `ends`, until about `limit` states have been scored."""
-    scored = 0
+) -> HostInts:
+    """Return the ends (M,) of candidates, after finding those that were not known; score about `limit` states at most.
+
+    What is left open when the limit is reached stays 0.
+    """
+    scored, ends = 0, ends.copy()
     for number in np.flatnonzero(ends == _OPEN).tolist():
         if scored >= limit:
             break
         ends[number], more = _extend_one(scorer, reduced, barriers, int(starts[number]), int(labels[number]))
         scored += more
+    return ends
 
 
 def walk(candidates: Spans, finish: Callable[[int], int]) -> tuple[HostInts, HostInts]:
-    """Take the candidates that the greedy parse reaches: from the left, each that begins in none taken before.
+    """Take the candidates that the greedy parse reaches: from left to right, each that begins in none taken before.
 
     Args:
         candidates: by start.
-        finish: gives the end of a candidate, by its number, that was left open.
+        finish: takes the number of a candidate whose end is not known, and returns its end.
 
     Returns:
-        Numbers of the candidates taken, and their ends.
+        The numbers of the candidates that were taken, and their ends.
     """
     chosen, ends, free = [], [], 0
     for number, (start, end) in enumerate(zip(candidates.starts.tolist(), candidates.ends.tolist(), strict=True)):
@@ -120,7 +131,7 @@ def _choose_outside(scorer: Scorer, reduced: Array, barriers: Barriers) -> tuple
     for begin in range(0, len(reduced), block_rows):
         block = slice(begin, begin + block_rows)
         scores = scorer.score_outside(reduced[block])
-        # B is invalid where an entity must close; of equal scores the first is the one of the lower class number
+        # B is invalid where an entity must close; argmax takes the first of equal scores, the lower class number
         best[block] = xp.where(
             barriers.must_close[block], not_begin[scores[:, not_begin].argmax(axis=1)], scores.argmax(axis=1)
         )
@@ -129,7 +140,7 @@ def _choose_outside(scorer: Scorer, reduced: Array, barriers: Barriers) -> tuple
 
 
 def _extend_all(scorer: Scorer, reduced: Array, barriers: Barriers, starts: Array, labels: Array) -> tuple[Array, int]:
-    """Return the ends (M,) of entities begun at `starts` (M,), `_OPEN` where too far; and the states scored."""
+    """Return the ends (M,) of entities that begin at `starts` (M,), or `_OPEN` for long ones; and the states scored."""
     xp = scorer.xp
     ends, scored = xp.full(starts.shape, _OPEN), 0
     first = scorer.project_first(reduced, starts)
@@ -138,7 +149,7 @@ def _extend_all(scorer: Scorer, reduced: Array, barriers: Barriers, starts: Arra
         if not len(alive):
             break
         scored += len(alive)
-        current = starts[alive] + step  # there is such a token: neither B nor I is valid on a document's last
+        current = starts[alive] + step  # exists: neither B nor I is valid at the last token of a document
         closes = scorer.prefers_last(reduced, current, first, labels) | barriers.must_close[current]
         ends[alive[closes]] = current[closes] + 1
         open_ = ~closes
@@ -147,10 +158,11 @@ def _extend_all(scorer: Scorer, reduced: Array, barriers: Barriers, starts: Arra
 
 
 def _extend_one(scorer: Scorer, reduced: Array, barriers: Barriers, start: int, label: int) -> tuple[int, int]:
-    """Return the end of the entity begun at `start`, open after the speculative steps; and the states scored.
+    """Return the end of the entity that begins at `start` and is open after the speculative steps; and states scored.
 
-    The states ahead are known without their predecessors' decisions: as long as the entity is open, a state is its
-    current and its first token. So many are scored at once, and the first that closes is the end.
+    The states of later tokens do not depend on decisions in between. While the entity is open, a state consists of the
+    current token, the one before it, and the first token of the entity. So many states are scored at once, and the
+    entity ends at the first token that closes it.
     """
     xp = scorer.xp
     first = scorer.project_first(reduced, xp.array([start]))

@@ -1,14 +1,14 @@
-"""Candidates of a piece of a document: what begins in the piece's core, as if the whole document had been decoded.
+"""Candidates of a piece of a document: the entities that could begin in the core of the piece.
 
-What the recogniser chooses at a token while no entity is open, and what follows a B there, depend on the tokens that
-the entity covers and on those that the encoder sees around them: not on what was decided before. So text on either
-side, the margins, makes the candidates of a core those of the whole document, if the margins hold
+What the recogniser chooses at a token while no entity is open, and what follows if it chooses B, depends on the tokens
+that the entity covers and on those that the encoder sees around them. It does not depend on earlier decisions. So a
+core with text on both sides, the margins, has the same candidates as in the whole document, if the margins hold
 
-- as many tokens as the encoder sees, and a few in which a cut could still show,
-- on the left, a token behind which it is known whether a sentence was ended,
-- on the right, all of an entity that begins in the core.
+- as many tokens as the encoder sees, and a few that a cut may have changed;
+- on the left, a token after which it is known whether a sentence has ended;
+- on the right, all tokens of an entity that begins in the core.
 
-Whether they do is seen from the result, so a margin can be short at first and grow.
+The result tells whether the margins were wide enough. So margins can be short at first, and grow if they have to.
 """
 
 from __future__ import annotations
@@ -23,45 +23,48 @@ from shardner.engine.fused.decode import Barriers, Spans, finish_open
 from shardner.engine.fused.scorer import Scorer
 from shardner.engine.fused.tokens import Tokens
 
-#: Tokens next to a cut that are not relied on: a rule of the tokenizer for several tokens could have gone across.
+#: Tokens next to a cut that may differ from those of the document, because a rule of the tokenizer for several tokens
+#: could apply across the cut.
 CUT_TOKENS = 8
-#: States that are scored to find the ends of long candidates: so many at least, and so many a token of the piece.
+#: States scored to find the ends of long candidates: the least number, and the number per token of the piece.
 LEAST_STATES, STATES_A_TOKEN = 1 << 21, 64
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of a document's text with the core whose candidates are wanted; offsets in code points of `text`."""
+    """A stretch of a document's text, with a core whose candidates are wanted."""
 
     text: str
-    begin: int  # of the core
-    end: int
-    at_start: bool  # the text begins where the document does
-    at_end: bool
+    begin: int  # of the core, in code points of `text`
+    end: int  # of the core
+    at_start: bool  # the text begins where the document begins
+    at_end: bool  # the text ends where the document ends
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """What begins in a piece's core."""
+    """The M candidates that begin in the core of a piece, by start; offsets are in code points of the piece."""
 
-    tokens: Int64s  # (N,) where the core's tokens start, in code points of the piece
-    starts: Int64s  # (M,) of candidates, by start, in code points of the piece
-    ends: Int64s  # (M,) 0 where the end is not known
+    tokens: Int64s  # (N,) where the tokens of the core start
+    starts: Int64s  # (M,)
+    ends: Int64s  # (M,) exclusive; 0 where the end is not known
     labels: HostInts  # (M,) index into `Moves.labels`
-    sure_left: bool  # the margin was wide enough
-    sure_right: bool
+    sure_left: bool  # the left margin was wide enough
+    sure_right: bool  # the right margin was wide enough
 
 
-def known_tokens(tokens: Tokens, piece: Piece, seen: int, plain: HostInts | None) -> tuple[int, int]:
-    """Return from which token to which what is found is that of the whole document.
+def known_tokens(tokens: Tokens, piece: Piece, seen: int | None, plain: HostInts | None) -> tuple[int, int]:
+    """Return the first token and the end of the tokens at which decisions are those of the whole document.
 
     Args:
         tokens: of the piece.
-        piece: tells which of its ends are the document's.
-        seen: tokens that the encoder sees to each side.
-        plain: numbers of the tokens behind which it is known whether a sentence was ended; None where none ends.
+        piece: tells which of its ends are ends of the document.
+        seen: tokens that the encoder sees to each side; None for all of the document.
+        plain: numbers of the tokens after which it is known whether a sentence has ended; None if no sentence ends.
     """
     first, last = 0, len(tokens)
+    if seen is None:
+        return (first, last) if piece.at_start and piece.at_end else (last, first)
     if not piece.at_start:
         first = CUT_TOKENS + seen
         if plain is not None:
@@ -76,24 +79,35 @@ def select_core(
     scorer: Scorer,
     reduced: Array,
     barriers: Barriers,
-    found: Spans,
+    proposed: Spans,
     tokens: Tokens,
     piece: Piece,
     known: tuple[int, int],
 ) -> Candidates:
-    """Return those of the candidates `found` that begin in the core, with the ends of long ones."""
+    """Return the candidates that begin in the core, with the ends of long ones.
+
+    Args:
+        scorer: the recogniser's network.
+        reduced: (N, nI) of the tokens, of `Scorer.reduce`.
+        barriers: of the tokens.
+        proposed: candidates of the piece.
+        tokens: of the piece.
+        piece: says where its core is.
+        known: what `known_tokens` returns.
+    """
     begins = tokens.begins
     first, last = np.searchsorted(begins, [piece.begin, piece.end])
-    in_core = (found.starts >= first) & (found.starts < last)
-    starts, ends, labels = (each[in_core].copy() for each in (found.starts, found.ends, found.labels))
-    finish_open(scorer, reduced, barriers, starts, ends, labels, max(LEAST_STATES, STATES_A_TOKEN * len(tokens)))
+    in_core = (proposed.starts >= first) & (proposed.starts < last)
+    starts, ends, labels = (each[in_core] for each in (proposed.starts, proposed.ends, proposed.labels))
+    limit = max(LEAST_STATES, STATES_A_TOKEN * len(tokens))
+    ends = finish_open(scorer, reduced, barriers, starts, ends, labels, limit)
     ends[ends > known[1]] = 0
     final = np.maximum(ends - 1, 0)
-    closed = begins[final] + tokens["LENGTH"][final].astype(np.int64) if len(ends) else ends
+    offsets = begins[final] + tokens["LENGTH"][final].astype(np.int64) if len(ends) else ends
     return Candidates(
         tokens=begins[first:last],
         starts=begins[starts],
-        ends=np.where(ends > 0, closed, 0),
+        ends=np.where(ends > 0, offsets, 0),
         labels=labels,
         sure_left=bool(first == last or known[0] <= first),
         sure_right=bool(first == last or last <= known[1]) and bool((ends > 0).all()),
@@ -101,7 +115,7 @@ def select_core(
 
 
 def no_candidates(tokens: Tokens, piece: Piece) -> Candidates:
-    """Return that nothing begins in a piece: it holds whitespace at most."""
+    """Return the candidates of a piece in which no entity begins, because it has no tokens."""
     begins = tokens.begins
     first, last = np.searchsorted(begins, [piece.begin, piece.end])
     nothing = np.empty(0, dtype=np.int64)

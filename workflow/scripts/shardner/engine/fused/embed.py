@@ -1,7 +1,7 @@
-"""Embeddings of distinct tokens, each computed once, by spaCy's own embedding layers.
+"""A table of the embeddings of distinct tokens, each computed once by spaCy's own embedding layers.
 
-What a hash-embedding layer gives for a token is a function of a few attributes of it, and most of these belong to the
-lexeme. So a table holds a row for each distinct token that was met, and a batch's tokens become row numbers.
+The embedding of a token is a function of a few of its attributes, and most of these belong to the lexeme. So the table
+has a row for each distinct token that has occurred, and the tokens of a batch become row numbers.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from shardner.engine.fused.tokens import Tokens, attribute_name
 if TYPE_CHECKING:
     from spacy.vocab import Vocab
 
-#: Bytes of the table. Full, it forgets an eighth of its tokens, those that were not wanted for longest.
+#: Bytes of the table. When it is full, it forgets an eighth of its tokens: those that were used least recently.
 TABLE_BYTES = 64 << 20
 
-#: Layers that compute a token's row from that token's row alone.
+#: Layers that compute the row of a token from the row of that token alone.
 TOKENWISE = (
     "spacy.ml.featureextractor",
     "spacy.ml.staticvectors",
@@ -37,7 +37,7 @@ TOKENWISE = (
     "thinc.layers.with_array",
 )
 
-#: Attributes that a token may have by itself (``get_token_attr`` of ``spacy/tokens/doc.pyx``); others are its lexeme's.
+#: Attributes that may differ between tokens of one lexeme (``get_token_attr`` of ``spacy/tokens/doc.pyx``).
 TOKEN_ATTRIBUTES = frozenset(
     ("DEP", "ENT_ID", "ENT_IOB", "ENT_KB_ID", "ENT_TYPE", "HEAD", "IDX", "LEMMA", "MORPH", "NORM", "POS", "SENT_START",
      "SPACY", "TAG")
@@ -45,7 +45,7 @@ TOKEN_ATTRIBUTES = frozenset(
 
 
 class Embedding:
-    """A bounded table of rows for distinct tokens. Row 0 stands for padding, whose embedding is all zeros."""
+    """A bounded table with a row for each distinct token. Row 0 is for padding, whose embedding is all zeros."""
 
     def __init__(
         self, layers: Sequence[Layer], vocab: Vocab, projections: Sequence[tuple[Array, Array]], xp: Module
@@ -53,13 +53,13 @@ class Embedding:
         """Start an empty table.
 
         Args:
-            layers: the embedding, which `check_embedding` accepted.
-            vocab: of the documents to come.
-            projections: weights (width, M) and bias (M,) float32 of each affine map of an embedding that is kept
-                beside it.
-            xp: where the table lies.
+            layers: the embedding layers, which `check_embedding` accepted.
+            vocab: of the documents that will be looked up.
+            projections: affine maps whose results are kept beside each embedding: weights (width, M) and bias (M,)
+                float32 of each map.
+            xp: ``numpy`` or ``cupy``, in whose memory the table lies.
         """
-        self._layers = layers
+        self.layers = layers
         self._vocab = vocab
         self._projections = projections
         self._xp = xp
@@ -69,16 +69,16 @@ class Embedding:
         self._start(self._limit)
 
     def _start(self, capacity: int) -> None:
-        """Start again with nothing but the padding."""
-        # NumPy's zeros take no memory before they are written to
+        """Empty the table, except for the row of padding."""
+        # NumPy's zeros take no memory until they are written to
         self.embedded = self._xp.zeros((capacity, self._width), dtype="f")
         self.projected = [self._xp.zeros((capacity, len(bias)), dtype="f") for _, bias in self._projections]
         for table, (_, bias) in zip(self.projected, self._projections, strict=True):
             table[0] = bias
-        self._keys = np.array([np.iinfo(np.uint64).max], dtype=np.uint64)  # sorted; the last one stands behind all
+        self._keys = np.array([np.iinfo(np.uint64).max], dtype=np.uint64)  # sorted; the last one ends the search
         self._rows = np.zeros(1, dtype=np.int64)  # by place in the keys
-        self._free = np.arange(capacity - 1, 0, -1)  # rows, to be taken from the end
-        self._wanted = np.zeros(capacity, dtype=np.int64)  # by row: the last look-up that wanted it
+        self._free = np.arange(capacity - 1, 0, -1)  # rows that are not in use; the next is taken from the end
+        self._last_used = np.zeros(capacity, dtype=np.int64)  # by row: number of the look-up
         self._look_ups = 0
 
     def __len__(self) -> int:
@@ -86,11 +86,11 @@ class Embedding:
         return len(self._keys) - 1
 
     def look_up(self, tokens: Tokens) -> HostInts:
-        """Return the row number (N,) of each token, after computing the rows of those not met before."""
+        """Return the row number (N,) of each token, after computing the rows of new tokens."""
         types, which = tokens.distinct()
         rows = self._look_up(_Lexemes(self._vocab, tokens.types[types], tokens.columns))
         self._look_ups += 1
-        self._wanted[rows] = self._look_ups
+        self._last_used[rows] = self._look_ups
         return rows[which]
 
     def _look_up(self, lexemes: _Lexemes) -> HostInts:
@@ -107,20 +107,20 @@ class Embedding:
             rows[new] = self._add(distinct, lexemes.take(new[first]))[which]
         return rows
 
-    def _make_room(self, wanted: Keys) -> None:
-        """Forget the tokens that were not wanted for longest, so that `wanted`, sorted, fit in."""
-        capacity = max(self._limit, len(wanted) + 1)
-        if capacity != len(self.embedded):  # more than usual, or no longer
+    def _make_room(self, needed: Keys) -> None:
+        """Forget the tokens that were used least recently, so that there is room for the `needed` keys, sorted."""
+        capacity = max(self._limit, len(needed) + 1)
+        if capacity != len(self.embedded):  # one batch needs more than the limit, or an earlier batch did
             self._start(capacity)
             return
-        kept = max(0, min(capacity - capacity // 8, capacity - 1 - len(wanted)))
-        by_age = np.argsort(self._wanted[self._rows[:-1]], kind="stable")  # oldest first
+        kept = max(0, min(capacity - capacity // 8, capacity - 1 - len(needed)))
+        by_age = np.argsort(self._last_used[self._rows[:-1]], kind="stable")  # oldest first
         forgotten = by_age[: max(0, len(self) - kept)]
         self._free = np.append(self._free, self._rows[forgotten])
         self._keys, self._rows = np.delete(self._keys, forgotten), np.delete(self._rows, forgotten)
 
     def _add(self, keys: Keys, lexemes: _Lexemes) -> HostInts:
-        """Compute rows for `keys`, sorted and not in the table, of these lexemes; return their numbers."""
+        """Compute the rows of new lexemes, given with their `keys`, sorted; return the numbers of the rows."""
         embedded = to_device(self._xp, self._embed(lexemes), "f")
         self._free, rows = np.split(self._free, [len(self._free) - len(keys)])
         there = to_device(self._xp, rows)
@@ -134,16 +134,16 @@ class Embedding:
 
     def _embed(self, lexemes: _Lexemes) -> Array:
         values: Any = [lexemes]
-        for layer in self._layers:
+        for layer in self.layers:
             values = layer.predict(values)
         return values[0]
 
 
 class _Lexemes:
-    """Stands for a document of n tokens, as far as embedding layers look at one."""
+    """Stands for a document of n tokens: it has what embedding layers ask of one."""
 
     def __init__(self, vocab: Vocab, values: Keys, columns: Mapping[str, int]) -> None:
-        """Take attributes (n, K) of tokens, and the column of each by its name."""
+        """Take attributes (n, K) of tokens, and the column of each attribute by name."""
         self.vocab = vocab
         self._values = values
         self._columns = columns
@@ -152,22 +152,22 @@ class _Lexemes:
         return len(self._values)
 
     def __getitem__(self, attribute: str) -> Keys:
-        """Return an attribute of all, (n,)."""
+        """Return an attribute of all tokens, (n,)."""
         return self._values[:, self._columns[attribute]]
 
     def take(self, numbers: HostInts) -> _Lexemes:
-        """Return some of these."""
+        """Return the tokens with these numbers."""
         return _Lexemes(self.vocab, self._values[numbers], self._columns)
 
     def to_array(self, attributes: int | str | Sequence[int | str]) -> Keys:
-        """Return attributes as ``Doc.to_array`` does: (n,) of one, (n, k) of several."""
+        """Return attributes as ``Doc.to_array`` does: (n,) for one attribute, (n, k) for a list of k."""
         if isinstance(attributes, int | str):
             return self[attribute_name(attributes)]
         return np.stack([self[attribute_name(each)] for each in attributes], axis=1)
 
 
 def check_embedding(layers: Sequence[Layer]) -> None:
-    """Raise `UnsupportedError` unless `layers` embed each token by itself, from its attributes."""
+    """Raise `UnsupportedError` unless `layers` compute the embedding of a token from its attributes alone."""
     extracts = False
     for node in (node for layer in layers for node in layer.walk()):
         extracts |= runs(node, "spacy.ml.featureextractor")
@@ -195,14 +195,14 @@ def _is_one_column(index: Any) -> bool:
 
 
 def _keys(lexemes: _Lexemes, attributes: Sequence[str]) -> Keys:
-    """Return a key (n,) that differs where one of `attributes` does.
+    """Return a key (n,) for each token; two tokens have the same key if all `attributes` are the same.
 
-    All attributes of a lexeme follow from its ORTH; those that a token may have by itself join the key. Two tokens
-    that differ collide with the odds that two of spaCy's own 64-bit string hashes do.
+    The key is made of ORTH, from which all attributes of a lexeme follow, and of the attributes that may differ between
+    tokens of a lexeme. Two different tokens have one key as rarely as two words have one 64-bit hash in spaCy.
     """
     keys = lexemes["ORTH"].copy()
     for attribute in attributes:
         if attribute in TOKEN_ATTRIBUTES:
-            keys *= np.uint64(0x9E3779B97F4A7C15)  # odd, so that the product loses nothing
+            keys *= np.uint64(0x9E3779B97F4A7C15)  # odd, so that no two keys become one
             keys += lexemes[attribute]
     return keys

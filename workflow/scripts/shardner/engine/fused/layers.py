@@ -1,18 +1,19 @@
-"""Tells what a layer of a thinc model does by the function that it runs, never by its name or its config.
+"""What a layer of a thinc model does, told by the function that it runs, and not by its name or its config.
 
-A name is free text, and a registered architecture may change what it builds; the function is what computes.
+A name is free text, and a registered architecture may change what it builds. The function is what computes.
 """
 
 from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-#: A layer of thinc (``thinc.api.Model``), or layers composed to one. Untyped: thinc does not say what parameters are.
+#: A layer of thinc (``thinc.api.Model``), or several layers composed to one. It is Any because thinc gives parameters
+#: no types.
 Layer: TypeAlias = Any
 
 
 class UnsupportedError(Exception):
-    """A model is not one that this package computes; the message says what about it is not."""
+    """This package does not compute a model; the message says which part of it is not known."""
 
 
 def runs(layer: Layer, module: str) -> bool:
@@ -22,14 +23,14 @@ def runs(layer: Layer, module: str) -> bool:
 
 
 def expect(layer: Layer, module: str) -> Layer:
-    """Return `layer`, or raise `UnsupportedError` where it does not run the ``forward`` of `module`."""
+    """Return `layer`, or raise `UnsupportedError` if it does not run the ``forward`` of `module`."""
     if not runs(layer, module):
         raise UnsupportedError(f"an unknown layer {layer.name!r} in the place of {module}")
     return layer
 
 
 def unchain(layer: Layer) -> list[Layer]:
-    """Return the layers that `layer` applies one after the other: itself, or those of its (nested) chains."""
+    """Return the layers that `layer` applies one after another: those of its (nested) chains, or `layer` itself."""
     if not runs(layer, "thinc.layers.chain"):
         return [layer]
     return [each for inner in layer.layers for each in unchain(inner)]

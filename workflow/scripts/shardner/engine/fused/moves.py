@@ -1,7 +1,8 @@
-"""What a recogniser's output classes mean: actions and labels, as tables by class number.
+"""What the output classes of a recogniser mean: actions and labels, as tables by class number.
 
-A class is an action of the BILUO scheme with a label: B-x begins an entity, I-x goes on with it, L-x ends it, U-x is
-one of a single token, O is a token outside. Reproduces how ``spacy/pipeline/_parser_internals/ner.pyx`` names them.
+A class is an action of the BILUO scheme with a label. B-x begins an entity with the label x, I-x continues it, L-x ends
+it, U-x is an entity of a single token, and O leaves the token outside of entities. The names are those of
+``spacy/pipeline/_parser_internals/ner.pyx``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Ints32 = npt.NDArray[np.int32]
 
 
 class Action(IntEnum):
-    """What may be done at a token while no entity is open."""
+    """What the recogniser may do at a token while no entity is open."""
 
     OUT = 0
     UNIT = 1
@@ -28,11 +29,11 @@ class Action(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """The classes in two tables: those valid while no entity is open, and by label those valid while one is.
+    """The classes in two tables: those that are valid while no entity is open, and those that are while one is.
 
-    The first table has a column a class, in the order of the class numbers, so that of equal scores the leftmost
-    is the one that spaCy takes. It leaves out the classes that are never chosen: those that the model was never
-    trained on, and ``U-`` without a label, which blocks a token by a preset annotation only.
+    The first table has one column per class, by class number, so that among equal scores spaCy takes the leftmost. It
+    leaves out classes that are never chosen: those that the model was not trained on, and ``U-`` without a label, which
+    only a preset annotation leads to. The second table has one column per label.
     """
 
     labels: tuple[str, ...]
@@ -49,15 +50,16 @@ class Moves:
 
 
 def read_moves(names: Sequence[str], unseen: Collection[int]) -> Moves:
-    """Return the tables of a recogniser's classes.
+    """Return the tables of the classes of a recogniser.
 
     Args:
-        names: of the classes, by number, as ``get_class_name`` of the recogniser's ``moves`` gives them.
-        unseen: numbers of classes that the model was never trained on; such a class scores the least of all.
+        names: of the classes by number, as ``get_class_name`` of the recogniser's ``moves`` returns them.
+        unseen: numbers of classes that the model was not trained on; such a class has the lowest score of all.
 
     Raises:
-        UnsupportedError: an action is missing, so that an entity could be left without a valid action, or
-            training saw a part of a label's actions only, so that one that it did not see could be chosen.
+        UnsupportedError: a label lacks an action, so that an open entity could be left without a valid action; or
+            the model was trained on some actions of a label only, so that an action could be chosen that it was not
+            trained on.
     """
     numbers = {name: number for number, name in enumerate(names)}
     if "O" not in numbers or numbers["O"] in unseen:

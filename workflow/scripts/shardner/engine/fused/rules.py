@@ -1,12 +1,13 @@
-"""Rules of spaCy's tokenizer for single words, and where they look across the space between two chunks.
+"""Rules of spaCy's tokenizer for single words, and where such a rule looks across the space between two chunks.
 
-A rule says into which tokens a word comes apart ("don't", "p.m.", ":-)"). A chunk that is such a word has its tokens at
-once. For words that affixes would take apart, spaCy then looks through all tokens of a text for runs that spell such a
-word, whatever spaces stand between, and gives a run the rule's tokens if there are none
-(``_apply_special_cases`` of ``spacy/tokenizer.pyx``). A run with a space inside stays as it is. But of runs that
-overlap only the longest counts, so it can keep a run inside of a chunk from its rule: with rules for "a)" and "a)((",
-the text "x-a) ((" has the tokens x, -, a, ), ( and (, while "x-a)" by itself has x, - and a). That is the one way in
-which a chunk's tokens can depend on its neighbours.
+A rule says into which tokens a word is split ("don't", "p.m.", ":-)"). A chunk that is such a word gets the tokens of
+the rule. If affixes would split the word, spaCy also looks through all tokens of a text for runs of tokens that spell
+the word, with or without spaces between them (``_apply_special_cases`` of ``spacy/tokenizer.pyx``). A run without
+spaces gets the tokens of the rule, and a run with a space stays as it is.
+
+Of runs that overlap, only the longest counts. So a run across a space can keep a run inside a chunk from its rule. For
+example, there are rules for "a)" and "a)((". Then the text "x-a) ((" has the tokens x, -, a, ), ( and (, while "x-a)"
+by itself has x, - and a). This is the only way in which the tokens of a chunk can depend on its neighbours.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from spacy.strings import StringStore
     from spacy.tokenizer import Tokenizer  # type: ignore[import-not-found]
 
-#: What a chunk's tokens let a run do: go on to the next chunk, come from the one before, or lie inside.
+#: What the tokens of a chunk let a run do: leave for the next chunk, enter from the previous one, or lie inside.
 LEAVES, ENTERS, HOLDS = 1, 2, 4
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -33,23 +34,23 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What to look for in the tokens of chunks, each by ORTH, sorted."""
+    """What to look for in the tokens of chunks: keys made of ORTH, sorted."""
 
-    leaving: Keys  # tokens that have a next one in a run
-    entering: Keys  # tokens that have one before
-    singles: Keys  # what a rule makes of a word, where that is one token
-    pairs: Keys  # the first two tokens of what a rule makes, as `_mix` has them
+    leaving: Keys  # tokens after which a run goes on
+    entering: Keys  # tokens before which a run has begun
+    singles: Keys  # tokens of rules that make one token of a word
+    pairs: Keys  # the first two tokens of rules that make several, combined by `_mix`
 
     def examine(self, orths: Keys, owners: HostInts, count: int) -> HostInts:
-        """Return what each of `count` chunks does, a sum of `LEAVES`, `ENTERS` and `HOLDS`.
+        """Return for each chunk (count,) a sum of `LEAVES`, `ENTERS` and `HOLDS`.
+
+        A chunk that holds a run has the tokens that a rule put there, and no longer those that spaCy looked at. So it
+        may do all three.
 
         Args:
-            orths: ORTH (n,) of the chunks' tokens, chunk after chunk.
+            orths: ORTH (n,) of the tokens, chunk after chunk.
             owners: (n,) the chunk of each token.
-            count: chunks, each of which has a token.
-
-        A chunk that holds a run shows the tokens that a rule put there, and not those that were looked at: it may do
-        all three.
+            count: number of chunks; each has at least one token.
         """
         first = np.flatnonzero(np.diff(owners, prepend=-1))
         last = np.append(first[1:], len(owners)) - 1
@@ -63,7 +64,7 @@ class Rules:
 
 
 def read_rules(tokenizer: Tokenizer) -> Rules | None:
-    """Return the rules of a tokenizer, or None if one is of several chunks, so that no chunk is safe from it."""
+    """Return the rules of a tokenizer; None if a rule is for several chunks, because any chunk could be part of it."""
     from spacy.attrs import ORTH, intify_attrs  # type: ignore[import-not-found]
     from spacy.tokenizer import Tokenizer
     from spacy.vocab import Vocab
@@ -91,7 +92,7 @@ def _is_sought(tokenizer: Tokenizer, word: str) -> bool:
 
 
 def _mix(left: Keys, right: Keys) -> Keys:
-    """Return a key for each pair of keys; two differ with the odds that two of spaCy's own 64-bit hashes do."""
+    """Return a key for each pair of keys; two pairs have one key as rarely as two words have one hash in spaCy."""
     return left * _MIX + right
 
 

@@ -1,9 +1,9 @@
-"""The recogniser's network: from tokens' vectors to the scores of actions.
+"""The network of the recogniser: from the vectors of tokens to the scores of actions.
 
 Reproduces ``spacy/ml/parser_model.pyx`` (``predict_states``) and ``spacy/ml/_precomputable_affine.py``. The hidden
-layer of a state is the maxout of a sum: one product for each of the state's three tokens, and a bias. Where a token is
-missing its product is a learned padding. The upper layer, if the model has one, maps the hidden layer to the scores;
-if not, the hidden layer has a unit a class and is the scores.
+layer of a state is the maxout of a sum: one product for each of the three tokens of the state, and a bias. If a token
+is missing, a learned padding takes the place of its product. The upper layer maps the hidden layer to the scores. A
+model without an upper layer has one hidden unit per class, and the hidden layer is the scores.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from shardner.engine.fused.arrays import Array, Module, to_device
 from shardner.engine.fused.layers import Layer, UnsupportedError, expect, runs, unchain
 from shardner.engine.fused.moves import Moves
 
-#: A state's tokens: the current one, the first of the open entity, and the one before the current.
+#: The tokens of a state: the current one, the first one of the open entity, and the one before the current.
 FEATURES = 3
 
 
 class Scorer:
-    """Scores the actions of states, given the vectors of tokens."""
+    """Scores the actions in states, given the vectors of tokens."""
 
     def __init__(self, model: Layer, moves: Moves, xp: Module) -> None:
-        """Read the weights of a recogniser's model, which `check_parser` accepted."""
+        """Read the weights of a recogniser's model, which `check_parser` has accepted."""
         self.xp = xp
         self.moves = moves
         linear, lower = unchain(model.get_ref("tok2vec"))[-1], model.get_ref("lower")
@@ -28,10 +28,10 @@ class Scorer:
         self._reduce_bias = to_device(xp, linear.get_param("b"), "f")
         weights = lower.get_param("W")  # (3, hidden, pieces, nI)
         self._hidden, self._pieces = weights.shape[1:3]
-        # pieces before units, so that the maxout takes the larger of contiguous halves
+        # pieces before units, so that the maxout takes the maximum of contiguous parts of a row
         self._lower = to_device(xp, weights.transpose(0, 3, 2, 1).reshape(FEATURES, weights.shape[3], -1), "f")
         self._bias = to_device(xp, lower.get_param("b").T.reshape(-1), "f")
-        # inside of an entity the current token and the one before it are multiplied in one go
+        # inside an entity, one product serves the current token and the one before it
         self._current_and_previous = xp.concatenate([self._lower[0], self._lower[2]])
         padding = to_device(xp, lower.get_param("pad")[0].transpose(0, 2, 1).reshape(FEATURES, -1), "f")
         self._outside_bias = padding[1] + padding[2] + self._bias
@@ -48,13 +48,13 @@ class Scorer:
             self._upper_outside_bias = self._upper_bias[self._outside]
 
     def reduce(self, vectors: Array) -> Array:
-        """Return the hidden layer's inputs (N, nI) float32 for the encoder's vectors (N, width) float32."""
+        """Return the inputs of the hidden layer (N, nI) float32 for the vectors of tokens (N, width) float32."""
         reduced = vectors @ self._reduce
         reduced += self._reduce_bias
         return reduced
 
     def score_outside(self, reduced: Array) -> Array:
-        """Return scores (N, K) float32 of `Moves.outside_classes` at each token, while no entity is open."""
+        """Return the scores (N, K) float32 of `Moves.outside_classes` at each token while no entity is open."""
         summed = reduced @ self._lower[0]
         summed += self._outside_bias
         hidden = self._maxout(summed)
@@ -65,22 +65,26 @@ class Scorer:
         return scores
 
     def project_first(self, reduced: Array, first: Array) -> Array:
-        """Return products (M, pieces * hidden) float32 of tokens `first` (M,) as an entity's first, and the bias."""
+        """Return the products of tokens `first` (M,) as first tokens of entities, with the bias.
+
+        Returns:
+            (M, pieces * hidden) float32.
+        """
         products = reduced[first] @ self._lower[1]
         products += self._bias
         return products
 
     def prefers_last(self, reduced: Array, current: Array, first: Array, labels: Array) -> Array:
-        """Tell where L-x scores above I-x, in M states inside of an entity.
+        """Tell in which of M states inside an entity L-x scores above I-x.
 
         Args:
-            reduced: (N, nI) of all tokens.
-            current: (M,) number of the token that the state is at.
+            reduced: (N, nI) of all tokens, of `reduce`.
+            current: (M,) numbers of the current tokens.
             first: (M or 1, pieces * hidden) of `project_first`.
             labels: (M,) x, as indices into the labels.
 
         Returns:
-            (M,) bool. Of equal scores the lower class number wins.
+            (M,) bool. Of equal scores, the class with the lower number wins.
         """
         summed = self.xp.concatenate([reduced[current], reduced[current - 1]], axis=1) @ self._current_and_previous
         summed += first
@@ -90,13 +94,13 @@ class Scorer:
         return (last > inside) | ((last == inside) & self._last_wins_ties[labels])
 
     def _score(self, hidden: Array, classes: Array) -> Array:
-        """Return the score (M,) of one class a row."""
+        """Return the score (M,) of one class per row."""
         if not self._has_upper:
             return hidden[self.xp.arange(len(hidden)), classes]
         return self.xp.einsum("mh,mh->m", hidden, self._upper[classes]) + self._upper_bias[classes]
 
     def _maxout(self, summed: Array) -> Array:
-        """Return the largest piece of each unit, (M, hidden), writing over `summed`."""
+        """Return the largest piece of each unit, (M, hidden). Overwrites `summed`."""
         best = summed[:, : self._hidden]
         for piece in range(1, self._pieces):
             begin = piece * self._hidden
@@ -105,7 +109,7 @@ class Scorer:
 
 
 def check_parser(model: Layer, classes: int) -> None:
-    """Raise `UnsupportedError` unless `model` is a transition model that `Scorer` reads, with `classes` actions."""
+    """Raise `UnsupportedError` unless `Scorer` can read `model`, with so many `classes`."""
     expect(model, "spacy.ml.tb_framework")
     lower = expect(model.get_ref("lower"), "spacy.ml._precomputable_affine")
     if lower.get_dim("nF") != FEATURES:
@@ -130,5 +134,5 @@ def _check_finite(*layers: Layer) -> None:
     for layer in layers:
         for name in layer.param_names:
             values = layer.get_param(name)
-            if not bool((values - values == 0).all()):  # false for an infinity and for a NaN
+            if not bool((values - values == 0).all()):  # false for infinity and for NaN
                 raise UnsupportedError(f"weights of the layer {layer.name!r} that are not finite")

@@ -1,7 +1,7 @@
 """Where a rule-based sentencizer starts sentences, for a whole batch at once.
 
-Reproduces ``spacy/pipeline/sentencizer.pyx``, a loop over tokens: behind a token that ends a sentence, the first token
-that neither ends one nor is punctuation starts the next.
+Reproduces ``spacy/pipeline/sentencizer.pyx``, which is a loop over tokens. After a token that ends a sentence, the next
+sentence starts at the first token that neither ends a sentence nor is punctuation. Such tokens are called plain here.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def terminal_keys(strings: StringStore, characters: Iterable[str]) -> Keys:
-    """Return the ORTH of each of a sentencizer's `characters`, sorted."""
+    """Return the ORTH of each of the `characters` that end a sentence, sorted."""
     return np.sort(np.array([strings[each] for each in characters if each], dtype=np.uint64))
 
 
 def sentence_starts(tokens: Tokens, terminals: Keys) -> Bools:
-    """Return which tokens (N,) start a sentence, other than the first of each document.
+    """Tell which tokens (N,) start a sentence. The first token of each document is left out.
 
     Args:
         tokens: with the attributes ORTH and IS_PUNCT.
@@ -32,7 +32,7 @@ def sentence_starts(tokens: Tokens, terminals: Keys) -> Bools:
     """
     ends_one = are_among(tokens["ORTH"], terminals)
     plain = _plain(tokens, ends_one)
-    # a plain token starts a sentence if one was ended since the plain token before it, in the same document
+    # a plain token starts a sentence if a sentence ended after the previous plain token of the same document
     ended = np.cumsum(ends_one)
     first = np.cumsum(tokens.lengths) - tokens.lengths
     document = np.searchsorted(first, plain, side="right") - 1
@@ -43,9 +43,9 @@ def sentence_starts(tokens: Tokens, terminals: Keys) -> Bools:
 
 
 def plain_tokens(tokens: Tokens, terminals: Keys) -> HostInts:
-    """Return the numbers of the tokens that neither end a sentence nor are punctuation.
+    """Return the numbers of the plain tokens.
 
-    Whether a later token starts a sentence depends on none before the last of these.
+    Whether a token starts a sentence depends on no token before the last plain one before it.
     """
     return _plain(tokens, are_among(tokens["ORTH"], terminals))
 
@@ -55,7 +55,7 @@ def _plain(tokens: Tokens, ends_one: Bools) -> HostInts:
 
 
 def must_close(tokens: Tokens, starts: Bools) -> Bools:
-    """Return the tokens (N,) behind which no entity runs on: those before `starts`, and the last of each document."""
+    """Tell after which tokens (N,) no entity goes on: those before `starts`, and the last of each document."""
     closes = np.append(starts[1:], True)
     closes[np.cumsum(tokens.lengths[tokens.lengths > 0]) - 1] = True
     return closes[: len(tokens)]

@@ -1,4 +1,4 @@
-"""The attributes of a batch's tokens in arrays: what the encoder and the decoder know of a text."""
+"""The attributes of a batch's tokens, as arrays: what the encoder and the decoder know about texts."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """N tokens of documents laid end to end. What they are stands in a table of T types, of which two may be alike."""
+    """N tokens of documents that lie one after another.
+
+    The attributes of the tokens are in a table of T types. Several tokens may have one type, and types may be equal.
+    """
 
     types: Keys  # (T, K) attributes of each type
-    columns: Mapping[str, int]  # column by attribute, by spaCy's names for them
+    columns: Mapping[str, int]  # the column of each attribute, by spaCy's name for it
     which: HostInts  # (N,) the type of each token
-    begins: HostInts  # (N,) where each starts in its document, in code points
-    lengths: HostInts  # (documents,) tokens of each
+    begins: HostInts  # (N,) where each token starts in its document, in code points
+    lengths: HostInts  # (documents,) number of tokens of each
 
     def __getitem__(self, attribute: str) -> Keys:
         """Return an attribute of all tokens, (N,)."""
@@ -33,7 +36,7 @@ class Tokens:
         return len(self.which)
 
     def distinct(self) -> tuple[HostInts, HostInts]:
-        """Return the types (D,) that occur, in any order, and for each token (N,) which of these is its own."""
+        """Return the types (D,) that occur, in any order, and for each token (N,) the place of its type in them."""
         numbers = np.arange(len(self.which))
         last = np.empty(len(self.types), dtype=np.int64)  # token of each type that occurs
         last[self.which] = numbers
@@ -43,11 +46,11 @@ class Tokens:
 
 
 def read_tokens(docs: Sequence[Doc], attributes: Iterable[str]) -> Tokens:
-    """Read attributes of all tokens of `docs`: each token is its own type."""
+    """Read attributes of all tokens of `docs`. Each token has a type of its own."""
     from spacy.attrs import IDS  # type: ignore[import-not-found]
 
     names = list(dict.fromkeys([*attributes, "IDX"]))
-    wanted = [IDS[name] for name in names]  # by number: spaCy would look up the names for each document
+    wanted = [IDS[name] for name in names]  # as numbers: spaCy would look up names for each document
     parts = [doc.to_array(wanted) for doc in docs]
     flat = [np.empty(0, dtype=np.uint64), *(part.reshape(-1) for part in parts)]
     types = np.concatenate(flat, dtype=np.uint64).reshape(-1, len(names))
@@ -62,9 +65,9 @@ def read_tokens(docs: Sequence[Doc], attributes: Iterable[str]) -> Tokens:
 
 
 def compute_only(vocab: Any, attributes: Iterable[str]) -> None:
-    """Let words that `vocab` meets from now on have these attributes and no others.
+    """Let `vocab` compute these attributes, and no others, of words that are new to it.
 
-    spaCy computes over twenty of a word, each by a call of Python, when it meets it for the first time.
+    spaCy computes more than twenty attributes of each new word, with a call of a Python function for each.
     """
     kept = set(attributes)
     for attribute in list(vocab.lex_attr_getters):
@@ -78,5 +81,5 @@ def attribute_name(attribute: int | str) -> str:
 
     if isinstance(attribute, str):
         return attribute.upper()
-    # spaCy's own list, NAMES, does not have each name at its number
+    # in spaCy's list NAMES, some names are not at their numbers
     return next(str(name) for name, number in IDS.items() if number == attribute)

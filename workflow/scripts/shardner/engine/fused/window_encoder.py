@@ -1,52 +1,90 @@
 """The window encoder: convolutions with maxout, layer normalisation and residual connections, over a whole batch.
 
-Reproduces ``MaxoutWindowEncoder`` of ``spacy/ml/models/tok2vec.py`` and the layers of thinc that it is made of
-(``with_array``, ``residual``, ``expand_window``, ``maxout``, ``layernorm``): the same sums in float32, in another
-order here and there, so vectors agree to within rounding.
+Reproduces ``MaxoutWindowEncoder`` of ``spacy/ml/models/tok2vec.py`` and the layers of thinc that it consists of
+(``with_array``, ``residual``, ``expand_window``, ``maxout``, ``layernorm``). The sums are the same, in float32, but
+some are taken in another order, so the vectors agree to within rounding.
 
-Documents lie end to end in one array, with as many rows of zeros between them and at both ends as the encoder sees
-tokens to either side. Those rows are tokens like any other to the convolutions and do not stay zero. A convolution
-treats all rows alike, so the array can be cut anywhere, with an overlap: blocks keep the work in the CPU's cache.
+The documents lie one after another in one array. Between them and at both ends are rows of zeros, as many as the
+encoder sees tokens to each side. To the convolutions those rows are tokens like any others, and they do not stay zero.
+A convolution treats all rows alike, so the array can be cut anywhere, with an overlap. The encoder works on blocks of
+it, which fit the CPU's cache.
 
-What a row of padding becomes matters to a token only if the layers still to come see that far. So padding is dropped
-layer by layer, the farthest from a token first, and the last layer computes tokens alone: a gain with short documents.
+What a row of padding becomes matters to a token only if the layers that are left see so far. So each layer leaves out
+the padding that is too far from any token, and the last layer computes tokens only. This helps with short documents.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from shardner.engine.fused.arrays import Array, HostInts, Module, to_device
-from shardner.engine.fused.embed import Embedding, check_embedding
+from shardner.engine.fused.embed import Embedding, check_embedding, embedded_attributes
+from shardner.engine.fused.encoder import EncoderPlan, EncoderSource
 from shardner.engine.fused.layers import Layer, UnsupportedError, expect, runs, unchain
 from shardner.engine.fused.tokens import Tokens
 
 if TYPE_CHECKING:
+    from spacy.tokens import Doc
     from spacy.vocab import Vocab
 
-#: Rows encoded at once: on a CPU a block's arrays stay in the cache, a GPU wants large ones.
+#: Rows encoded at once: on a CPU the arrays of a block stay in the cache; a GPU needs large blocks.
 CPU_BLOCK_ROWS, GPU_BLOCK_ROWS = 768, 1 << 16
 #: What thinc adds to the variance before it divides.
 EPSILON = 1e-8
 
 
+def plan_window_encoder(source: EncoderSource) -> EncoderPlan:
+    """Return the plan for a hash embedding with a window encoder.
+
+    Raises:
+        UnsupportedError: the vectors come from something else, or from a component that other components need too.
+    """
+    *own, _ = source.layers
+    if source.shared is not None:
+        own = [_shared_model(source, own)]
+    layers = find_layers(own)
+    attributes = tuple(embedded_attributes(layers.embedding, source.nlp.vocab))
+    if source.shared is not None and not (source.replaceable and "SENT_START" not in attributes):
+        raise UnsupportedError(f"shared {source.shared!r}")  # it runs for others, and so its vectors are there
+    kind = "hash-embedding CNN" if source.shared is None else "shared hash-embedding CNN"
+    return EncoderPlan(
+        reason=f"fused decoder and encoder: {kind}",
+        attributes=attributes,
+        seen=layers.seen,
+        needs_documents=False,
+        build=partial(WindowEncoder, layers, source.nlp.vocab),
+    )
+
+
+def _shared_model(source: EncoderSource, own: Sequence[Layer]) -> Layer:
+    """Return the model of the component that the recogniser's `own` layers listen to."""
+    from spacy.pipeline import Tok2Vec
+
+    pipe = source.nlp.get_pipe(str(source.shared))
+    if type(pipe) is not Tok2Vec or len(own) != 1 or not runs(own[0], "spacy.pipeline.tok2vec"):
+        raise UnsupportedError(f"shared {source.shared!r}")
+    return pipe.model
+
+
 @dataclass(frozen=True, slots=True)
 class EncoderLayers:
-    """Layers of a tok2vec model that `Encoder` computes, as found in it."""
+    """The layers of a tok2vec model that `WindowEncoder` computes."""
 
     embedding: list[Layer]
-    convolutions: list[Layer]  # each a residual layer
+    convolutions: list[Layer]  # each is a residual layer
+    seen: int  # tokens to each side
 
 
 def find_layers(model: Layer | Sequence[Layer]) -> EncoderLayers:
     """Return the layers of a tok2vec model.
 
     Raises:
-        UnsupportedError: it is not a hash embedding with a window encoder of maxout layers.
+        UnsupportedError: the model is not a hash embedding with a window encoder of maxout layers.
     """
     layers = [each for layer in ([model] if not isinstance(model, Sequence) else model) for each in unchain(layer)]
     *embedding, outer = layers
@@ -57,19 +95,19 @@ def find_layers(model: Layer | Sequence[Layer]) -> EncoderLayers:
     seen = sum(_Convolution.window_of(layer) for layer in convolutions)
     if outer.attrs["pad"] != seen:
         raise UnsupportedError(f"an encoder with {outer.attrs['pad']} padding rows that sees {seen} tokens each side")
-    return EncoderLayers(embedding, convolutions)
+    return EncoderLayers(embedding, convolutions, seen)
 
 
 class _Convolution:
-    """One layer: each row becomes a function of itself and `window` rows either side of it."""
+    """One layer: each row becomes a function of itself and of `window` rows to each side."""
 
     def __init__(self, residual: Layer, xp: Module, lacking: Array) -> None:
-        """Read a layer whose rows all come without the vector `lacking`, (width,) or 0."""
+        """Read the weights of a layer. All rows that it will be given lack the vector `lacking`, (width,) or 0."""
         expand, maxout, norm, *_ = unchain(residual.layers[0])
         weights, self._xp = maxout.get_param("W"), xp  # (width, pieces, inputs)
         self.window = int(expand.attrs["window_size"])
         self.width, self.pieces, _ = weights.shape
-        # pieces before units, so that the maxout is over contiguous parts of a row
+        # pieces before units, so that the maxout takes the maximum of contiguous parts of a row
         self.weights = to_device(xp, weights.transpose(2, 1, 0).reshape(weights.shape[2], -1), "f")
         bias = to_device(xp, maxout.get_param("b").T.reshape(-1), "f")
         self.bias = bias + xp.tile(xp.zeros(self.width, dtype="f") + lacking, 2 * self.window + 1) @ self.weights
@@ -79,7 +117,7 @@ class _Convolution:
 
     @staticmethod
     def window_of(residual: Layer) -> int:
-        """Return the window of a layer, or raise `UnsupportedError` where it is of another kind."""
+        """Return the window of a layer, or raise `UnsupportedError` if the layer is of another kind."""
         layers = unchain(expect(residual, "thinc.layers.residual").layers[0])
         for layer, kind in zip(layers, ("expand_window", "maxout", "layernorm", "dropout"), strict=False):
             expect(layer, f"thinc.layers.{kind}")
@@ -88,11 +126,12 @@ class _Convolution:
         return int(layers[0].attrs["window_size"])
 
     def apply(self, rows: Array, wanted: Array | None = None) -> Array:
-        """Return the rows (n - 2 * window, width) that this layer makes of rows (n, width), or the `wanted` of them.
+        """Return what this layer makes of rows (n, width), which must be contiguous.
 
-        `rows` must be contiguous.
+        Returns:
+            (n - 2 * window, width), or those of these rows that have the numbers `wanted`.
         """
-        # a row's neighbours lie beside it in memory: what it sees is one run, and taken in one go
+        # the neighbours of a row lie beside it in memory, so all that it sees is one contiguous run
         count, inputs = len(rows) - 2 * self.window, len(self.weights)
         seen = self._xp.lib.stride_tricks.as_strided(rows, (count, inputs), rows.strides)
         expanded = self._xp.ascontiguousarray(seen) if wanted is None else seen[wanted]
@@ -102,11 +141,11 @@ class _Convolution:
         return self.finish(middle, summed)
 
     def finish(self, rows: Array, summed: Array) -> Array:
-        """Return what the layer makes of rows (n, width), less the vector `lacking`.
+        """Return what the layer makes of rows (n, width), without the vector `lacking`.
 
         Args:
-            rows: that the layer was given.
-            summed: (n, pieces * width) their weighted sums with the bias.
+            rows: what the layer was given.
+            summed: (n, pieces * width) the weighted sums of what each row sees, with the bias.
         """
         pieces = [summed[:, piece * self.width : (piece + 1) * self.width] for piece in range(self.pieces)]
         best = self._xp.maximum(pieces[0], pieces[-1])
@@ -122,52 +161,53 @@ class _Convolution:
         return best
 
 
-class Encoder:
-    """Computes tokens' vectors from their attributes."""
+class WindowEncoder:
+    """Computes the vectors of tokens from their attributes."""
 
     def __init__(self, layers: EncoderLayers, vocab: Vocab, xp: Module) -> None:
         self._xp = xp
         self._convolutions: list[_Convolution] = []
-        # What a layer norm adds is the same for all rows: it is left to the next layer's bias, and added at the end.
+        # A layer norm adds one vector to all rows. It is left to the bias of the next layer. Where there is no next
+        # layer, it is added to the result.
         self._lacking: Array = 0.0
         for layer in layers.convolutions:
             self._convolutions.append(_Convolution(layer, xp, self._lacking))
             self._lacking = self._convolutions[-1].lacking
-        self.seen = sum(layer.window for layer in self._convolutions)  # tokens to each side
+        self._seen = layers.seen
         self._block_rows = CPU_BLOCK_ROWS if xp is np else GPU_BLOCK_ROWS
         first = self._convolutions[0]
-        # The sums of the first convolution are of products, each of one row: kept beside that row's embedding.
+        # The first convolution sums products of one row each. The table keeps these products beside the embedding.
         parts = first.weights.reshape(2 * first.window + 1, first.width, -1)
         biases = [first.bias if offset == first.window else xp.zeros_like(first.bias) for offset in range(len(parts))]
         self._embedding = Embedding(layers.embedding, vocab, list(zip(parts, biases, strict=True)), xp)
 
     @property
-    def attributes(self) -> list[str]:
-        """Names of the token attributes that it reads."""
-        return self._embedding.attributes
+    def spacy_layers(self) -> Sequence[Layer]:
+        """See `Encoder`."""
+        return self._embedding.layers
 
-    def encode(self, tokens: Tokens) -> Array:
-        """Return the vectors (N, width) float32 of N tokens."""
+    def encode(self, docs: Sequence[Doc], tokens: Tokens) -> Array:
+        """See `Encoder`; the documents are not needed."""
         lengths = tokens.lengths[tokens.lengths > 0]
-        # the padding before a token: one run of rows for each document up to its own
-        places = np.arange(len(tokens)) + self.seen * np.repeat(np.arange(1, len(lengths) + 1), lengths)
-        rows = np.zeros(len(tokens) + self.seen * (len(lengths) + 1), dtype=np.int64)
+        # before a token there is one run of padding for its own document and one for each document before
+        places = np.arange(len(tokens)) + self._seen * np.repeat(np.arange(1, len(lengths) + 1), lengths)
+        rows = np.zeros(len(tokens) + self._seen * (len(lengths) + 1), dtype=np.int64)
         rows[places] = self._embedding.look_up(tokens)
         return self._encode_rows(to_device(self._xp, rows), _distances(places, len(rows)), len(tokens))
 
     def _encode_rows(self, rows: Array, distances: HostInts, tokens: int) -> Array:
-        """Return vectors (N, width) of rows (n,) of the table.
+        """Return the vectors (N, width) of tokens.
 
         Args:
-            rows: tokens and padding.
-            distances: (n,) of each row to the next token, 0 for a token.
+            rows: (n,) row numbers in the table, of tokens and of padding.
+            distances: (n,) from each row to the nearest token; 0 for a token.
             tokens: N.
         """
         vectors = self._xp.empty((tokens, self._convolutions[-1].width), dtype="f")
         done = 0
-        for begin in range(self.seen, len(rows) - self.seen, self._block_rows):
-            end = min(begin + self._block_rows, len(rows) - self.seen)
-            block = slice(begin - self.seen, end + self.seen)
+        for begin in range(self._seen, len(rows) - self._seen, self._block_rows):
+            end = min(begin + self._block_rows, len(rows) - self._seen)
+            block = slice(begin - self._seen, end + self._seen)
             encoded = self._encode_block(rows[block], distances[block])
             vectors[done : done + len(encoded)] = encoded
             done += len(encoded)
@@ -175,16 +215,16 @@ class Encoder:
         return vectors
 
     def _encode_block(self, rows: Array, distances: HostInts) -> Array:
-        """Return the vectors of the tokens in a block, other than those within reach of its ends."""
+        """Return the vectors of the tokens in a block, except for tokens that see beyond its ends."""
         first, *others = self._convolutions
         values = self._convolve_first(rows)
         distances = distances[first.window : len(distances) - first.window]
-        reach = self.seen - first.window
+        reach = self._seen - first.window
         for layer in others:
             distances = distances[layer.window : len(distances) - layer.window]
             reach -= layer.window
             wanted = np.flatnonzero(distances <= reach)
-            # a GPU computes padding faster than it is told which rows are
+            # a GPU computes padding in less time than it takes to send which rows are padding
             if self._xp is np and len(wanted) < len(distances):
                 values = layer.apply(values, to_device(self._xp, wanted))
                 distances = distances[wanted]
@@ -193,7 +233,7 @@ class Encoder:
         return values if others and self._xp is np else values[to_device(self._xp, np.flatnonzero(distances == 0))]
 
     def _convolve_first(self, rows: Array) -> Array:
-        """Return what the first layer makes of rows (n,) of the table, whose sums lie there."""
+        """Return what the first layer makes of rows (n,) of the table, where its products lie."""
         first, embedding = self._convolutions[0], self._embedding
         count = len(rows) - 2 * first.window
         summed = embedding.projected[0].take(rows[:count], axis=0)
@@ -204,7 +244,7 @@ class Encoder:
 
 
 def _distances(places: HostInts, count: int) -> HostInts:
-    """Return the distance (count,) of each row to the nearest of `places`, which are sorted."""
+    """Return the distance (count,) from each row to the nearest of `places`, which are sorted."""
     numbers = np.arange(count)
     after = np.minimum(np.searchsorted(places, numbers), len(places) - 1)
     before = np.maximum(after - 1, 0)

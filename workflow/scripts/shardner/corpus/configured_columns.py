@@ -1,4 +1,4 @@
-"""What to say when a column that the configuration names is not in a file."""
+"""The columns that the configuration names, and what to say when a file lacks one of them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,25 @@ from shardner.errors import CorpusError
 _SHOWN = 20
 
 
+def list_columns(corpus: CorpusConfig) -> list[tuple[str, str]]:
+    """List the columns that the configuration names, each as (key under ``corpus``, name of the column)."""
+    wanted = [("text", corpus.text), ("id", corpus.id), *(("keep", column) for column in corpus.keep)]
+    return [(key, column) for key, column in wanted if column is not None]
+
+
 def missing_column(
     path: Path, key: str, column: str, present: Sequence[str], corpus: CorpusConfig, *, hint: str = ""
 ) -> CorpusError:
-    """Say that `column`, the value of ``corpus.<key>``, is not in `path`, which columns are, and what to write."""
+    """Say that `path` has no `column`, the value of ``corpus.<key>``; which columns it has, and what to write.
+
+    Args:
+        path: the file.
+        key: the setting that names the column: ``text``, ``id`` or ``keep``.
+        column: the name of the column.
+        present: the columns that the file has.
+        corpus: the settings.
+        hint: a remark about where the columns are named.
+    """
     names = ", ".join(repr(name) for name in present[:_SHOWN]) or "none"
     more = f" and {len(present) - _SHOWN} more" if len(present) > _SHOWN else ""
     lines = [f"{show_path(path)}: there is no column {column!r} (corpus.{key}); its columns: {names}{more}"]
@@ -36,7 +51,7 @@ def missing_column(
 
 
 def nearest(column: str, present: Sequence[str]) -> str | None:
-    """Return the name that is most like `column`, whatever its case; None if there is no name."""
+    """Return the name that is most like `column`, ignoring case; None if there is no name."""
 
     def likeness(name: str) -> float:
         return difflib.SequenceMatcher(None, column.casefold(), name.casefold()).ratio()

@@ -10,14 +10,13 @@ import pytest
 import zstandard
 from making import make_texts, write_jsonl
 from shardner.config import CorpusConfig, Unit, parse_config
-from shardner.corpus import samples as heads
-from shardner.corpus.samples import choose, spread, take_heads
+from shardner.corpus.samples import FileHead, choose, spread, take_heads
 
 CORPUS = parse_config({}).corpus
 TEXTS = make_texts(2_000, seed=1)
 
 
-def take(path: Path, chars: int, corpus: CorpusConfig = CORPUS) -> heads.Head:
+def take(path: Path, chars: int, corpus: CorpusConfig = CORPUS) -> FileHead:
     target = path.parent / "heads"
     target.mkdir()
     (head,) = take_heads([(path, path.stat().st_size)], corpus, chars, target)

@@ -14,11 +14,11 @@ TEXT = "One two  three\n\nfour, \t five - six seven."
     [
         (4, True),  # one| two
         (3, False),  # before the space
-        (9, True),  # behind two spaces
+        (9, True),  # after two spaces
         (8, False),  # between them
-        (16, True),  # behind line breaks
+        (16, True),  # after line breaks
         (15, False),
-        (24, True),  # behind a run that begins with a space
+        (24, True),  # after a run that begins with a space
         (29, False),  # a single space next to a dash
         (31, False),
         (35, True),

@@ -1,0 +1,137 @@
+"""What readers share whose files are a stream of bytes, compressed as a whole or not."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import polars as pl
+
+from shardner.config import CorpusConfig
+from shardner.corpus.batch import Builder, Draft, WindowPosition
+from shardner.corpus.files import SourceFile
+from shardner.corpus.formats import Compression, InputFormat
+from shardner.corpus.reader import ReadOptions
+from shardner.corpus.streams import FirstBytes, Readable, open_stream
+from shardner.errors import CorpusError
+
+#: How much of a file is checked before any work, after decompression, at most.
+CHECKED_BYTES = 4 << 20
+#: A head that holds no whole record is taken again, this many times as long.
+GROWTH = 8
+_PIECE_BYTES = 1 << 20
+
+#: How files start that are something else than their names say.
+_MAGIC = {
+    b"\x1f\x8b": "gzip data; let its name end in .gz",
+    b"\x28\xb5\x2f\xfd": "zstd data; let its name end in .zst",
+    b"PAR1": "Parquet; let its name end in .parquet",
+    b"PK\x03\x04": "a zip archive (or a spreadsheet); unpack or export it",
+    b"\xff\xfe": "UTF-16; convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)",
+    b"\xfe\xff": "UTF-16; convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)",
+}
+
+
+class StreamReader(ABC):
+    """A `Reader` of a format whose files are a stream of bytes."""
+
+    @property
+    @abstractmethod
+    def format(self) -> InputFormat:
+        """The format that the reader reads."""
+
+    @abstractmethod
+    def fill(self, source: SourceFile, options: ReadOptions, builder: Builder) -> Iterator[WindowPosition | None]:
+        """Read a file into `builder`, and yield whenever it is full.
+
+        What is yielded says which window of a document the builder holds; None if it holds whole records.
+
+        Raises:
+            CorpusError: as `read`.
+        """
+
+    @abstractmethod
+    def check_columns(self, stream: Readable, source: SourceFile, corpus: CorpusConfig) -> None:
+        """Check, on the first bytes of a file, that the columns of `corpus` are there.
+
+        Raises:
+            CorpusError: they are not.
+        """
+
+    def check(self, source: SourceFile, corpus: CorpusConfig) -> None:
+        """See `Reader.check`."""
+        with open_stream(source.path, source.compression) as stream:
+            _refuse_other_content(stream, source)
+            self.check_columns(FirstBytes(stream, CHECKED_BYTES), source, corpus)
+
+    def read(self, source: SourceFile, options: ReadOptions) -> Iterator[Draft]:
+        """See `Reader.read`."""
+        builder = Builder(source.shown, options.id_prefix, options.corpus.keep)
+        damage = None
+        try:
+            for position in self.fill(source, options, builder):
+                yield builder.take(position)
+        except CorpusError as error:
+            damage = error
+        if builder.taken == 0 or not builder.empty:
+            yield builder.take()
+        if damage is not None:
+            raise damage
+
+    def read_dtypes(self, source: SourceFile) -> Mapping[str, pl.DataType]:
+        """Return nothing: such files do not say the dtypes of their columns."""
+        return {}
+
+    def write_head(self, source: SourceFile, corpus: CorpusConfig, wanted: int, target: Path) -> int:
+        """See `Reader.write_head`."""
+        size = source.path.stat().st_size
+        while True:
+            taken = min(wanted, size)
+            _decompress_start(source, taken, target)
+            if taken == size or self.end_with_record(target, corpus):
+                return taken
+            wanted *= GROWTH
+
+    def end_with_record(self, path: Path, corpus: CorpusConfig) -> bool:
+        """Cut what follows the last whole record off a file; return whether the file holds one. A record is a line."""
+        return _end_with_line(path)
+
+
+def _refuse_other_content(stream: BinaryIO, source: SourceFile) -> None:
+    start = stream.peek(4) if hasattr(stream, "peek") else b""
+    for magic, what in _MAGIC.items():
+        if start.startswith(magic):
+            inside = "" if source.compression is Compression.NONE else " when decompressed"
+            raise CorpusError(f"{source.shown}: this is no {source.format.name.upper()} file{inside} but {what}")
+
+
+def _decompress_start(source: SourceFile, taken: int, target: Path) -> None:
+    """Write what the first `taken` bytes of a file hold; that the rest is missing is no damage."""
+    packed = target.with_name("packed-head")
+    with source.path.open("rb") as file, packed.open("wb") as copy:
+        left = taken
+        while piece := file.read(min(left, _PIECE_BYTES)):
+            copy.write(piece)
+            left -= len(piece)
+    with target.open("wb") as file, suppress(CorpusError), open_stream(packed, source.compression) as stream:
+        while piece := stream.read1(_PIECE_BYTES):  # type: ignore[attr-defined]
+            file.write(piece)
+    packed.unlink()
+
+
+def _end_with_line(path: Path) -> bool:
+    """Cut a file after its last line break; return whether there is one."""
+    with path.open("r+b") as file:
+        end = file.seek(0, 2)
+        while end > 0:
+            start = max(end - _PIECE_BYTES, 0)
+            file.seek(start)
+            at = file.read(end - start).rfind(b"\n")
+            if at >= 0:
+                file.truncate(start + at + 1)
+                return True
+            end = start
+    return False

@@ -1,0 +1,77 @@
+"""The provenance of a run, as ``provenance.json`` holds it: everything that someone needs to make the result again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shardner.data.manifest import InputFile
+from shardner.data.typed_json import ABSENT_IF_NONE
+
+
+@dataclass(frozen=True, slots=True)
+class CodeVersion:
+    """Which code of this workflow ran."""
+
+    version: str
+    code: str  # a hash of the modules that annotate
+    commit: str | None  # null where the code does not lie in a Git checkout
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineDescription:
+    """What a reader of results should know of the pipeline that made them.
+
+    `location` is a directory or the name of a package.
+    """
+
+    location: str
+    source: str
+    name: str
+    version: str
+    lang: str
+    sha256: str
+    components: tuple[str, ...]
+    left_out: tuple[str, ...]
+    labels: tuple[str, ...]
+    notes: tuple[str, ...]
+    mixed_precision: bool = False  # transformers compute in half precision on a GPU
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenanceDevice:
+    """A device of a host that annotated. What only a GPU has is left out for a CPU."""
+
+    host: str
+    name: str
+    uuid: str | None  # of a GPU
+    memory_bytes: int | None = field(default=None, metadata=ABSENT_IF_NONE)
+    driver: str | None = field(default=None, metadata=ABSENT_IF_NONE)
+    cuda: str | None = field(default=None, metadata=ABSENT_IF_NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host on which jobs annotated. What its jobs did not record is left out."""
+
+    name: str
+    cores: int | None = field(default=None, metadata=ABSENT_IF_NONE)
+    memory_bytes: int | None = field(default=None, metadata=ABSENT_IF_NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """How a result was made."""
+
+    shardner: CodeVersion
+    command: str | None  # as the user typed it; null where it is not known
+    config: Mapping[str, Any]  # the settings as run, defaults filled in
+    inputs: tuple[InputFile, ...]
+    model: PipelineDescription
+    engines: tuple[str, ...]  # with the reason for each
+    devices: tuple[ProvenanceDevice, ...]
+    hosts: tuple[Host, ...]
+    packages: Mapping[str, str]  # versions by name
+    python: str
+    platform: str

@@ -1,0 +1,161 @@
+"""The spool of the split: the corpus as files of numbered windows, before it is known where a shard ends.
+
+The pass over the input numbers the documents, cuts long documents into windows, and writes the windows to files of
+bounded size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from shardner.corpus.batch import Batch, WindowPosition
+from shardner.corpus.window_cuts import cut_windows
+from shardner.data.tables import WINDOWS
+
+#: About how many characters a spool file holds.
+SPOOL_CHARS = 1 << 23
+#: How many windows of a long document are strings of Python at once.
+_WINDOWS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolFile:
+    """A file of consecutive windows: `data.tables.WINDOWS`, ``size`` (the window's characters), ``keep`` columns.
+
+    Attributes:
+        path: where the file lies.
+        rows: how many windows it holds.
+        size: how many characters they have, and one more for each window, so that empty documents count.
+    """
+
+    path: Path
+    rows: int
+    size: int
+
+
+class Spool:
+    """Writes the windows of batches to files, and counts what the batches hold.
+
+    Args:
+        directory: where the files go.
+        max_chars: a document of more characters is cut into windows.
+
+    Attributes:
+        files: the files of windows, in corpus order.
+        rejected_files: the files of rejected records, in corpus order.
+        documents: how many documents there are.
+        rejected: how many records were rejected.
+        chars: how many characters the documents have.
+        documents_by_file: the documents of each input file.
+        rejected_by_file: the rejected records of each input file.
+        kinds: which kinds of values each ``keep`` column has (see `shardner.corpus.kept_columns`).
+    """
+
+    def __init__(self, directory: Path, max_chars: int) -> None:
+        self._directory = directory
+        self._max_chars = max_chars
+        self._waiting: list[pl.DataFrame] = []
+        self._waiting_size = 0
+        self.files: list[SpoolFile] = []
+        self.rejected_files: list[Path] = []
+        self.documents = self.rejected = self.chars = 0
+        self.documents_by_file: dict[str, int] = {}
+        self.rejected_by_file: dict[str, int] = {}
+        self.kinds: dict[str, frozenset[str]] = {}
+
+    def add(self, batch: Batch) -> None:
+        """Take the next batch of the corpus."""
+        # the document of a later window was counted with its first window
+        continued = batch.position is not None and batch.position.window > 0
+        windows = make_windows(batch, self.documents - continued, self._max_chars)
+        chars = int(windows["size"].cast(pl.UInt64).sum())
+        self._count(batch, 0 if continued else batch.records.height, chars)
+        self._keep_rejected(batch.rejected)
+        self._waiting.append(windows)
+        self._waiting_size += chars + windows.height
+        if self._waiting_size >= SPOOL_CHARS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the windows that wait in memory; to be called after the last batch."""
+        if not self._waiting:
+            return
+        path = self._directory / f"spool-{len(self.files):07d}.parquet"
+        windows = pl.concat(self._waiting)
+        windows.write_parquet(path, compression="lz4", statistics=False)
+        self.files.append(SpoolFile(path, windows.height, self._waiting_size))
+        self._waiting, self._waiting_size = [], 0
+
+    def _count(self, batch: Batch, documents: int, chars: int) -> None:
+        self.documents += documents
+        self.rejected += batch.rejected.height
+        self.chars += chars
+        self.documents_by_file[batch.file] = self.documents_by_file.get(batch.file, 0) + documents
+        self.rejected_by_file[batch.file] = self.rejected_by_file.get(batch.file, 0) + batch.rejected.height
+        for column, kinds in batch.kinds.items():
+            self.kinds[column] = self.kinds.get(column, frozenset()) | kinds
+
+    def _keep_rejected(self, rejected: pl.DataFrame) -> None:
+        if rejected.height:
+            path = self._directory / f"rejected-{len(self.rejected_files):07d}.parquet"
+            rejected.write_parquet(path)
+            self.rejected_files.append(path)
+
+
+def make_windows(batch: Batch, first_doc: int, max_chars: int) -> pl.DataFrame:
+    """Return the windows of a batch, one per row, with the columns of a `SpoolFile`.
+
+    Args:
+        batch: the batch.
+        first_doc: the number of its first document; the others are numbered from there on.
+        max_chars: a document of more characters is cut into windows.
+    """
+    numbered = batch.records.with_columns(
+        pl.int_range(first_doc, first_doc + pl.len(), dtype=pl.UInt64).alias("doc"),
+        pl.col("text").str.len_chars().cast(pl.UInt32).alias("chars"),
+    )
+    if batch.position is None:
+        windows = _cut_documents(numbered, max_chars)
+    else:
+        windows = numbered.with_columns(_position_columns(batch.position))
+    keep = [column for column in batch.records.columns if column not in WINDOWS]
+    return windows.select(*WINDOWS, pl.col("text").str.len_chars().cast(pl.UInt32).alias("size"), *keep)
+
+
+def _position_columns(position: WindowPosition) -> list[pl.Expr]:
+    values = {
+        "window": position.window,
+        "windows": position.windows,
+        "start": position.start,
+        "chars": position.chars,
+    }
+    return [pl.lit(value, pl.UInt32).alias(name) for name, value in values.items()]
+
+
+def _cut_documents(documents: pl.DataFrame, max_chars: int) -> pl.DataFrame:
+    """Return one row per window; a document of at most `max_chars` characters is one window."""
+    if not (documents["chars"] > max_chars).any():
+        return documents.with_columns(
+            pl.lit(number, pl.UInt32).alias(name) for name, number in (("window", 0), ("windows", 1), ("start", 0))
+        )
+    texts = [_cut_text(text, max_chars) for text in documents["text"]]
+    counts = np.array([each.len() for each in texts])
+    size = pl.col("text").str.len_chars().cast(pl.UInt32)
+    rows = documents.drop("text")[np.repeat(np.arange(documents.height), counts)]
+    return rows.with_columns(
+        pl.concat(texts).alias("text"),
+        pl.Series("window", np.arange(rows.height) - np.repeat(np.cumsum(counts) - counts, counts), pl.UInt32),
+        pl.Series("windows", np.repeat(counts, counts), pl.UInt32),
+    ).with_columns((size.cum_sum().over("doc") - size).alias("start"))
+
+
+def _cut_text(text: str, max_chars: int) -> pl.Series:
+    """Return the windows of a document. Only a few are strings of Python at once, which take up to 4 bytes per char."""
+    windows = cut_windows([text], max_chars)
+    few_at_a_time = iter(lambda: list(islice(windows, _WINDOWS_AT_ONCE)), [])
+    return pl.concat([pl.Series(few, dtype=pl.String) for few in few_at_a_time])

@@ -44,7 +44,7 @@ FOLDER = pytest.StashKey[str]()
 
 #: Groups start in this order: those that take longest first, so that no process is left with a long one at the end.
 #: Kinds that are not named come in the order of pytest.
-FIRST = ("slurm", "faults", "workflow", "integration")
+FIRST = ("slurm", "faults", "workflow", "integration", "property")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -11,7 +11,6 @@ import os
 import select
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +19,6 @@ from typing import Any
 import polars as pl
 import pytest
 from making import wait_for
-
-sys.path.append(str(Path(__file__).parents[1] / "unit"))
-
 from report_fixture import Shape, attack, build_run
 from shardner.report import load_performance, write_report
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from fake_gpus import card, settle, uuids, write_machine
-from making import ROOT
+from making import ROOT, wait_for
 from shardner.config import DeviceChoice
 from shardner.errors import DeviceError
 from shardner.gpu.device import count_gpus, lease_device
@@ -102,8 +102,8 @@ def test_a_ticket_whose_job_was_killed_holds_nobody_up(start_job: Start, machine
     write_machine(machine, [card(0)])
     with lease_one(find_gpus().gpus):
         waiter = start_job(0)
-        while not list((lease_directory() / "line").glob("*.lock")):
-            time.sleep(0.01)
+        line = lease_directory() / "line"
+        wait_for(lambda: [path for path in line.glob("*") if path.suffix != ".lock"], "the job stands in line")
         os.kill(waiter.pid, signal.SIGKILL)
         waiter.wait()
     with lease_one(find_gpus().gpus) as gpu:

@@ -44,6 +44,11 @@ onsuccess:
         from shardner.stages.verify.wording import describe_findings
 
         logger.info(describe_findings(read_json(OUT / "verify.json", Findings)))
+        if (WORK / "check" / "pipeline.json").is_file():
+            from shardner.data.pipeline_check import PipelineCheck
+            from shardner.stages.whole_pipeline.wording import describe_check
+
+            logger.info(describe_check(read_json(WORK / "check" / "pipeline.json", PipelineCheck)))
     if "predict_run" in ran and (OUT / "estimate.json").is_file():
         from shardner.data.typed_json import read_json
         from shardner.stages.estimate.figures import Estimate

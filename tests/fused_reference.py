@@ -9,10 +9,9 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from shardner.annotate.audit import NEAR_TIE
-from shardner.annotate.near_ties import Entity, first_gap
+from shardner.annotate.near_ties import NEAR_TIE, first_gap
 from shardner.data.stopwatch import Stopwatch
-from shardner.engine.annotations import Annotations
+from shardner.engine.annotations import Annotations, Entity
 from shardner.engine.fused.engine import FusedEngine
 from shardner.engine.stock import StockEngine
 

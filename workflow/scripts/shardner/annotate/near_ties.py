@@ -9,7 +9,8 @@ from typing import Any
 from shardner.engine.annotations import Entity
 from shardner.engine.reference_decode import find_actions, find_gaps
 
-__all__ = ["Entity", "first_gap"]
+#: Two actions whose scores are closer than this may change places when a sum is taken in another order.
+NEAR_TIE = 1e-4
 
 
 def first_gap(nlp: Any, text: str, theirs: Sequence[Entity], ours: Sequence[Entity]) -> float:

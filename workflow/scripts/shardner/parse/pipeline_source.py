@@ -1,7 +1,4 @@
-"""Where a pipeline comes from: the demo's, a package, a directory, or a wheel by path or URL.
-
-Nothing here imports spaCy: the kind of a source is needed when Snakemake parses.
-"""
+"""Where a pipeline comes from: the demo, a package, a directory, or a wheel by path or URL."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from shardner.errors import ModelError
 
 
 class SourceKind(StrEnum):
-    """The ways to name a pipeline."""
+    """The kinds of sources."""
 
     DEMO = "demo"
     PACKAGE = "package"
@@ -27,17 +24,17 @@ class SourceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A pipeline as config names it."""
+    """A pipeline as ``model.name`` names it."""
 
     kind: SourceKind
     name: str
 
 
 def classify(name: str) -> Source:
-    """Tell what kind of source `name` is.
+    """Return the source that `name` stands for.
 
     Raises:
-        ModelError: it looks like a path, but nothing is there, or no pipeline is.
+        ModelError: it looks like a path, but there is nothing, or something else than a pipeline.
     """
     if name == "demo":
         return Source(SourceKind.DEMO, name)
@@ -63,9 +60,9 @@ def classify(name: str) -> Source:
 
 
 def prepares_here(choice: PrepareChoice, source: Source) -> bool:
-    """Tell whether the pipeline is prepared where Snakemake runs, not in a cluster's job.
+    """Tell whether the pipeline is prepared where Snakemake runs, not in a job of the cluster.
 
-    `auto`: where it has to be fetched, which a compute node often cannot.
+    With ``model.prepare: auto``, it is when the pipeline has to be fetched: compute nodes often have no network.
     """
     if choice is PrepareChoice.AUTO:
         missing = source.kind is SourceKind.PACKAGE and package_directory(source.name) is None
@@ -74,7 +71,7 @@ def prepares_here(choice: PrepareChoice, source: Source) -> bool:
 
 
 def source_files(source: Source) -> list[Path]:
-    """List the files that define the pipeline, so that a change of one annotates again; none for URL and demo."""
+    """Return the files that define the pipeline: a change of one annotates again. For a URL and the demo, none."""
     if source.kind is SourceKind.WHEEL:
         return [Path(source.name)]
     if source.kind is SourceKind.DIRECTORY:
@@ -85,7 +82,7 @@ def source_files(source: Source) -> list[Path]:
 
 
 def package_directory(name: str) -> Path | None:
-    """Return the directory of an installed package, None where it is not installed."""
+    """Return the directory of an installed package; None where it is not installed."""
     try:
         spec = importlib.util.find_spec(name.replace("-", "_"))
     except (ImportError, ValueError):

@@ -11,6 +11,8 @@ import numpy as np
 from shardner.data.metrics import Phase
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import NOTHING, Annotations, TextEntities
+from shardner.engine.pipes import run_pipes
+from shardner.engine.scores import RecogniserScores, add_scores, make_scores
 from shardner.engine.tokenization import Tokenization, VocabularyMemory
 from shardner.gpu.halving import in_halves, is_out_of_memory
 
@@ -26,17 +28,25 @@ log = logging.getLogger(__name__)
 class StockEngine:
     """Annotates with ``nlp.pipe``, in batches of bounded length."""
 
-    def __init__(self, nlp: Language, batch_tokens: int | None = None) -> None:
+    def __init__(self, nlp: Language, batch_tokens: int | None = None, *, attributes: Sequence[str] = ()) -> None:
+        """Take a pipeline.
+
+        Args:
+            nlp: the pipeline.
+            batch_tokens: tokens annotated at once; None for as many as suit a CPU.
+            attributes: further columns of entities to return.
+        """
         self._nlp = nlp
+        self._scores = make_scores(nlp, attributes)
         self._tokenization = Tokenization(nlp, VocabularyMemory(nlp), batch_tokens)
 
     def annotate(self, texts: Sequence[str], watch: Stopwatch) -> Annotations:
         """See `Engine`."""
-        return annotate_documents(self._nlp, self._tokenization, texts, watch, self._annotate_docs)
+        return annotate_documents(self._nlp, self._tokenization, texts, watch, self._annotate_docs, scores=self._scores)
 
     def _annotate_docs(self, docs: Sequence[Doc], watch: Stopwatch) -> Annotations:
         with watch.phase(Phase.RECOGNISE):
-            return Annotations.from_columns([columns_of(doc) for doc in run_pipes(self._nlp, docs)])
+            return Annotations.from_columns(run_and_read(self._nlp, docs, scores=self._scores))
 
 
 def annotate_documents(
@@ -45,6 +55,8 @@ def annotate_documents(
     texts: Sequence[str],
     watch: Stopwatch,
     annotate: Callable[[Sequence[Doc], Stopwatch], Annotations],
+    *,
+    scores: RecogniserScores | None = None,
 ) -> Annotations:
     """Annotate texts by way of documents.
 
@@ -57,6 +69,7 @@ def annotate_documents(
         texts: what to annotate.
         watch: takes the seconds of each phase.
         annotate: annotates the documents of a batch.
+        scores: scores the entities of texts that are annotated one by one; None if scores are not asked for.
     """
 
     def work(batch: Batch) -> Annotations:
@@ -67,7 +80,7 @@ def annotate_documents(
             if is_out_of_memory(error):
                 raise
             with watch.phase(Phase.RECOGNISE):
-                return _annotate_singly(nlp, texts, batch)
+                return _annotate_singly(nlp, texts, batch, scores)
         return _with_failed(annotations, batch)
 
     parts = []
@@ -86,13 +99,13 @@ def _with_failed(annotations: Annotations, batch: Batch) -> Annotations:
     return Annotations.concatenate([annotations, Annotations.empty(len(reasons), dict(enumerate(reasons)))]).take(rows)
 
 
-def _annotate_singly(nlp: Language, texts: Sequence[str], batch: Batch) -> Annotations:
+def _annotate_singly(nlp: Language, texts: Sequence[str], batch: Batch, scores: RecogniserScores | None) -> Annotations:
     """Annotate the texts of a batch in which a document fails."""
     log.warning("a batch of %d documents failed; annotating them one by one", len(batch), exc_info=True)
     columns, failed = [NOTHING] * len(batch), {}
     for row, (number, _) in enumerate(batch):
         try:
-            columns[row] = annotate_one(nlp, texts[number])
+            columns[row] = annotate_one(nlp, texts[number], scores=scores)
         except Exception as error:  # a component may raise anything
             if is_out_of_memory(error):
                 raise
@@ -100,26 +113,34 @@ def _annotate_singly(nlp: Language, texts: Sequence[str], batch: Batch) -> Annot
     return Annotations.from_columns(columns, failed)
 
 
-def annotate_one(nlp: Language, text: str) -> TextEntities:
+def annotate_one(nlp: Language, text: str, *, scores: RecogniserScores | None = None) -> TextEntities:
     """Annotate a text by itself; raises whatever a component raises.
 
     A text of whitespace alone is annotated together with a word. By itself it has no pieces for a transformer, and the
     transformer's listeners raise. Among other texts, as ``nlp.pipe`` over a corpus meets it, it has no entities.
     """
     company = ["word"] if text.isspace() else []
-    return columns_of(run_pipes(nlp, [nlp.make_doc(each) for each in [text, *company]])[0])
+    return run_and_read(nlp, [nlp.make_doc(each) for each in [text, *company]], scores=scores)[0]
 
 
-def run_pipes(nlp: Language, docs: Sequence[Doc], without: Sequence[str] = ()) -> list[Doc]:
-    """Run the components of `nlp`, except those named in `without`, over tokenized documents.
+def run_and_read(
+    nlp: Language, docs: Sequence[Doc], without: Sequence[str] = (), *, scores: RecogniserScores | None = None
+) -> list[TextEntities]:
+    """Run the components of `nlp`, except those named in `without`, and return the entities of the documents.
+
+    Args:
+        nlp: the pipeline.
+        docs: tokenized documents.
+        without: names of components.
+        scores: scores the entities; None if scores are not asked for.
 
     Raises:
         RuntimeError: a component dropped a document. Components may raise anything else.
     """
-    done = list(nlp.pipe(docs, batch_size=max(len(docs), 1), disable=without))
-    if len(done) != len(docs):
-        raise RuntimeError(f"the pipeline gave back {len(done)} of {len(docs)} documents")
-    return done
+    if scores is None:
+        return [columns_of(doc) for doc in run_pipes(nlp, docs, without)]
+    done, known = scores.run(docs, without)
+    return [add_scores(columns_of(doc), each) for doc, each in zip(done, known, strict=True)]
 
 
 def columns_of(doc: Doc) -> TextEntities:

@@ -15,14 +15,16 @@ from shardner.engine.annotations import Annotations
 from shardner.engine.fused.arrays import Module, to_device
 from shardner.engine.fused.blas import FasterProducts
 from shardner.engine.fused.chunks import CHUNK_LEXEMES, ChunkTokenizer, UnreadableError
-from shardner.engine.fused.decode import NO_SPANS, Barriers, Spans, decode, propose_spans
+from shardner.engine.fused.decode import Barriers, Spans, decode, no_spans, propose_spans
 from shardner.engine.fused.document_pieces import Candidates, Piece, known_tokens, no_candidates, select_core
 from shardner.engine.fused.rules import read_rules
 from shardner.engine.fused.scorer import Scorer
 from shardner.engine.fused.sentences import must_close, plain_tokens, sentence_starts, terminal_keys
 from shardner.engine.fused.support import Plan, make_plan
 from shardner.engine.fused.tokens import Tokens, compute_only, read_tokens
-from shardner.engine.stock import annotate_documents, columns_of, run_pipes
+from shardner.engine.pipes import run_pipes
+from shardner.engine.scores import SCORE, carry_scores, make_scores, to_scores
+from shardner.engine.stock import annotate_documents, columns_of, run_and_read
 from shardner.engine.tokenization import Tokenization, VocabularyMemory
 from shardner.errors import DeviceError
 from shardner.gpu.halving import in_halves
@@ -38,7 +40,13 @@ class FusedEngine:
     """Annotates with a pipeline that `examine` finds supported."""
 
     def __init__(
-        self, nlp: Language, batch_tokens: int | None = None, xp: Module | None = None, *, plan: Plan | None = None
+        self,
+        nlp: Language,
+        batch_tokens: int | None = None,
+        xp: Module | None = None,
+        *,
+        plan: Plan | None = None,
+        attributes: Sequence[str] = (),
     ) -> None:
         """Read the weights of a pipeline. Later changes of the weights have no effect.
 
@@ -47,11 +55,14 @@ class FusedEngine:
             batch_tokens: tokens annotated at once; None for as many as suit a CPU.
             xp: ``numpy`` or ``cupy``, to compute with; None for where the weights lie.
             plan: the plan for `nlp`, if it has been made.
+            attributes: further columns of entities to return.
 
         Raises:
             UnsupportedError: the pipeline is not supported.
         """
         self._nlp = nlp
+        self._scores = make_scores(nlp, attributes)  # for what spaCy's recogniser annotates
+        self._with_scores = self._scores is not None
         self._plan = plan = plan or make_plan(nlp)
         model: Any = plan.recogniser.model
         self._xp = model.ops.xp if xp is None else xp
@@ -79,7 +90,7 @@ class FusedEngine:
                 raise
             except Exception:  # at least one text cannot be tokenized; as documents, it turns out which
                 log.warning("%d texts could not be read by chunks", len(texts), exc_info=True)
-        return annotate_documents(self._nlp, self._tokenization, texts, watch, self._annotate_docs)
+        return annotate_documents(self._nlp, self._tokenization, texts, watch, self._annotate_docs, scores=self._scores)
 
     @property
     def finds_candidates(self) -> bool:
@@ -95,12 +106,12 @@ class FusedEngine:
         """Return the candidates that begin in the core of a piece; raises what the tokenizer raises."""
         tokens = self._read(piece.text, watch)
         if not len(tokens):
-            return no_candidates(tokens, piece)
+            return no_candidates(tokens, piece, with_scores=self._with_scores)
         with watch.phase(Phase.ENCODE), self._products.lent():
             vectors = self._encoder.encode([], tokens)
         with watch.phase(Phase.DECODE):
             barriers, reduced = self._barriers(tokens), self._scorer.reduce(vectors)
-            proposed = propose_spans(self._scorer, reduced, barriers)
+            proposed = propose_spans(self._scorer, reduced, barriers, with_scores=self._with_scores)
             plain = None if self._terminals is None else plain_tokens(tokens, self._terminals)
             known = known_tokens(tokens, piece, self._plan.encoder.seen, plain)
             return select_core(self._scorer, reduced, barriers, proposed, tokens, piece, known)
@@ -139,14 +150,12 @@ class FusedEngine:
             tokens = read_tokens(docs, plan.attributes)
         if plan.may_come_annotated and tokens["ENT_IOB"].any():  # the recogniser would keep these entities
             with watch.phase(Phase.RECOGNISE):
-                return Annotations.from_columns(
-                    [columns_of(doc) for doc in run_pipes(self._nlp, docs, without=plan.before)]
-                )
+                return Annotations.from_columns(run_and_read(self._nlp, docs, plan.before, scores=self._scores))
         annotations, spans = self._annotate_tokens(tokens, watch, docs)
         if not plan.after:
             return annotations
         with watch.phase(Phase.RECOGNISE):
-            return self._run_after(docs, spans, np.diff(annotations.offsets).tolist())
+            return self._run_after(docs, spans, annotations)
 
     def _annotate_tokens(self, tokens: Tokens, watch: Stopwatch, docs: Sequence[Doc] = ()) -> tuple[Annotations, Spans]:
         """Return the entities among tokens: as annotations of texts, and as spans of tokens.
@@ -160,7 +169,10 @@ class FusedEngine:
             # if all tokens are whitespace, no entity begins, and a transformer has no vectors
             vectors = None if tokens["IS_SPACE"].all() else self._encoder.encode(docs, tokens)
         with watch.phase(Phase.DECODE):
-            spans = NO_SPANS if vectors is None else decode(self._scorer, vectors, self._barriers(tokens))
+            if vectors is None:
+                spans = no_spans(with_scores=self._with_scores)
+            else:
+                spans = decode(self._scorer, vectors, self._barriers(tokens), with_scores=self._with_scores)
             return _locate(tokens, spans, self.labels), spans
 
     def _barriers(self, tokens: Tokens) -> Barriers:
@@ -173,24 +185,25 @@ class FusedEngine:
         closes = must_close(tokens, starts)
         return Barriers(to_device(self._xp, tokens["IS_SPACE"] != 0), to_device(self._xp, closes))
 
-    def _run_after(self, docs: Sequence[Doc], spans: Spans, counts: Sequence[int]) -> Annotations:
+    def _run_after(self, docs: Sequence[Doc], spans: Spans, found: Annotations) -> Annotations:
         """Run the components after the recogniser, on documents that have its entities.
 
         Args:
             docs: the documents of a batch, one after another.
-            spans: the entities of all of them.
-            counts: the number of entities of each.
+            spans: the entities of all of them, as spans of tokens.
+            found: the same entities.
         """
         from spacy.tokens import Span
 
         rows = zip(spans.starts.tolist(), spans.ends.tolist(), spans.labels.tolist(), strict=True)
         first = 0
-        for doc, count in zip(docs, counts, strict=True):
+        for doc, count in zip(docs, np.diff(found.offsets).tolist(), strict=True):
             entities = [next(rows) for _ in range(count)]
             doc.set_ents([Span(doc, start - first, end - first, self.labels[label]) for start, end, label in entities])
             first += len(doc)
         done = run_pipes(self._nlp, docs, without=[*self._plan.before, self._plan.name])
-        return Annotations.from_columns([columns_of(doc) for doc in done])
+        columns = [columns_of(doc) for doc in done]
+        return Annotations.from_columns(carry_scores(found, columns) if self._with_scores else columns)
 
 
 def _has_model(pipe: Any) -> bool:
@@ -209,4 +222,5 @@ def _locate(tokens: Tokens, spans: Spans, labels: Sequence[str]) -> Annotations:
         starts=tokens.begins[spans.starts].astype(np.uint32),
         ends=(tokens.begins[last] + tokens["LENGTH"][last].astype(np.int64)).astype(np.uint32),
         labels=[labels[label] for label in spans.labels.tolist()],
+        attributes={} if spans.logs is None else {SCORE: to_scores(spans.logs)},
     )

@@ -96,11 +96,11 @@ PATTERNS: list[Any] = [
     [{"IS_SENT_START": True, "IS_TITLE": True}],
     [{"ENT_TYPE": {"IN": list(LABELS)}}, {"IS_ALPHA": True}],
     [{"MORPH": {"IS_SUPERSET": ["Number=Sing"]}}],
-    [{"DEP": "dep"}, {"IS_ALPHA": True}],
+    [{"DEP": "nsubj"}, {"IS_ALPHA": True}],
 ]
 SPACY = (
     "sentencizer", "tagger", "parser", "senter", "morphologizer", "attribute_ruler", "entity_ruler", "span_ruler",
-    "merge_entities", "token_splitter", "ner", "tok2vec",
+    "merge_entities", "merge_noun_chunks", "token_splitter", "ner", "tok2vec", "doc_cleaner",
 )  # fmt: skip
 
 
@@ -158,9 +158,11 @@ def add(nlp: Language, factory: str, name: str, rng: random.Random) -> None:
         if factory == "parser":
             extra = {**ner_model(width=96, depth=1), "state_type": "parser", "tok2vec": vectors}
         component: Any = nlp.add_pipe(factory, name=name, config={"model": extra})
-        labels = {"tagger": TAGS, "morphologizer": ("POS=NOUN|Number=Sing", "POS=VERB"), "parser": ("dep", "ROOT")}
+        labels = {"tagger": TAGS, "morphologizer": ("POS=NOUN|Number=Sing", "POS=VERB"), "parser": ("nsubj", "ROOT")}
         for label in labels.get(factory, ()):
             component.add_label(label)
+    elif factory == "token_splitter":
+        nlp.add_pipe(factory, name=name, config={"min_length": 6, "split_length": 3})
     elif factory != "tok2vec":
         nlp.add_pipe(factory, name=name)
 
@@ -186,8 +188,8 @@ def entities(nlp: Language, left_out: Sequence[str]) -> list[list[tuple[int, int
 def annotate(nlp: Language, text: str) -> list[tuple[int, int, str]] | str:
     try:
         return [(entity.start_char, entity.end_char, entity.label_) for entity in nlp(text).ents]
-    except ValueError as error:
-        return str(error)[:6]
+    except (ValueError, AttributeError, IndexError) as error:
+        return repr(error)
 
 
 def left_out_by_mistake(nlp: Language, selection: Selection) -> list[str]:
@@ -207,6 +209,13 @@ def test_what_is_left_out_changes_no_entity(names: list[str], recogniser: int, s
     nlp = build(names, seed)
     selection = select_components(nlp, "auto")
     whole = entities(nlp, [])
-    assert entities(nlp, left_out_by_mistake(nlp, selection)) == whole
+    assert_as_the_whole(entities(nlp, left_out_by_mistake(nlp, selection)), whole)
     if not any(each.on_purpose for each in selection.decisions):
-        assert entities(nlp, selection.left_out) == whole
+        assert_as_the_whole(entities(nlp, selection.left_out), whole)
+
+
+def assert_as_the_whole(
+    found: list[list[tuple[int, int, str]] | str], whole: list[list[tuple[int, int, str]] | str]
+) -> None:
+    """Assert that entities are those of the whole pipeline, where that does not fail (in a component left out, say)."""
+    assert [each for each, ours in zip(whole, found, strict=True) if each != ours and not isinstance(each, str)] == []

@@ -17,7 +17,7 @@ from shardner.gpu.device import count_gpus, gpus_a_job
 from shardner.parse.command_line import remember_command
 from shardner.parse.file_names import refuse_patterns
 from shardner.parse.fingerprint import fingerprint
-from shardner.parse.pipeline_source import SourceKind, classify, prepares_here, source_files
+from shardner.parse.pipeline_source import SourceKind, classify, code_files, prepares_here, source_files
 from shardner.parse.shard_plan import estimate_chars, plan_shards
 
 DEMO = Path("resources/demo")
@@ -27,7 +27,7 @@ def get_plan():
     """Check the settings and the input, before any job runs; return what the rules need to know."""
     try:
         parsed = parse_config(config)
-        source = classify(parsed.model.name)
+        source, code = classify(parsed.model.name), code_files(parsed.model.code)
         if parsed.corpus.files == ("demo",):
             files = [(DEMO / "corpus.jsonl", DEMO_CORPUS_BYTES)]
         elif any(map(is_remote, parsed.corpus.files)):
@@ -35,7 +35,7 @@ def get_plan():
             return parsed, source, [storage(url) for url in parsed.corpus.files], parsed.shards
         else:
             files = [(path, path.stat().st_size) for path in expand_files(parsed.corpus.files)]
-            refuse_patterns([parsed.output.dir, Path(source.name), *(path for path, _ in files)])
+            refuse_patterns([parsed.output.dir, Path(source.name), *code, *(path for path, _ in files)])
             if workflow.is_main_process:
                 from shardner.corpus.check import check_files
 

@@ -208,7 +208,8 @@ def _audit_excerpts(ready: _Ready, windows: pl.DataFrame) -> Findings:
 
 
 def _get_ready(task: Task, watch: Stopwatch) -> _Ready:
-    import_spacy_for(task.pipeline.location, task.pipeline.sys_path)  # counted as start-up, not as loading
+    pipeline = task.pipeline
+    import_spacy_for(pipeline.location, pipeline.sys_path, pipeline.code)  # counted as start-up, not as loading
     watch.seconds[Phase.START_UP.value] += time.time() - task.started_at_s
     return _load(task, watch)
 

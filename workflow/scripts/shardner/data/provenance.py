@@ -48,6 +48,7 @@ class PipelineDescription:
     notes: tuple[str, ...]
     decisions: tuple[Decision, ...]  # about each component, in the pipeline's order
     mixed_precision: bool = False  # transformers compute in half precision on a GPU
+    code: tuple[str, ...] = ()  # Python files that were imported before it was loaded
 
 
 @dataclass(frozen=True, slots=True)

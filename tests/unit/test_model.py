@@ -11,13 +11,11 @@ from pathlib import Path
 
 import pytest
 import spacy
-from making import LABELS, make_pipeline, ner_model
+from making import LABELS, make_pipeline
 from shardner.errors import ModelError
-from shardner.model.components import note_decisions, select_components
 from shardner.model.pipeline import load_pipeline, prepare_pipeline, read_pipeline, write_pipeline
 from shardner.parse.pipeline_source import SourceKind, classify, source_files
 from spacy.language import Language
-from spacy.tokens import Doc
 
 
 @pytest.fixture(scope="module")
@@ -164,83 +162,6 @@ def test_a_transformer_without_its_packages_says_what_to_type(directory: Path, t
     config.write_text(re.sub('(?<=factory = )"ner"', '"curated_transformer"', config.read_text()))
     with pytest.raises(ModelError, match=r"type:   tools/setup\.sh run transformers"):
         prepare_pipeline(classify(str(config.parent)), None, tmp_path / "unpacked", "auto")
-
-
-# Components
-
-
-def test_auto_keeps_what_decides_about_entities_and_nothing_else() -> None:
-    nlp = spacy.blank("en")
-    for name in ("sentencizer", "tok2vec", "tagger", "ner", "entity_ruler"):
-        config = {"model": shared_ner()} if name == "ner" else {}
-        nlp.add_pipe(name, config=config)
-    nlp.add_pipe("sentencizer", name="late")
-    selection = select_components(nlp, "auto")
-    assert selection.kept == ("sentencizer", "tok2vec", "ner", "entity_ruler")
-    assert selection.left_out == ("tagger", "late") and note_decisions(nlp, selection) == ()
-
-
-def shared_ner() -> dict[str, object]:
-    return {
-        **ner_model(width=96, depth=4),
-        "tok2vec": {"@architectures": "spacy.Tok2VecListener.v1", "width": 96, "upstream": "*"},
-    }
-
-
-def test_a_parser_before_the_recogniser_is_left_out_and_the_line_that_keeps_it_is_shown() -> None:
-    nlp = spacy.blank("en")
-    nlp.add_pipe("parser")
-    nlp.add_pipe("ner")
-    selection = select_components(nlp, "auto")
-    assert selection.left_out == ("parser",)
-    assert "an entity could differ" in note_decisions(nlp, selection)[0]
-    assert "model: {components: [parser, ner]}" in note_decisions(nlp, selection)[0]
-
-
-def test_a_span_ruler_counts_only_where_it_writes_entities() -> None:
-    nlp = spacy.blank("en")
-    nlp.add_pipe("span_ruler", name="spans")
-    nlp.add_pipe("span_ruler", name="entities", config={"annotate_ents": True})
-    assert select_components(nlp, "auto").kept == ("entities",)
-
-
-@Language.component("tests_shout")
-def shout(doc: Doc) -> Doc:
-    return doc
-
-
-def test_a_custom_component_that_declares_nothing_is_kept_and_named() -> None:
-    nlp = spacy.blank("en")
-    nlp.add_pipe("ner")
-    nlp.add_pipe("tests_shout")
-    selection = select_components(nlp, "auto")
-    assert selection.kept == ("ner", "tests_shout") and "does not say what it" in note_decisions(nlp, selection)[0]
-
-
-def test_all_keeps_every_enabled_component_and_a_list_what_it_names() -> None:
-    nlp = spacy.blank("en")
-    for name in ("senter", "tagger", "ner"):
-        nlp.add_pipe(name)
-    nlp.disable_pipe("senter")
-    assert select_components(nlp, "all").kept == ("tagger", "ner")
-    assert select_components(nlp, ["senter", "ner"]).kept == ("senter", "ner")
-
-
-def test_a_named_component_that_the_pipeline_has_not_is_refused_with_the_nearest() -> None:
-    nlp = spacy.blank("en")
-    nlp.add_pipe("ner")
-    with pytest.raises(ModelError, match=r"no component 'nre'; did you mean 'ner'\?"):
-        select_components(nlp, ["nre"])
-
-
-def test_a_pipeline_without_a_recogniser_is_refused() -> None:
-    nlp = spacy.blank("en")
-    nlp.add_pipe("sentencizer")
-    with pytest.raises(ModelError, match="has no entity recogniser"):
-        select_components(nlp, "auto")
-    nlp.add_pipe("ner")
-    with pytest.raises(ModelError, match="add 'ner'"):
-        select_components(nlp, ["sentencizer"])
 
 
 def test_a_disabled_component_that_is_named_runs(tmp_path: Path) -> None:

@@ -251,15 +251,23 @@ def note_decisions(nlp: Language, selection: Selection) -> tuple[str, ...]:
                 f"left out {each.name!r}: the sentence starts that it sets forbid entities across them, so an entity "
                 f"could differ from the whole pipeline's; to keep it, write:   {line}"
             )
-    for reader in selection.kept:
-        held = [each.name for each in selection.decisions if each.kept and each.reason == f"{reader!r} {UNDECLARED}"]
-        if held:
-            notes.append(
-                f"kept {_list(held)}, for {reader!r} {UNDECLARED}; the run is faster if its code says so: "
-                f'@Language.component("{nlp.get_pipe_meta(reader).factory}", requires=["doc.ents"], '
-                f'assigns=["doc.ents"]), say'
-            )
+    if any(each.reason.endswith(UNDECLARED) for each in selection.decisions):
+        notes.append(_note_undeclared(nlp, selection))
     return tuple(notes)
+
+
+def _note_undeclared(nlp: Language, selection: Selection) -> str:
+    """Return what components that do not say what they read cost, and how they could say it."""
+    known = {name: find_dependencies(nlp, name) for name in nlp.pipe_names}
+    readers = [name for name in selection.kept if name in known and known[name].reads_all]
+    declared = {name: replace(own, reads_all=False, reads=own.reads | {ENTITIES}) for name, own in known.items()}
+    without = [each.name for each in _choose(nlp, declared, Request()) if not each.kept]
+    held = [name for name in selection.kept if name in without]
+    says = UNDECLARED if len(readers) == 1 else "do not say what they read"
+    return (
+        f"kept {_list(held) or 'all that stands before'}, because {_list(readers)} {says}; the run is faster where the "
+        f'code says so, such as:   @Language.component("…", requires=["doc.ents"], assigns=["doc.ents"])'
+    )
 
 
 def with_kept(nlp_order: Sequence[str], kept: Iterable[str], name: str, feeders: Iterable[str] = ()) -> str:

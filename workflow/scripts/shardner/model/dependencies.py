@@ -54,8 +54,8 @@ READS: Mapping[str, frozenset[str]] = {
     "ner": frozenset({SENTENCES, ENTITIES}),
     "beam_ner": frozenset({SENTENCES, ENTITIES}),
     "entity_ruler": frozenset({ENTITIES}),
-    "future_entity_ruler": frozenset({ENTITIES, SPANS}),
-    "span_ruler": frozenset({ENTITIES, SPANS}),
+    "future_entity_ruler": frozenset({ENTITIES}),
+    "span_ruler": frozenset({ENTITIES}),  # and spans, but for nothing except the spans that it writes
     "span_finder": frozenset({SPANS}),
     "spancat": frozenset({SPANS}),
     "spancat_singlelabel": frozenset({SPANS}),

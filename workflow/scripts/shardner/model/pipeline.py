@@ -33,17 +33,9 @@ _NOT_FOUND = ("[E002]", "[E893]")
 
 @dataclass(frozen=True, slots=True)
 class Pipeline(PipelineDescription):
-    """Where a pipeline lies, which of its components run, and how.
-
-    Attributes:
-        sys_path: the directory in which its package lies, where it is not installed.
-        whole_documents_only: why a long document may not be cut into windows, None where it may.
-        one_at_a_time: why documents may not share a batch, None where they may.
-    """
+    """Where a pipeline lies, which of its components run, and how. A package may lie below `sys_path`."""
 
     sys_path: str | None = None
-    whole_documents_only: str | None = None
-    one_at_a_time: str | None = None
 
 
 def prepare_pipeline(
@@ -77,8 +69,10 @@ def prepare_pipeline(
     nlp = _load(location, sys_path, own_code, exclude=())
     selection = select_components(nlp, components, request)
     position, batch = depends_on_position(nlp, selection.kept), depends_on_batch(nlp, selection.kept)
-    notes = (*note_decisions(nlp, selection), *(note for note in (position, batch) if note))
+    notes = note_decisions(nlp, selection)
     _log_choice(selection, notes)
+    for warning in filter(None, (position, batch)):
+        log.warning(warning)
     if mixed_precision and not find_precision(nlp, selection.kept):
         raise ModelError(
             "model.mixed_precision: no component of this pipeline is a transformer that can compute in half precision; "
@@ -96,7 +90,7 @@ def prepare_pipeline(
         components=selection.kept,
         left_out=selection.left_out,
         labels=_labels(nlp, selection.kept),
-        notes=notes,
+        notes=(*notes, *filter(None, (position, batch))),
         decisions=selection.decisions,
         mixed_precision=mixed_precision,
         code=own_code,
@@ -106,11 +100,11 @@ def prepare_pipeline(
 
 
 def _log_choice(selection: Selection, notes: Sequence[str]) -> None:
-    for note in notes:
-        log.warning(note)
     for each in selection.decisions:
         log.info("%s %r: %s", "kept" if each.kept else "left out", each.name, each.reason)
     log.info("left out: %s", describe_left_out(selection.decisions) or "nothing")
+    for note in notes:
+        log.info(note)
 
 
 def _locate(source: Source, demo: Path | None, unpacked: Path) -> tuple[str, str | None]:

@@ -1,6 +1,8 @@
+import io
 import logging
 import re
 import shutil
+import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -40,8 +42,21 @@ def wheel(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def sdist(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package as `spacy package` lays it out without `--build wheel`: the package lies one level deeper."""
+    path = wheel.parent / "en_tiny-1.2.3.tar.gz"
+    folder = tmp_path_factory.mktemp("sdist") / "en_tiny-1.2.3"
+    shutil.unpack_archive(wheel, folder, "zip")
+    shutil.copy(folder / "en_tiny" / "meta.json", folder / "meta.json")
+    (folder / "setup.py").write_text("from setuptools import setup\nsetup()\n")
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(folder, "en_tiny-1.2.3")
+    return path
+
+
 @pytest.fixture
-def server(wheel: Path) -> Iterator[str]:
+def server(wheel: Path, sdist: Path) -> Iterator[str]:
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *arguments: object) -> None:
             pass
@@ -62,6 +77,7 @@ def entities(nlp: Language) -> list[tuple[str, str]]:
         ("demo", SourceKind.DEMO),
         ("en_core_web_sm", SourceKind.PACKAGE),
         ("https://example.org/en_x-1.0-py3-none-any.whl", SourceKind.URL),
+        ("https://example.org/dist/en_x-1.0.tar.gz", SourceKind.URL),
     ],
 )
 def test_a_source_is_known_by_its_name(name: str, kind: SourceKind) -> None:
@@ -72,6 +88,7 @@ def test_a_source_is_known_by_its_name(name: str, kind: SourceKind) -> None:
     ("name", "message"),
     [
         ("nowhere/en_x-1.0-py3-none-any.whl", "there is no wheel"),
+        ("nowhere/en_x-1.0.tar.gz", "there is no file"),
         ("models/none", "neither a directory nor the name of a pipeline package"),
         ("-rf", "neither a directory"),
     ],
@@ -117,7 +134,59 @@ def test_a_wheel_is_unpacked_and_gives_the_entities_of_its_pipeline(
     assert entities(load_pipeline(pipeline)) == entities(spacy.load(directory))
 
 
-def test_a_wheel_is_fetched_by_url(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tar_gz_of_a_package_is_unpacked_and_gives_the_entities_of_its_pipeline(
+    directory: Path, sdist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+    pipeline = prepare_pipeline(classify(str(sdist)), None, tmp_path / "unpacked", "auto")
+    assert pipeline.sys_path == str(tmp_path / "unpacked" / "en_tiny-1.2.3") and pipeline.location == "en_tiny"
+    assert entities(load_pipeline(pipeline)) == entities(spacy.load(directory))
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside", "en_x/link"])
+def test_a_tar_gz_that_reaches_outside_is_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "en_x-1.0.tar.gz"
+    member = tarfile.TarInfo(name)
+    with tarfile.open(path, "w:gz") as archive:
+        if name.endswith("link"):
+            member.type, member.linkname = tarfile.SYMTYPE, str(tmp_path)
+            archive.addfile(member)
+        else:
+            member.size = 1
+            archive.addfile(member, io.BytesIO(b"x"))
+    with pytest.raises(ModelError, match="a link or a file outside of the package"):
+        prepare_pipeline(classify(str(path)), None, tmp_path / "unpacked", "auto")
+    assert list((tmp_path / "unpacked").iterdir()) == [] and not (tmp_path / "outside").exists()
+
+
+def test_a_damaged_tar_gz_is_refused(sdist: Path, tmp_path: Path) -> None:
+    (tmp_path / "en_x-1.0.tar.gz").write_bytes(sdist.read_bytes()[:2000])
+    (tmp_path / "en_y-1.0.tar.gz").write_bytes(b"no archive")
+    for name in ("en_x-1.0.tar.gz", "en_y-1.0.tar.gz"):
+        with pytest.raises(ModelError, match="is damaged"):
+            prepare_pipeline(classify(str(tmp_path / name)), None, tmp_path / "unpacked", "auto")
+
+
+def test_a_directory_around_a_pipeline_stands_for_it(directory: Path, tmp_path: Path) -> None:
+    inner = shutil.copytree(directory, tmp_path / "package" / "en_x" / "en_x-1.0")
+    (tmp_path / "package" / "en_x" / "__init__.py").touch()
+    for around in (tmp_path / "package", tmp_path / "package" / "en_x", inner):
+        assert classify(str(around)).name == str(inner)
+    shutil.copy(directory / "config.cfg", tmp_path / "package")  # settings of a training, say
+    assert classify(str(tmp_path / "package")).name == str(inner)
+
+
+def test_a_directory_around_several_pipelines_names_them(directory: Path, tmp_path: Path) -> None:
+    best, last = (shutil.copytree(directory, tmp_path / "training" / name) for name in ("model-best", "model-last"))
+    with pytest.raises(ModelError, match="holds several pipelines") as error:
+        classify(str(tmp_path / "training"))
+    assert f"model: {{name: {best}}}" in str(error.value) and f"model: {{name: {last}}}" in str(error.value)
+
+
+def test_a_package_is_fetched_by_url(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+    packed = classify(f"{server}/en_tiny-1.2.3.tar.gz")
+    assert prepare_pipeline(packed, None, tmp_path / "packed", "auto").version == "1.2.3"
     monkeypatch.setattr("sys.path", list(__import__("sys").path))
     source = classify(f"{server}/en_tiny-1.2.3-py3-none-any.whl")
     assert prepare_pipeline(source, None, tmp_path / "unpacked", "auto").version == "1.2.3"

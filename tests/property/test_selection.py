@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import spacy
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import LABELS, make_texts, ner_model, randomise
 from shardner.model.components import Selection, select_components
@@ -199,6 +199,7 @@ def left_out_by_mistake(nlp: Language, selection: Selection) -> list[str]:
     return [name for name in selection.left_out if name not in spared]
 
 
+@settings(max_examples=max(settings.default.max_examples // 3, 4))  # each builds a pipeline
 @given(
     names=st.lists(st.sampled_from([*CUSTOM, *SPACY]), min_size=1, max_size=6),
     recogniser=st.integers(0, 6),

@@ -337,6 +337,16 @@ def test_a_component_of_ones_own_keeps_what_it_says_that_it_reads(requires: list
     assert kept(nlp)[:-2] == before
 
 
+def test_entities_that_a_component_of_ones_own_reads_have_the_ids_that_a_linker_gave_them() -> None:
+    Language.component("tests_reads_entities", func=shout, requires=["doc.ents"], assigns=["doc.ents"])
+    assert kept(blank("ner", "entity_linker", "tests_reads_entities")) == (
+        "ner",
+        "entity_linker",
+        "tests_reads_entities",
+    )
+    assert kept(blank("ner", "entity_linker", "merge_entities")) == ("ner", "merge_entities")
+
+
 def test_what_undeclared_reading_costs_is_said_and_how_to_declare_it() -> None:
     nlp = blank("tagger", "morphologizer", "ner", "tests_shout")
     (note,) = note_decisions(nlp, select_components(nlp, "auto"))

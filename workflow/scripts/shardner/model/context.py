@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def depends_on_position(nlp: Language, kept: Sequence[str]) -> str | None:
     """Return why a long document may not be cut into windows, None where it may as far as is known."""
     for name in kept:
-        if name in nlp.pipe_names and find_dependencies(nlp, name).reads_position:
+        if find_dependencies(nlp, name).reads_position:
             return (
                 f"{name!r} reads where in its document a token stands (IDX), so a document that is cut into windows "
                 f"would get other entities than the whole document"

@@ -121,6 +121,8 @@ def find_dependencies(nlp: Language, name: str) -> Dependencies:
     model = read_model(component, nlp.vocab)
     patterns = _read_patterns(component) if factory else frozenset()
     required, says_reads = words_of_declared(meta.requires)
+    if not factory and ENTITIES in required:
+        required |= {KB_IDS}  # an entity in doc.ents has one
     found, knows_all = words_of([*model.attributes, *patterns, *_read_settings(component, factory)])
     writes, says_writes = _find_writes(component, factory, meta.assigns)
     return Dependencies(

@@ -54,7 +54,7 @@ def find_leak(component: Any) -> str | None:
     padding lie between them as it reaches. spaCy's MaxoutWindowEncoder has them, its MishWindowEncoder has none.
     """
     for node in _walk(component):
-        if node.name.startswith("with_array("):
+        if getattr(node._func, "__module__", "") == "thinc.layers.with_array":
             reach = sum(each.attrs["window_size"] for each in _convolutions(node))
             if reach > node.attrs["pad"]:
                 return (

@@ -12,7 +12,7 @@ from shardner.config import complete
 from shardner.data.manifest import InputFile, Manifest, ShardInfo
 from shardner.data.metrics import HostResources, Job, Totals, Worker, add_up
 from shardner.data.pipeline_check import PipelineCheck
-from shardner.data.provenance import Host, Provenance, ProvenanceDevice
+from shardner.data.provenance import Decision, Host, Provenance, ProvenanceDevice
 from shardner.data.tables import DOCUMENTS, ENTITIES, REJECTED, WINDOWS
 from shardner.demo.score import Scores, score_entities
 from shardner.model.pipeline import Pipeline, describe_pipeline
@@ -50,6 +50,14 @@ PIPELINE = Pipeline(
     left_out=("tagger", "lemmatizer"),
     labels=tuple(sorted(NAMES)),
     notes=("senter left out; the sentencizer sets sentence starts",),
+    decisions=(
+        Decision("tok2vec", kept=True, reason="'ner' reads its vectors"),
+        Decision("tagger", kept=False, reason="nothing reads it"),
+        Decision("lemmatizer", kept=False, reason="nothing reads it"),
+        Decision("parser", kept=False, reason="sentence starts", on_purpose=True),
+        Decision("sentencizer", kept=True, reason="'ner' reads sentence starts"),
+        Decision("ner", kept=True, reason="writes entities"),
+    ),
 )
 COMMAND = "snakemake --cores 16 --resources gpu=2"
 CONFIG = complete({"corpus": {"files": ["news/*.jsonl"]}})

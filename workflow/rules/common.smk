@@ -15,7 +15,7 @@ from shardner.gpu.device import count_gpus
 from shardner.parse import limits
 from shardner.parse.command_line import remember_command
 from shardner.parse.fingerprint import fingerprint
-from shardner.parse.pipeline_source import SourceKind, prepares_here, source_files
+from shardner.parse.pipeline_source import SourceKind, code_files, prepares_here, source_files
 from shardner.parse.run_plan import DEMO_CORPUS, plan_run
 
 

@@ -26,6 +26,7 @@ rule prepare_model:
     input:
         demo=get_demo_pipeline,
         files=source_files(PLAN.source),
+        code_files=code_files(CONFIG.model.code),
     output:
         pipeline=WORK / "pipeline.json",
         unpacked=directory(WORK / "pipeline"),
@@ -46,6 +47,8 @@ rule prepare_model:
         name=CONFIG.model.name,
         components=CONFIG.model.components,
         mixed_precision=CONFIG.model.mixed_precision,
+        attributes=CONFIG.output.attributes,
+        spans=CONFIG.output.spans,
     message:
         "Preparing the pipeline {params.name}"
     script:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from shardner.config import Auto, Config
 from shardner.parse.file_names import refuse_patterns
-from shardner.parse.pipeline_source import Source, classify
+from shardner.parse.pipeline_source import Source, classify, code_files
 from shardner.parse.shard_plan import estimate_chars, plan_shards
 
 #: Where the demo's corpus is made, and about how many bytes it will have: the plan is made before it exists.
@@ -75,11 +75,12 @@ def plan_run(config: Config, find_files: FindFiles) -> RunPlan:
         find_files: finds the input files; it is not asked for the demo's.
 
     Raises:
-        ModelError: ``model.name`` looks like a path, but there is no pipeline.
+        ModelError: ``model.name`` looks like a path, but there is no pipeline; or a file of ``model.code`` is missing.
         CorpusError: from `find_files`.
         ConfigError: the name of a file holds a character that Snakemake takes for a pattern.
     """
-    source = classify(config.model.name)
+    source, code = classify(config.model.name), code_files(config.model.code)
+    refuse_patterns(code)
     files = _find_sizes(config, source, find_files)
     if config.shards != "auto":
         shards = config.shards

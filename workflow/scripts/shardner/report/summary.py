@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from shardner.model.components import describe_left_out
 from shardner.report.figures import Performance
 from shardner.report.forecast import Forecast
 from shardner.stages.whole_pipeline.wording import describe_check
@@ -47,6 +48,7 @@ def _title(performance: Performance) -> Text:
 
 def _rows(performance: Performance) -> list[tuple[str, Text]]:
     headline, lost = performance.headline, performance.lost
+    left_out, alone = describe_left_out(performance.model.decisions), performance.model.one_at_a_time
     rows = [
         (
             "speed",
@@ -56,6 +58,8 @@ def _rows(performance: Performance) -> list[tuple[str, Text]]:
             ),
         ),
         ("engine", Text("; ".join(_engines(performance)) or "none")),
+        *([("left out", Text(one_line(left_out, 400)))] if left_out else []),
+        *([("one by one", Text(one_line(alone, 400), style="yellow"))] if alone else []),
         *([("audit", _audit(performance))] if headline.audited else []),
         ("whole", Text(describe_check(performance.whole_pipeline))),
         *([("windows", _windows(performance))] if performance.long_documents.documents else []),

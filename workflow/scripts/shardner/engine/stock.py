@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Tokens of a batch that holds one document.
+ONE_DOCUMENT = 1
+
 
 class StockEngine:
     """Annotates with ``nlp.pipe``, in batches of bounded length."""

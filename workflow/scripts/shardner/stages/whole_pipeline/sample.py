@@ -18,7 +18,7 @@ from shardner.data.manifest import Manifest
 from shardner.data.stopwatch import Stopwatch
 from shardner.data.tables import WINDOWS, shard_path
 from shardner.engine.annotations import Entity
-from shardner.engine.stock import StockEngine
+from shardner.engine.stock import ONE_DOCUMENT, StockEngine
 from shardner.errors import VerifyError
 from shardner.model.pipeline import Pipeline, load_whole_pipeline
 from shardner.stages.document_rows import read_texts
@@ -88,7 +88,8 @@ def annotate_sample(
     drawn = draw_sample(shards, manifest, size)
     texts = dict(_read_beginnings(shards, drawn, size))
     rows = drawn.with_columns(pl.Series("text", [texts[doc] for doc in drawn["doc"]], pl.String)).sort("doc")
-    found = StockEngine(load_whole_pipeline(pipeline)).annotate(rows["text"].to_list(), Stopwatch())
+    engine = StockEngine(load_whole_pipeline(pipeline), ONE_DOCUMENT if pipeline.one_at_a_time else None)
+    found = engine.annotate(rows["text"].to_list(), Stopwatch())
     if len(found.failed) == rows.height >= ALL_FAILED:
         raise VerifyError(
             f"the pipeline fails on every one of {rows.height} sampled documents, the first with: {found.failed[0]}\n"

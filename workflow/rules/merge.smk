@@ -28,7 +28,7 @@ rule merge_shards:
     params:
         code=fingerprint("merge_shards"),
         shards=PLAN.shards,
-        max_rejected=CONFIG.corpus.max_rejected,
+        max_rejected=CONFIG.max_rejected,
     message:
         "Merging {params.shards} shards"
     script:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from shardner.config import EngineChoice
@@ -27,7 +28,13 @@ WARM_UP = [
 
 
 def load_engine(
-    pipeline: Pipeline, choice: EngineChoice, batch_tokens: int | None, share: Share | None
+    pipeline: Pipeline,
+    choice: EngineChoice,
+    batch_tokens: int | None,
+    share: Share | None,
+    *,
+    attributes: Sequence[str] = (),
+    spans: Sequence[str] = (),
 ) -> tuple[Language, Selected]:
     """Load a pipeline and the engine for it.
 
@@ -40,6 +47,8 @@ def load_engine(
         choice: the setting ``ner.engine``.
         batch_tokens: tokens annotated at once; None for as many as suit the pipeline and the device.
         share: the GPU memory that this process may use; None on the CPU.
+        attributes: further columns of entities that the engine returns.
+        spans: span groups that the engine returns.
 
     Raises:
         ModelError: the pipeline cannot be loaded.
@@ -48,7 +57,7 @@ def load_engine(
     """
     nlp = load_pipeline(pipeline)
     if share is None:
-        return nlp, select_engine(nlp, choice, batch_tokens)
+        return nlp, select_engine(nlp, choice, batch_tokens, attributes=attributes, spans=spans)
     support = None if choice is EngineChoice.SPACY else examine(nlp)
     if support is not None and support.computes_all:
         xp = use_cupy(share)
@@ -57,7 +66,7 @@ def load_engine(
         nlp, support, xp = load_pipeline(pipeline), None, None
     tokens = batch_tokens or fit_batch(*_find_weight(nlp), share)
     log.info("batches of up to %d tokens on the GPU", tokens)
-    selected = select_engine(nlp, choice, tokens, support=support, xp=xp)
+    selected = select_engine(nlp, choice, tokens, support=support, xp=xp, attributes=attributes, spans=spans)
     selected.engine.annotate(WARM_UP, Stopwatch())
     return nlp, selected
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from shardner.annotate.near_ties import NEAR_TIE, find_gap
 from shardner.data.stopwatch import Stopwatch
-from shardner.engine.annotations import Entity
+from shardner.engine.annotations import Annotations, Entity
 from shardner.engine.fused.engine import FusedEngine
+from shardner.engine.stock import StockEngine
 
 
 @dataclass
@@ -19,6 +23,15 @@ class Comparison:
     documents: int = 0
     entities: int = 0
     near_ties: list[tuple[int, float]] = field(default_factory=list)  # document, score gap
+    wrong: list[str] = field(default_factory=list)
+
+
+@dataclass
+class ScoreComparison:
+    """Entities that both engines find, by whether they have scores."""
+
+    scored: int = 0
+    unscored: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
@@ -47,3 +60,35 @@ def fused_entities(engine: Any, texts: Sequence[str]) -> list[list[Entity]]:
     assert not found.failed
     rows = list(zip(found.starts.tolist(), found.ends.tolist(), found.labels, strict=True))
     return [rows[found.offsets[i] : found.offsets[i + 1]] for i in range(len(texts))]
+
+
+def compare_scores(
+    nlp: Any, texts: Sequence[str], *, batch_tokens: int | None = None, tolerance: float = 1e-4
+) -> ScoreComparison:
+    """Compare the scores of the fused engine with those of the reference, where both find the same entity."""
+    engine = FusedEngine(nlp, batch_tokens, attributes=["score"])
+    fused = scores_of(engine.annotate(texts, Stopwatch()), len(texts))
+    del engine  # with its memory zone
+    stock = scores_of(StockEngine(nlp, attributes=["score"]).annotate(texts, Stopwatch()), len(texts))
+    result = ScoreComparison()
+    for text, ours, theirs in zip(texts, fused, stock, strict=True):
+        for entity in ours.keys() & theirs.keys():
+            score, expected = ours[entity], theirs[entity]
+            if math.isnan(score) and math.isnan(expected):
+                result.unscored += 1
+                continue
+            result.scored += 1
+            if not (0 < score <= 1 and 0 < expected <= 1 and abs(score - expected) <= tolerance):
+                result.wrong.append(f"{text!r}\n  {entity}: fused {score}, reference {expected}")
+    return result
+
+
+def scores_of(found: Annotations, texts: int) -> list[dict[Entity, float]]:
+    """Return each text's entities with their scores."""
+    assert not found.failed
+    scores = np.asarray(found.attributes.get("score", np.empty(0, np.float32)))
+    assert scores.dtype == np.float32 and len(scores) == len(found.starts)
+    return [
+        dict(zip(found.entities_of(row) or (), scores[first:last].tolist(), strict=True))
+        for row, (first, last) in zip(range(texts), pairwise(found.offsets.tolist()), strict=True)
+    ]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import spacy
-from fused_reference import compare
-from hypothesis import given, note
+from fused_reference import compare, compare_scores
+from hypothesis import Phase, given, note, settings
 from hypothesis import strategies as st
 from making import WORDS, make_texts, randomise
 from shardner.engine.fused.support import examine
@@ -177,5 +177,21 @@ def test_entities_are_those_of_stock_spacy(shape: Shape) -> None:
     note(f"{asdict(shape)}: {compared.entities} entities, near-ties {compared.near_ties}")
     if compared.near_ties:
         print(f"near-ties {compared.near_ties} with {shape}")
+    if compared.wrong:
+        pytest.fail(f"{shape}\n" + "\n".join(compared.wrong[:3]))
+
+
+# a failing example is shown as it is: making it smaller takes minutes
+@settings(phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(shape=shapes)
+def test_scores_are_those_of_the_reference(shape: Shape) -> None:
+    # with the larger weights actions score in the hundreds, where rounding in float32 is that much coarser
+    compared = compare_scores(
+        make_random_pipeline(shape),
+        make_documents(shape.seed),
+        batch_tokens=[None, 100, 700][shape.seed % 3],
+        tolerance=1e-4 if shape.scale <= 0.5 else 1e-3,
+    )
+    note(f"{asdict(shape)}: {compared.scored} entities with a score, {compared.unscored} without")
     if compared.wrong:
         pytest.fail(f"{shape}\n" + "\n".join(compared.wrong[:3]))

@@ -196,8 +196,8 @@ def test_a_model_that_never_closes_its_entities_takes_linear_work(monkeypatch: p
     upper.set_param("b", bias)
     scored = []
 
-    def counting(*arguments: Any) -> Any:
-        spans = decode(*arguments)
+    def counting(*arguments: Any, **named: Any) -> Any:
+        spans = decode(*arguments, **named)
         scored.append(spans.scored)
         return spans
 

@@ -28,6 +28,7 @@ from shardner.engine.annotations import Annotations, Attributes, Engine, Int64s,
 from shardner.engine.attributes import SENTENCE
 from shardner.engine.fused.document_pieces import Candidates, Piece
 from shardner.engine.fused.engine import FusedEngine
+from shardner.engine.scores import SCORE
 from shardner.engine.stock import describe
 from shardner.gpu.halving import free_memory, is_out_of_memory
 
@@ -192,7 +193,6 @@ def _in_document(
     found: Candidates, text: str, low: int, labels: Sequence[str], unsure: Sequence[int]
 ) -> _FoundCandidates:
     """Return the candidates of a piece, whose text begins at `low` in the document."""
-    scores = getattr(found, "scores", None)
     spans = list(zip(found.starts.tolist(), found.ends.tolist(), strict=True))
     return _FoundCandidates(
         tokens=found.tokens + low,
@@ -200,7 +200,7 @@ def _in_document(
         ends=[low + end if end else 0 for _, end in spans],
         labels=[labels[label] for label in found.labels.tolist()],
         texts=[text[start:end] if end else "" for start, end in spans],
-        attributes={} if scores is None else {"score": scores},
+        attributes={} if found.scores is None else {SCORE: found.scores},
         sentences=None if found.sentences is None else found.sentences + low,
         unsure=unsure,
     )

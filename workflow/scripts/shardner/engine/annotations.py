@@ -159,8 +159,7 @@ class Annotations:
             places=None
             if self.places is None
             else [
-                Places(*(each + move for each in places))
-                for places, move in zip(self.places, by.tolist(), strict=True)
+                Places(*(each + move for each in places)) for places, move in zip(self.places, by.tolist(), strict=True)
             ],
         )
 

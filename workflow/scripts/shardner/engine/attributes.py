@@ -67,9 +67,7 @@ class Reader:
         )
 
     def _read_attributes(self, entities: Sequence[Span], sentence_starts: Int64s | None) -> Attributes:
-        columns: dict[str, Any] = {
-            name: [_TEXTS[name](entity) or None for entity in entities] for name in self._texts
-        }
+        columns: dict[str, Any] = {name: [_TEXTS[name](entity) or None for entity in entities] for name in self._texts}
         if self.sentence and sentence_starts is not None:
             first = np.array([entity.start for entity in entities], dtype=np.int64)
             columns[SENTENCE] = np.searchsorted(sentence_starts, first, side="right").astype(np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ from shardner.data.metrics import Phase
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import NOTHING, Annotations, TextEntities
 from shardner.engine.attributes import Reader
-from shardner.engine.changed_texts import check_text, components_may_change_texts, may_change_texts
+from shardner.engine.changed_texts import check_text, may_change_texts
+from shardner.engine.pipes import run_pipes
+from shardner.engine.scores import RecogniserScores, add_scores, make_scores
 from shardner.engine.tokenization import Tokenization, VocabularyMemory
 from shardner.errors import AnnotateError
 from shardner.gpu.halving import in_halves, is_out_of_memory
@@ -26,8 +29,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Reads the entities of an annotated document, and what else a run is asked for.
-Read = Callable[["Doc"], TextEntities]
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is read from annotated documents: their entities, and what else a run is asked for."""
+
+    reader: Reader
+    scores: RecogniserScores | None = None  # None if scores are not asked for
+    places: bool = False  # whether to read where tokens and sentences start
+
+    def read(self, doc: Doc) -> TextEntities:
+        """Return what is asked for of a document, but for scores."""
+        return self.reader.read(doc, places=self.places)
+
+
+#: Entities and nothing else.
+PLAIN = Reading(Reader())
 
 
 class StockEngine:
@@ -50,18 +67,18 @@ class StockEngine:
             spans: span groups to return.
         """
         self._nlp = nlp
-        self._reader = Reader(attributes, spans)
+        self._reading = Reading(Reader(attributes, spans), make_scores(nlp, attributes))
         self._tokenization = Tokenization(nlp, VocabularyMemory(nlp), batch_tokens)
 
     def annotate(self, texts: Sequence[str], watch: Stopwatch, *, places: bool = False) -> Annotations:
         """See `Engine`."""
-        read = partial(self._reader.read, places=places)
-        annotate = partial(self._annotate_docs, read)
-        return annotate_documents(self._nlp, self._tokenization, texts, watch, annotate, read)
+        reading = replace(self._reading, places=places)
+        annotate = partial(self._annotate_docs, reading)
+        return annotate_documents(self._nlp, self._tokenization, texts, watch, annotate, reading)
 
-    def _annotate_docs(self, read: Read, docs: Sequence[Doc], watch: Stopwatch) -> Annotations:
+    def _annotate_docs(self, reading: Reading, docs: Sequence[Doc], watch: Stopwatch) -> Annotations:
         with watch.phase(Phase.RECOGNISE):
-            return Annotations.from_columns([read(doc) for doc in run_pipes(self._nlp, docs)])
+            return Annotations.from_columns(run_and_read(self._nlp, docs, reading=reading))
 
 
 def annotate_documents(
@@ -70,7 +87,7 @@ def annotate_documents(
     texts: Sequence[str],
     watch: Stopwatch,
     annotate: Callable[[Sequence[Doc], Stopwatch], Annotations],
-    read: Read,
+    reading: Reading,
 ) -> Annotations:
     """Annotate texts by way of documents.
 
@@ -83,7 +100,7 @@ def annotate_documents(
         texts: what to annotate.
         watch: takes the seconds of each phase.
         annotate: annotates the documents of a batch.
-        read: reads the entities of a document that is annotated by itself.
+        reading: what is read from a document that is annotated by itself.
 
     Raises:
         AnnotateError: an attribute that was asked for does not exist, or cannot be written.
@@ -97,7 +114,7 @@ def annotate_documents(
             if isinstance(error, AnnotateError) or is_out_of_memory(error):
                 raise
             with watch.phase(Phase.RECOGNISE):
-                return _annotate_singly(nlp, texts, batch, read)
+                return _annotate_singly(nlp, texts, batch, reading)
         return _with_failed(annotations, batch)
 
     parts = []
@@ -116,13 +133,13 @@ def _with_failed(annotations: Annotations, batch: Batch) -> Annotations:
     return Annotations.concatenate([annotations, Annotations.empty(len(reasons), dict(enumerate(reasons)))]).take(rows)
 
 
-def _annotate_singly(nlp: Language, texts: Sequence[str], batch: Batch, read: Read) -> Annotations:
+def _annotate_singly(nlp: Language, texts: Sequence[str], batch: Batch, reading: Reading) -> Annotations:
     """Annotate the texts of a batch in which a document fails."""
     log.warning("a batch of %d documents failed; annotating them one by one", len(batch), exc_info=True)
     columns, failed = [NOTHING] * len(batch), {}
     for row, (number, _) in enumerate(batch):
         try:
-            columns[row] = annotate_one(nlp, texts[number], read)
+            columns[row] = annotate_one(nlp, texts[number], reading)
         except Exception as error:  # a component may raise anything
             if isinstance(error, AnnotateError) or is_out_of_memory(error):
                 raise
@@ -130,34 +147,38 @@ def _annotate_singly(nlp: Language, texts: Sequence[str], batch: Batch, read: Re
     return Annotations.from_columns(columns, failed)
 
 
-def annotate_one(nlp: Language, text: str, read: Read | None = None) -> TextEntities:
-    """Annotate a text by itself, and read its entities with `read`; raises whatever a component raises.
+def annotate_one(nlp: Language, text: str, reading: Reading = PLAIN) -> TextEntities:
+    """Annotate a text by itself; raises whatever a component raises.
 
     A text of whitespace alone is annotated together with a word. By itself it has no pieces for a transformer, and the
     transformer's listeners raise. Among other texts, as ``nlp.pipe`` over a corpus meets it, it has no entities.
     """
     company = ["word"] if text.isspace() else []
-    doc = run_pipes(nlp, [nlp.make_doc(each) for each in [text, *company]])[0]
+    docs = [nlp.make_doc(each) for each in [text, *company]]
     if may_change_texts(nlp.tokenizer):
-        check_text(doc, text, "the pipeline")
-    return (read or Reader().read)(doc)
+        check_text(docs[0], text, "the tokenizer")
+    return run_and_read(nlp, docs, reading=reading)[0]
 
 
-def run_pipes(nlp: Language, docs: Sequence[Doc], without: Sequence[str] = ()) -> list[Doc]:
-    """Run the components of `nlp`, except those named in `without`, over tokenized documents.
+def run_and_read(
+    nlp: Language, docs: Sequence[Doc], without: Sequence[str] = (), reading: Reading = PLAIN
+) -> list[TextEntities]:
+    """Run the components of `nlp`, except those named in `without`, and return the entities of the documents.
+
+    Args:
+        nlp: the pipeline.
+        docs: tokenized documents.
+        without: names of components.
+        reading: what is read from the documents.
 
     Raises:
         RuntimeError: a component dropped a document.
         TextChangedError: a component changed the text of a document. Components may raise anything else.
     """
-    texts = [doc.text for doc in docs] if components_may_change_texts(nlp) else None
-    done = list(nlp.pipe(docs, batch_size=max(len(docs), 1), disable=without))
-    if len(done) != len(docs):
-        raise RuntimeError(f"the pipeline gave back {len(done)} of {len(docs)} documents")
-    if texts is not None:
-        for doc, text in zip(done, texts, strict=True):
-            check_text(doc, text, "a component of the pipeline")
-    return done
+    if reading.scores is None:
+        return [reading.read(doc) for doc in run_pipes(nlp, docs, without)]
+    done, known = reading.scores.run(docs, without)
+    return [add_scores(reading.read(doc), each) for doc, each in zip(done, known, strict=True)]
 
 
 def describe(error: Exception) -> str:

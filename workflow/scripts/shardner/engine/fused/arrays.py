@@ -19,6 +19,7 @@ Module: TypeAlias = Any
 HostInts: TypeAlias = npt.NDArray[np.int64]
 Keys: TypeAlias = npt.NDArray[np.uint64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
+Floats32: TypeAlias = npt.NDArray[np.float32]
 
 
 def to_host(array: Array) -> Any:

@@ -6,12 +6,13 @@ Reproduces ``greedy_parse`` of ``spacy/pipeline/transition_parser.pyx`` with the
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from shardner.engine.fused.arrays import Array, HostInts, to_device, to_host
+from shardner.engine.fused.arrays import Array, Bools, Floats32, HostInts, Module, to_device, to_host
 from shardner.engine.fused.moves import Action
 from shardner.engine.fused.scorer import Scorer
 
@@ -43,67 +44,89 @@ class Spans:
     ends: HostInts  # (M,) exclusive
     labels: HostInts  # (M,) index into `Moves.labels`
     scored: int  # states inside of entities whose actions were scored to find the spans
+    logs: Floats32 | None = None  # (M,) logarithms of the scores, as far as a span reaches; None if not asked for
+
+    def take(self, numbers: HostInts | Bools) -> Spans:
+        """Return some of the spans."""
+        logs = None if self.logs is None else self.logs[numbers]
+        return Spans(self.starts[numbers], self.ends[numbers], self.labels[numbers], self.scored, logs)
 
 
-_NOTHING = np.empty(0, dtype=np.int64)
-NO_SPANS = Spans(_NOTHING, _NOTHING, _NOTHING, scored=0)
+def no_spans(*, with_scores: bool = False) -> Spans:
+    """Return the spans of a batch without entities."""
+    nothing = np.empty(0, dtype=np.int64)
+    return Spans(nothing, nothing, nothing, scored=0, logs=nothing.astype(np.float32) if with_scores else None)
 
 
-def decode(scorer: Scorer, vectors: Array, barriers: Barriers) -> Spans:
+def decode(scorer: Scorer, vectors: Array, barriers: Barriers, *, with_scores: bool = False) -> Spans:
     """Return the entities of a batch of documents, which lie one after another.
 
     Args:
         scorer: the recogniser's network.
         vectors: (N, width) float32 of the tokens.
         barriers: of the tokens; the last token of each document must close.
+        with_scores: whether the entities are scored.
     """
     reduced = scorer.reduce(vectors)
-    candidates = propose_spans(scorer, reduced, barriers)
-    scored = candidates.scored
+    candidates = propose_spans(scorer, reduced, barriers, with_scores=with_scores)
+    extensions: dict[int, _Extension] = {}
 
     def finish(candidate: int) -> int:
-        nonlocal scored
-        start, label = int(candidates.starts[candidate]), int(candidates.labels[candidate])
-        end, more = _extend_one(scorer, reduced, barriers, start, label)
-        scored += more
-        return end
+        extensions[candidate] = _extend_one(scorer, reduced, barriers, candidates, candidate)
+        return extensions[candidate].end
 
-    chosen, ends = walk(candidates, finish)
-    return Spans(candidates.starts[chosen], ends, candidates.labels[chosen], scored)
+    chosen = walk(candidates, finish)
+    return _close(candidates, extensions).take(chosen)
 
 
-def propose_spans(scorer: Scorer, reduced: Array, barriers: Barriers) -> Spans:
+def propose_spans(scorer: Scorer, reduced: Array, barriers: Barriers, *, with_scores: bool = False) -> Spans:
     """Return the candidates: the entity that each token begins if no entity is open there.
 
     A candidate longer than `SPECULATIVE_STEPS` has the end 0, which says that its end is not known.
     """
     xp = scorer.xp
-    actions, labels = _choose_outside(scorer, reduced, barriers)
+    actions, labels, logs = _choose_outside(scorer, reduced, barriers, with_scores)
     starts = xp.flatnonzero(actions != _OUT)
     labels = labels[starts]
     ends = starts + 1
     begins = xp.flatnonzero(actions[starts] == _BEGIN)
-    ends[begins], scored = _extend_all(scorer, reduced, barriers, starts[begins], labels[begins])
-    return Spans(to_host(starts), to_host(ends), to_host(labels), scored)
+    ends[begins], more_logs, scored = _extend_all(
+        scorer, reduced, barriers, starts[begins], labels[begins], with_scores
+    )
+    if logs is not None:
+        logs[begins] += more_logs
+    return Spans(to_host(starts), to_host(ends), to_host(labels), scored, None if logs is None else to_host(logs))
 
 
-def finish_open(
-    scorer: Scorer, reduced: Array, barriers: Barriers, starts: HostInts, ends: HostInts, labels: HostInts, limit: int
-) -> HostInts:
-    """Return the ends (M,) of candidates, after finding those that were not known; score about `limit` states at most.
+def finish_open(scorer: Scorer, reduced: Array, barriers: Barriers, candidates: Spans, limit: int) -> Spans:
+    """Return candidates, with the ends of those that were not known; score about `limit` states at most.
 
-    What is left open when the limit is reached stays 0.
+    What is left open when the limit is reached keeps the end 0.
     """
-    scored, ends = 0, ends.copy()
-    for number in np.flatnonzero(ends == _OPEN).tolist():
+    extensions: dict[int, _Extension] = {}
+    scored = 0
+    for number in np.flatnonzero(candidates.ends == _OPEN).tolist():
         if scored >= limit:
             break
-        ends[number], more = _extend_one(scorer, reduced, barriers, int(starts[number]), int(labels[number]))
-        scored += more
-    return ends
+        extensions[number] = _extend_one(scorer, reduced, barriers, candidates, number)
+        scored += extensions[number].scored
+    return _close(candidates, extensions)
 
 
-def walk(candidates: Spans, finish: Callable[[int], int]) -> tuple[HostInts, HostInts]:
+def _close(candidates: Spans, extensions: Mapping[int, _Extension]) -> Spans:
+    """Return candidates, some of them extended."""
+    if not extensions:
+        return candidates
+    ends, logs = candidates.ends.copy(), None if candidates.logs is None else candidates.logs.copy()
+    numbers = list(extensions)
+    ends[numbers] = [each.end for each in extensions.values()]
+    if logs is not None:
+        logs[numbers] += [each.log for each in extensions.values()]
+    scored = candidates.scored + sum(each.scored for each in extensions.values())
+    return replace(candidates, ends=ends, logs=logs, scored=scored)
+
+
+def walk(candidates: Spans, finish: Callable[[int], int]) -> HostInts:
     """Take the candidates that the greedy parse reaches: from left to right, each that begins in none taken before.
 
     Args:
@@ -111,23 +134,31 @@ def walk(candidates: Spans, finish: Callable[[int], int]) -> tuple[HostInts, Hos
         finish: takes the number of a candidate whose end is not known, and returns its end.
 
     Returns:
-        The numbers of the candidates that were taken, and their ends.
+        The numbers of the candidates that were taken.
     """
-    chosen, ends, free = [], [], 0
+    chosen, free = [], 0
     for number, (start, end) in enumerate(zip(candidates.starts.tolist(), candidates.ends.tolist(), strict=True)):
         if start >= free:
             free = finish(number) if end == _OPEN else end
             chosen.append(number)
-            ends.append(free)
-    return np.array(chosen, dtype=np.int64), np.array(ends, dtype=np.int64)
+    return np.array(chosen, dtype=np.int64)
 
 
-def _choose_outside(scorer: Scorer, reduced: Array, barriers: Barriers) -> tuple[Array, Array]:
-    """Return the best valid action (N,) and its label (N,) at each token while no entity is open."""
+def _choose_outside(
+    scorer: Scorer, reduced: Array, barriers: Barriers, with_scores: bool
+) -> tuple[Array, Array, Array | None]:
+    """Choose the best valid action at each token while no entity is open.
+
+    Returns:
+        Actions (N,), labels (N,), and the logarithms of the actions' probabilities where an entity begins, one after
+        another, float32; None if they are not asked for.
+    """
     xp, moves = scorer.xp, scorer.moves
     best = xp.empty(len(reduced), dtype=np.int64)
-    not_begin = xp.flatnonzero(to_device(xp, moves.outside_actions) != _BEGIN)
+    outside_actions = to_device(xp, moves.outside_actions)
+    not_begin = xp.flatnonzero(outside_actions != _BEGIN)
     block_rows = CPU_BLOCK_ROWS if xp is np else GPU_BLOCK_ROWS
+    logs = []
     for begin in range(0, len(reduced), block_rows):
         block = slice(begin, begin + block_rows)
         scores = scorer.score_outside(reduced[block])
@@ -135,14 +166,45 @@ def _choose_outside(scorer: Scorer, reduced: Array, barriers: Barriers) -> tuple
         best[block] = xp.where(
             barriers.must_close[block], not_begin[scores[:, not_begin].argmax(axis=1)], scores.argmax(axis=1)
         )
+        if with_scores:
+            rows = xp.flatnonzero((outside_actions[best[block]] != _OUT) & ~barriers.is_space[block])
+            invalid = barriers.must_close[block][rows][:, None] & (outside_actions == _BEGIN)[None, :]
+            logs.append(_log_softmax(xp, scores[rows], best[block][rows], invalid))
     best[barriers.is_space] = moves.out_column
-    return to_device(xp, moves.outside_actions)[best], to_device(xp, moves.outside_labels)[best]
+    actions, labels = outside_actions[best], to_device(xp, moves.outside_labels)[best]
+    return actions, labels, xp.concatenate(logs) if with_scores else None
 
 
-def _extend_all(scorer: Scorer, reduced: Array, barriers: Barriers, starts: Array, labels: Array) -> tuple[Array, int]:
-    """Return the ends (M,) of entities that begin at `starts` (M,), or `_OPEN` for long ones; and the states scored."""
+def _log_softmax(xp: Module, scores: Array, best: Array, invalid: Array) -> Array:
+    """Return the logarithm (M,) of the softmax of the valid action `best` (M,) among the valid ones.
+
+    Args:
+        xp: module of the arrays.
+        scores: (M, K) float32.
+        best: (M,) column of the valid action with the highest score.
+        invalid: (M, K) bool.
+    """
+    distances = scores - scores[xp.arange(len(scores)), best][:, None]
+    return -xp.log(xp.exp(xp.where(invalid, xp.float32(-np.inf), distances)).sum(axis=1))
+
+
+def _log_sigmoid(xp: Module, inside: Array, last: Array, must_close: Array) -> Array:
+    """Return the logarithm (M,) of the probability of the better one of two actions; 0 where only L is valid."""
+    return xp.where(must_close, xp.float32(0), -xp.log1p(xp.exp(-abs(last - inside))))
+
+
+def _extend_all(
+    scorer: Scorer, reduced: Array, barriers: Barriers, starts: Array, labels: Array, with_scores: bool
+) -> tuple[Array, Array | None, int]:
+    """Extend the M entities that begin at `starts` (M,) by `SPECULATIVE_STEPS` at most.
+
+    Returns:
+        The ends (M,), `_OPEN` for long entities; the logarithms of the probabilities of the actions after the first
+        one, (M,) float32, or None if they are not asked for; and the number of states scored.
+    """
     xp = scorer.xp
     ends, scored = xp.full(starts.shape, _OPEN), 0
+    logs = xp.zeros(starts.shape, dtype="f") if with_scores else None
     first = scorer.project_first(reduced, starts)
     alive = xp.arange(len(starts))
     for step in range(1, SPECULATIVE_STEPS + 1):
@@ -150,28 +212,45 @@ def _extend_all(scorer: Scorer, reduced: Array, barriers: Barriers, starts: Arra
             break
         scored += len(alive)
         current = starts[alive] + step  # exists: neither B nor I is valid at the last token of a document
-        closes = scorer.prefers_last(reduced, current, first, labels) | barriers.must_close[current]
+        must_close = barriers.must_close[current]
+        inside, last = scorer.score_inside(reduced, current, first, labels)
+        closes = scorer.prefers_last(inside, last, labels) | must_close
+        if logs is not None:
+            logs[alive] += _log_sigmoid(xp, inside, last, must_close)
         ends[alive[closes]] = current[closes] + 1
         open_ = ~closes
         alive, first, labels = alive[open_], first[open_], labels[open_]
-    return ends, scored
+    return ends, logs, scored
 
 
-def _extend_one(scorer: Scorer, reduced: Array, barriers: Barriers, start: int, label: int) -> tuple[int, int]:
-    """Return the end of the entity that begins at `start` and is open after the speculative steps; and states scored.
+class _Extension(NamedTuple):
+    """What became of a candidate that is open after the speculative steps."""
+
+    end: int
+    log: float  # logarithm of the probability of the further actions; 0 if it is not asked for
+    scored: int  # states
+
+
+def _extend_one(scorer: Scorer, reduced: Array, barriers: Barriers, candidates: Spans, number: int) -> _Extension:
+    """Find the end of a candidate.
 
     The states of later tokens do not depend on decisions in between. While the entity is open, a state consists of the
     current token, the one before it, and the first token of the entity. So many states are scored at once, and the
     entity ends at the first token that closes it.
     """
     xp = scorer.xp
+    start, label = int(candidates.starts[number]), int(candidates.labels[number])
     first = scorer.project_first(reduced, xp.array([start]))
-    begin, size, scored = start + 1 + SPECULATIVE_STEPS, FIRST_EXTENSION, 0
+    begin, size, scored, log = start + 1 + SPECULATIVE_STEPS, FIRST_EXTENSION, 0, 0.0
     while True:
         current = xp.arange(begin, min(begin + size, len(barriers.must_close)))
+        labels, must_close = xp.full(current.shape, label), barriers.must_close[current]
         scored += len(current)
-        closes = scorer.prefers_last(reduced, current, first, xp.full(current.shape, label))
-        closing = to_host(xp.flatnonzero(closes | barriers.must_close[current]))
+        inside, last = scorer.score_inside(reduced, current, first, labels)
+        closing = to_host(xp.flatnonzero(scorer.prefers_last(inside, last, labels) | must_close))
+        taken = int(closing[0]) + 1 if len(closing) else len(current)
+        if candidates.logs is not None:
+            log += float(_log_sigmoid(xp, inside, last, must_close)[:taken].sum())
         if len(closing):
-            return begin + int(closing[0]) + 1, scored
+            return _Extension(begin + taken, log, scored)
         begin, size = begin + size, min(2 * size, LARGEST_EXTENSION)

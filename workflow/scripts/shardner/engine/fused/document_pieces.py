@@ -18,10 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from shardner.engine.annotations import Int64s
-from shardner.engine.fused.arrays import Array, HostInts
+from shardner.engine.fused.arrays import Array, Floats32, HostInts
 from shardner.engine.fused.decode import Barriers, Spans, finish_open
 from shardner.engine.fused.scorer import Scorer
 from shardner.engine.fused.tokens import Tokens
+from shardner.engine.scores import to_scores
 
 #: Tokens next to a cut that may differ from those of the document, because a rule of the tokenizer for several tokens
 #: could apply across the cut.
@@ -52,6 +53,7 @@ class Candidates:
     sure_left: bool  # the left margin was wide enough
     sure_right: bool  # the right margin was wide enough
     sentences: Int64s | None = None  # where sentences start in the core, but for the document's first; None: not asked
+    scores: Floats32 | None = None  # (M,) NaN where the end is not known; None if not asked for
 
 
 def known_tokens(tokens: Tokens, piece: Piece, seen: int | None, plain: HostInts | None) -> tuple[int, int]:
@@ -99,25 +101,26 @@ def select_core(
     begins = tokens.begins
     first, last = np.searchsorted(begins, [piece.begin, piece.end])
     in_core = (proposed.starts >= first) & (proposed.starts < last)
-    starts, ends, labels = (each[in_core] for each in (proposed.starts, proposed.ends, proposed.labels))
     limit = max(LEAST_STATES, STATES_A_TOKEN * len(tokens))
-    ends = finish_open(scorer, reduced, barriers, starts, ends, labels, limit)
-    ends[ends > known[1]] = 0
+    found = finish_open(scorer, reduced, barriers, proposed.take(in_core), limit)
+    ends = np.where(found.ends > known[1], 0, found.ends)
     final = np.maximum(ends - 1, 0)
     offsets = begins[final] + tokens["LENGTH"][final].astype(np.int64) if len(ends) else ends
     return Candidates(
         tokens=begins[first:last],
-        starts=begins[starts],
+        starts=begins[found.starts],
         ends=np.where(ends > 0, offsets, 0),
-        labels=labels,
+        labels=found.labels,
         sure_left=bool(first == last or known[0] <= first),
         sure_right=bool(first == last or last <= known[1]) and bool((ends > 0).all()),
+        scores=None if found.logs is None else to_scores(np.where(ends > 0, found.logs, np.nan)),
     )
 
 
-def no_candidates(tokens: Tokens, piece: Piece) -> Candidates:
+def no_candidates(tokens: Tokens, piece: Piece, *, with_scores: bool = False) -> Candidates:
     """Return the candidates of a piece in which no entity begins, because it has no tokens."""
     begins = tokens.begins
     first, last = np.searchsorted(begins, [piece.begin, piece.end])
     nothing = np.empty(0, dtype=np.int64)
-    return Candidates(begins[first:last], nothing, nothing, nothing, sure_left=True, sure_right=True)
+    scores = nothing.astype(np.float32) if with_scores else None
+    return Candidates(begins[first:last], nothing, nothing, nothing, sure_left=True, sure_right=True, scores=scores)

@@ -18,14 +18,16 @@ from shardner.engine.attributes import SENTENCE, Reader
 from shardner.engine.fused.arrays import Bools, HostInts, Module, to_device
 from shardner.engine.fused.blas import FasterProducts
 from shardner.engine.fused.chunks import CHUNK_LEXEMES, ChunkTokenizer, UnreadableError
-from shardner.engine.fused.decode import NO_SPANS, Barriers, Spans, decode, propose_spans
+from shardner.engine.fused.decode import Barriers, Spans, decode, no_spans, propose_spans
 from shardner.engine.fused.document_pieces import Candidates, Piece, known_tokens, no_candidates, select_core
 from shardner.engine.fused.rules import read_rules
 from shardner.engine.fused.scorer import Scorer
 from shardner.engine.fused.sentences import must_close, number_sentences, plain_tokens, sentence_starts, terminal_keys
 from shardner.engine.fused.support import Plan, make_plan
 from shardner.engine.fused.tokens import Tokens, compute_only, read_tokens
-from shardner.engine.stock import Read, annotate_documents, run_pipes
+from shardner.engine.pipes import run_pipes
+from shardner.engine.scores import SCORE, carry_scores, make_scores, to_scores
+from shardner.engine.stock import Reading, annotate_documents, run_and_read
 from shardner.engine.tokenization import Tokenization, VocabularyMemory
 from shardner.errors import DeviceError
 from shardner.gpu.halving import in_halves
@@ -64,9 +66,11 @@ class FusedEngine:
             UnsupportedError: the pipeline is not supported.
         """
         self._nlp = nlp
+        # the scores are for what spaCy's recogniser annotates
+        self._reading = Reading(Reader(attributes, spans), make_scores(nlp, attributes))
+        self._with_scores = self._reading.scores is not None
         self._plan = plan = plan or make_plan(nlp)
-        self._reader = Reader(attributes, spans)
-        tokens_suffice = plan.tokenizer_only and not self._reader.needs_documents
+        tokens_suffice = plan.tokenizer_only and not self._reading.reader.needs_documents
         model: Any = plan.recogniser.model
         self._xp = model.ops.xp if xp is None else xp
         self._scorer = Scorer(model, plan.moves, self._xp)
@@ -94,9 +98,9 @@ class FusedEngine:
                 raise
             except Exception:  # at least one text cannot be tokenized; as documents, it turns out which
                 log.warning("%d texts could not be read by chunks", len(texts), exc_info=True)
-        read = partial(self._reader.read, places=places)
-        annotate = partial(self._annotate_docs, read, places)
-        return annotate_documents(self._nlp, self._tokenization, texts, watch, annotate, read)
+        reading = replace(self._reading, places=places)
+        annotate = partial(self._annotate_docs, reading)
+        return annotate_documents(self._nlp, self._tokenization, texts, watch, annotate, reading)
 
     @property
     def finds_candidates(self) -> bool:
@@ -112,17 +116,19 @@ class FusedEngine:
         """Return the candidates that begin in the core of a piece; raises what the tokenizer raises."""
         tokens = self._read(piece.text, watch)
         if not len(tokens):
-            return no_candidates(tokens, piece)
+            return no_candidates(tokens, piece, with_scores=self._with_scores)
         with watch.phase(Phase.ENCODE), self._products.lent():
             vectors = self._encoder.encode([], tokens)
         with watch.phase(Phase.DECODE):
             starts = self._find_sentence_starts(tokens)
             barriers, reduced = self._barriers(tokens, starts), self._scorer.reduce(vectors)
-            proposed = propose_spans(self._scorer, reduced, barriers)
+            proposed = propose_spans(self._scorer, reduced, barriers, with_scores=self._with_scores)
             plain = None if self._terminals is None else plain_tokens(tokens, self._terminals)
             known = known_tokens(tokens, piece, self._plan.encoder.seen, plain)
             found = select_core(self._scorer, reduced, barriers, proposed, tokens, piece, known)
-            return replace(found, sentences=_in_core(tokens.begins[starts], piece)) if self._reader.sentence else found
+            if not self._reading.reader.sentence:
+                return found
+            return replace(found, sentences=_in_core(tokens.begins[starts], piece))
 
     def _annotate_chunks(
         self, chunks: ChunkTokenizer, texts: Sequence[str], watch: Stopwatch, places: bool
@@ -151,7 +157,7 @@ class FusedEngine:
             raise made
         return read_tokens([made], self._plan.attributes)
 
-    def _annotate_docs(self, read: Read, places: bool, docs: Sequence[Doc], watch: Stopwatch) -> Annotations:
+    def _annotate_docs(self, reading: Reading, docs: Sequence[Doc], watch: Stopwatch) -> Annotations:
         """Annotate the documents of a batch; raises what a component raises."""
         plan = self._plan
         with watch.phase(Phase.ENCODE), self._products.lent():
@@ -160,14 +166,12 @@ class FusedEngine:
             tokens = read_tokens(docs, plan.attributes)
         if plan.may_come_annotated and tokens["ENT_IOB"].any():  # the recogniser would keep these entities
             with watch.phase(Phase.RECOGNISE):
-                return Annotations.from_columns(
-                    [read(doc) for doc in run_pipes(self._nlp, docs, without=plan.before)]
-                )
-        annotations, spans = self._annotate_tokens(tokens, watch, docs, places=places)
-        if not plan.after and not self._reader.needs_documents:
+                return Annotations.from_columns(run_and_read(self._nlp, docs, plan.before, reading))
+        annotations, spans = self._annotate_tokens(tokens, watch, docs, places=reading.places)
+        if not plan.after and not reading.reader.needs_documents:
             return annotations
         with watch.phase(Phase.RECOGNISE):
-            return self._run_after(docs, spans, np.diff(annotations.offsets).tolist(), read)
+            return self._run_after(docs, spans, annotations, reading)
 
     def _annotate_tokens(
         self, tokens: Tokens, watch: Stopwatch, docs: Sequence[Doc] = (), *, places: bool = False
@@ -185,9 +189,12 @@ class FusedEngine:
             vectors = None if tokens["IS_SPACE"].all() else self._encoder.encode(docs, tokens)
         with watch.phase(Phase.DECODE):
             starts = self._find_sentence_starts(tokens)
-            spans = NO_SPANS if vectors is None else decode(self._scorer, vectors, self._barriers(tokens, starts))
+            if vectors is None:
+                spans = no_spans(with_scores=self._with_scores)
+            else:
+                spans = decode(self._scorer, vectors, self._barriers(tokens, starts), with_scores=self._with_scores)
             found = _locate(tokens, spans, self.labels)
-            if self._reader.sentence:
+            if self._reading.reader.sentence:
                 numbers = number_sentences(tokens, starts)[spans.starts]
                 found = replace(found, attributes={**found.attributes, SENTENCE: numbers})
             return replace(found, places=_places(tokens, starts)) if places else found, spans
@@ -206,25 +213,26 @@ class FusedEngine:
         closes = must_close(tokens, starts)
         return Barriers(to_device(self._xp, tokens["IS_SPACE"] != 0), to_device(self._xp, closes))
 
-    def _run_after(self, docs: Sequence[Doc], spans: Spans, counts: Sequence[int], read: Read) -> Annotations:
+    def _run_after(self, docs: Sequence[Doc], spans: Spans, found: Annotations, reading: Reading) -> Annotations:
         """Run the components after the recogniser, on documents that have its entities.
 
         Args:
             docs: the documents of a batch, one after another.
-            spans: the entities of all of them.
-            counts: the number of entities of each.
-            read: reads the entities of a document.
+            spans: the entities of all of them, as spans of tokens.
+            found: the same entities.
+            reading: what is read from the documents.
         """
         from spacy.tokens import Span
 
         rows = zip(spans.starts.tolist(), spans.ends.tolist(), spans.labels.tolist(), strict=True)
         first = 0
-        for doc, count in zip(docs, counts, strict=True):
+        for doc, count in zip(docs, np.diff(found.offsets).tolist(), strict=True):
             entities = [next(rows) for _ in range(count)]
             doc.set_ents([Span(doc, start - first, end - first, self.labels[label]) for start, end, label in entities])
             first += len(doc)
         done = run_pipes(self._nlp, docs, without=[*self._plan.before, self._plan.name])
-        return Annotations.from_columns([read(doc) for doc in done])
+        columns = [reading.read(doc) for doc in done]
+        return Annotations.from_columns(carry_scores(found, columns) if self._with_scores else columns)
 
 
 def _has_model(pipe: Any) -> bool:
@@ -257,4 +265,5 @@ def _locate(tokens: Tokens, spans: Spans, labels: Sequence[str]) -> Annotations:
         starts=tokens.begins[spans.starts].astype(np.uint32),
         ends=(tokens.begins[last] + tokens["LENGTH"][last].astype(np.int64)).astype(np.uint32),
         labels=[labels[label] for label in spans.labels.tolist()],
+        attributes={} if spans.logs is None else {SCORE: to_scores(spans.logs)},
     )

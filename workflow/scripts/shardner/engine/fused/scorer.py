@@ -74,23 +74,25 @@ class Scorer:
         products += self._bias
         return products
 
-    def prefers_last(self, reduced: Array, current: Array, first: Array, labels: Array) -> Array:
-        """Tell in which of M states inside an entity L-x scores above I-x.
+    def score_inside(self, reduced: Array, current: Array, first: Array, labels: Array) -> tuple[Array, Array]:
+        """Return the scores (M,) of I-x and of L-x in M states inside an entity with the label x.
 
         Args:
             reduced: (N, nI) of all tokens, of `reduce`.
             current: (M,) numbers of the current tokens.
             first: (M or 1, pieces * hidden) of `project_first`.
             labels: (M,) x, as indices into the labels.
-
-        Returns:
-            (M,) bool. Of equal scores, the class with the lower number wins.
         """
         summed = self.xp.concatenate([reduced[current], reduced[current - 1]], axis=1) @ self._current_and_previous
         summed += first
         hidden = self._maxout(summed)
-        inside = self._score(hidden, self._inside[labels])
-        last = self._score(hidden, self._last[labels])
+        return self._score(hidden, self._inside[labels]), self._score(hidden, self._last[labels])
+
+    def prefers_last(self, inside: Array, last: Array, labels: Array) -> Array:
+        """Tell where L-x scores above I-x, (M,) bool, given what `score_inside` returned.
+
+        Of equal scores, the class with the lower number wins.
+        """
         return (last > inside) | ((last == inside) & self._last_wins_ties[labels])
 
     def _score(self, hidden: Array, classes: Array) -> Array:

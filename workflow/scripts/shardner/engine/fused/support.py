@@ -87,7 +87,7 @@ def make_plan(nlp: Language) -> Plan:
         UnsupportedError: it cannot run it. A model of another structure than expected may raise anything else.
     """
     _check_language(nlp)
-    name, recogniser = _find_recogniser(nlp)
+    name, recogniser = find_recogniser(nlp)
     model: Any = recogniser.model
     names = [recogniser.moves.get_class_name(number) for number in range(recogniser.moves.n_moves)]
     check_parser(model, len(names))
@@ -140,7 +140,12 @@ def _check_language(nlp: Language) -> None:
             raise UnsupportedError(f"a language class, {type(nlp).__name__}, with a {method} of its own")
 
 
-def _find_recogniser(nlp: Language) -> tuple[str, EntityRecognizer]:
+def find_recogniser(nlp: Language) -> tuple[str, EntityRecognizer]:
+    """Return the name and the component of the one recogniser of `nlp`.
+
+    Raises:
+        UnsupportedError: there is none or there are several, or it does not decode greedily as spaCy's own does.
+    """
     from spacy.pipeline import EntityRecognizer
     from spacy.pipeline._parser_internals.ner import BiluoPushDown  # type: ignore[import-not-found]
 

@@ -96,6 +96,7 @@ def get_results(wildcards):
     """Return the files that a run makes for its user."""
     names = ["entities.parquet", "documents.parquet", "rejected.parquet"]
     names += ["performance.json", "report.html", "provenance.json"]
+    names += ["spans.parquet"] if CONFIG.output.spans else []
     names += ["entities.csv"] if "csv" in CONFIG.output.formats else []
     names += ["documents.jsonl"] if "jsonl" in CONFIG.output.formats else []
     if "spacy" in CONFIG.output.formats:
@@ -122,6 +123,16 @@ def get_rejected(wildcards):
 def get_jobs(wildcards):
     """Return the records of the jobs that annotated, by shard."""
     return [JOBS / "annotate_shard" / f"{shard}.json" for shard in SHARDS]
+
+
+def get_spans(wildcards):
+    """Return the spans of all shards, in corpus order, where span groups are asked for."""
+    return [WORK / "spans" / f"{shard}.parquet" for shard in SHARDS] if CONFIG.output.spans else []
+
+
+def with_spans(path):
+    """Return a rule's output `spans`, where span groups are asked for."""
+    return {"spans": path} if CONFIG.output.spans else {}
 
 
 def get_findings(wildcards):

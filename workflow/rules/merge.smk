@@ -10,11 +10,13 @@ rule merge_shards:
         documents=get_documents,
         rejected=get_rejected,
         jobs=get_jobs,
+        spans=get_spans,
     output:
+        **with_spans(OUT / "spans.parquet"),
+        job=JOBS / "merge_shards.json",
         entities=OUT / "entities.parquet",
         documents=OUT / "documents.parquet",
         rejected=OUT / "rejected.parquet",
-        job=JOBS / "merge_shards.json",
     log:
         LOGS / "merge_shards" / "all.log",
     benchmark:
@@ -28,6 +30,8 @@ rule merge_shards:
     params:
         code=fingerprint("shardner.stages.merge"),
         shards=COUNT,
+        attributes=CONFIG.output.attributes,
+        spans=CONFIG.output.spans,
     message:
         "Merging {params.shards} shards"
     script:

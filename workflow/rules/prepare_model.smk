@@ -46,6 +46,8 @@ rule prepare_model:
         name=CONFIG.model.name,
         components=CONFIG.model.components,
         mixed_precision=CONFIG.model.mixed_precision,
+        attributes=CONFIG.output.attributes,
+        spans=CONFIG.output.spans,
     message:
         "Preparing the pipeline {params.name}"
     script:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,13 @@ from in_process import Run, run
 from making import WORDS, make_pipeline, write_jsonl
 from making_attributes import ATTRIBUTES, GROUPS, count_tokens, make_saying_pipeline, say_plainly
 from shardner.data.tables import ENTITIES, SPANS
-from shardner.errors import AnnotateError
+from shardner.errors import AnnotateError, MergeError
 from shardner.model.components import Request
 from shardner.model.pipeline import Pipeline, prepare_pipeline
 from shardner.parse.pipeline_source import classify
 from shardner.stages.docbin import Results, export_shard_docbin
+from shardner.stages.export import export_documents_jsonl, export_entities_csv
+from shardner.stages.merge import merge_shards
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 
@@ -73,13 +77,17 @@ def test_tables_say_what_one_process_says(
     assert done.joins.documents == (0 if max_chars == 500_000 else 2)
 
 
+def number_sentence(doc: Doc, entity: Span) -> int:
+    return sum(each.start <= entity.start for each in doc.sents) - 1
+
+
 @pytest.mark.parametrize("max_chars", [500_000, 1_000])
 def test_the_fused_engine_numbers_sentences_without_documents(tmp_path: Path, base: Path, max_chars: int) -> None:
     output = {"attributes": ["sentence", "score", "ent_id"]}
     done = annotate(tmp_path, base, TEXTS, 3, windows={"max_chars": max_chars}, output=output)
     entities = pl.read_parquet(done.results.entities)
     expected = [
-        (number, entity.start_char, sum(start.start <= entity.start for start in doc.sents) - 1)
+        (number, entity.start_char, number_sentence(doc, entity))
         for number, doc in enumerate(spacy.load(base).pipe(TEXTS))
         for entity in doc.ents
     ]
@@ -236,3 +244,129 @@ def test_a_docbin_has_the_tokens_of_a_component_that_does_not_say_that_it_change
     assert docs[0][0].text == "Ada Lovelace"
     assert [len(doc) for doc in docs] == pl.read_parquet(done.results.documents)["tokens"].to_list()
     assert [len(doc) for doc in docs] == count_tokens(tmp_path / "pipeline", TEXTS[:3])
+
+
+@pytest.mark.parametrize("max_chars", [500_000, 2_000])
+def test_an_extension_is_read_where_the_fused_engine_needs_no_documents(
+    tmp_path: Path, base: Path, max_chars: int
+) -> None:
+    """A getter may look at anything: words' own attributes, the sentence. So documents are made."""
+    Span.set_extension(
+        "look", getter=lambda span: [span[0].is_title, span.sent.start_char < span.start_char], force=True
+    )
+    # the place of a sentence in its window is not its place in the document, but that it begins earlier is the same
+    output = {"attributes": ["_.look", "sentence"]}
+    done = annotate(tmp_path, base, TEXTS, 2, windows={"max_chars": max_chars}, output=output)
+    expected = [
+        (
+            number,
+            entity.start_char,
+            json.dumps(entity._.look),
+            sum(each.start <= entity.start for each in doc.sents) - 1,
+        )
+        for number, doc in enumerate(spacy.load(base).pipe(TEXTS))
+        for entity in doc.ents
+    ]
+    assert pl.read_parquet(done.results.entities).select("doc", "start", "_.look", "sentence").rows() == expected
+
+
+class DroppingTokenizer:
+    """A tokenizer that leaves out double spaces, so its tokens do not add up to the text."""
+
+    def __init__(self, vocab: Any) -> None:
+        self.vocab = vocab
+
+    def __call__(self, text: str) -> Doc:
+        return Doc(self.vocab, text.split())
+
+    def to_bytes(self, **given: Any) -> bytes:
+        return b""
+
+    def from_bytes(self, data: bytes, **given: Any) -> DroppingTokenizer:
+        return self
+
+    def to_disk(self, path: Path, **given: Any) -> None: ...
+
+    def from_disk(self, path: Path, **given: Any) -> DroppingTokenizer:
+        return self
+
+
+@spacy.registry.tokenizers("tests_dropping_tokenizer")
+def make_dropping_tokenizer() -> Any:
+    return lambda nlp: DroppingTokenizer(nlp.vocab)
+
+
+@Language.component("tests_another_doc")
+def make_another_doc(doc: Doc) -> Doc:
+    """Return another document where there are two spaces."""
+    words = [token.text for token in doc if not token.is_space]
+    return Doc(doc.vocab, words) if "  " in doc.text else doc
+
+
+CHANGED = ["Ada works ", "Ada  works in London ", "London "]
+
+
+@pytest.mark.parametrize("engine", ["auto", "spacy"])
+@pytest.mark.parametrize("part", ["tokenizer", "component first", "component last"])
+def test_a_document_whose_text_a_pipeline_changes_is_rejected_with_the_reason(
+    tmp_path: Path, base: Path, part: str, engine: str
+) -> None:
+    nlp = spacy.load(base)
+    if part == "tokenizer":
+        nlp.tokenizer = DroppingTokenizer(nlp.vocab)
+        nlp.config["nlp"]["tokenizer"] = {"@tokenizers": "tests_dropping_tokenizer"}
+    else:
+        nlp.add_pipe("tests_another_doc", **{part.split()[1]: True})
+    nlp.to_disk(tmp_path / "pipeline")
+    prepared = prepare_pipeline(classify(str(tmp_path / "pipeline")), None, tmp_path / "unpacked", "all")
+    done = run(tmp_path, write_jsonl(tmp_path / "c.jsonl", CHANGED), prepared, 1, ner={"engine": engine})
+    rejected = pl.read_parquet(done.results.rejected)
+    assert rejected["row"].to_list() == [1]
+    assert rejected["reason"].str.contains("gave a document whose text is not the input's: it differs from").all()
+    assert pl.read_parquet(done.results.documents)["doc"].to_list() == [0, 2]
+
+
+@dataclass(frozen=True, slots=True)
+class WholeDocumentsOnly(Pipeline):
+    """A pipeline that must see whole documents."""
+
+    whole_documents_only: str | None = "the component 'x' looks at whole documents"
+
+
+def test_a_long_document_is_refused_where_a_pipeline_must_see_whole_ones(tmp_path: Path, base: Path) -> None:
+    plain = prepare(base)
+    pipeline = WholeDocumentsOnly(**{each.name: getattr(plain, each.name) for each in fields(plain)})
+    corpus = write_jsonl(tmp_path / "corpus.jsonl", TEXTS)
+    run(tmp_path, corpus, pipeline, 1)
+    message = rf"'d6' of {len(TEXTS[6])} characters was cut .* but the component 'x' looks at whole documents; "
+    with pytest.raises(AnnotateError, match=message + rf".*\n?.*windows: {{max_chars: {len(TEXTS[6])}}}"):
+        run(tmp_path, corpus, pipeline, 1, windows={"max_chars": 2_000})
+
+
+def test_merge_refuses_spans_that_are_missing_or_not_in_order(tmp_path: Path, saying: Path) -> None:
+    done = annotate(tmp_path, saying, TEXTS[:2], 1)
+    [files] = done.shards
+    assert files.spans is not None
+    table = pl.read_parquet(files.spans)
+    request = Request(tuple(ATTRIBUTES), tuple(GROUPS))
+
+    def merge(rows: pl.DataFrame) -> None:
+        rows.write_parquet(files.spans)
+        merge_shards(done.manifest, done.shards, tmp_path / "rejected.parquet", [], "a run", done.results, request)
+
+    merge(table)
+    with pytest.raises(MergeError, match=rf"document 0 should have {table.height} spans, but has {table.height - 1}"):
+        merge(table[1:])
+    with pytest.raises(MergeError, match="its spans are not in corpus order"):
+        merge(table.reverse())
+
+
+def test_exports_carry_the_attributes(tmp_path: Path, saying: Path) -> None:
+    done = annotate(tmp_path, saying, TEXTS)
+    entities = pl.read_parquet(done.results.entities).with_columns(pl.col("label").cast(pl.String))
+    export_entities_csv(done.results.entities, tmp_path / "entities.csv")
+    assert pl.read_csv(tmp_path / "entities.csv", schema=entities.schema).equals(entities)
+    export_documents_jsonl(done.results.documents, done.results.entities, tmp_path / "documents.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "documents.jsonl").read_text("utf-8").splitlines()]
+    found = [{"doc": line["doc"], "id": line["id"], **each} for line in lines for each in line["entities"]]
+    assert found == entities.to_dicts()

@@ -13,10 +13,10 @@ rule merge_shards:
         spans=get_spans,
     output:
         **with_spans(OUT / "spans.parquet"),
-        job=JOBS / "merge_shards.json",
         entities=OUT / "entities.parquet",
         documents=OUT / "documents.parquet",
         rejected=OUT / "rejected.parquet",
+        job=JOBS / "merge_shards.json",
     log:
         LOGS / "merge_shards" / "all.log",
     benchmark:

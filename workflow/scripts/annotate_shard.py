@@ -21,7 +21,7 @@ if __name__ == "__main__":
             parse_config(snakemake.config).ner,
             threads=snakemake.threads,
             gpus=snakemake.resources.gpu,
-            results=ShardFiles(*map(Path, snakemake.output)),
+            results=ShardFiles(**{name: Path(path) for name, path in snakemake.output.items()}),
             mem_mb=snakemake.resources.get("mem_mb"),
             request=Request(tuple(snakemake.params.attributes), tuple(snakemake.params.spans)),
         )

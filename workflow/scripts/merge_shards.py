@@ -19,5 +19,6 @@ with job_log(snakemake.log[0]):
         manifest, pipeline = read_manifest(Path(given.manifest)), read_pipeline(Path(given.pipeline))
         notes.joins = merge_shards(
             manifest, [ShardFiles(*map(Path, each)) for each in zip(*tables, strict=True)], Path(given.split_rejected),
-            pipeline.labels, name_run(manifest, pipeline), CorpusFiles(*map(Path, list(results)[1:])), request,
+            pipeline.labels, name_run(manifest, pipeline),
+            CorpusFiles(**{name: Path(path) for name, path in results.items() if name != "job"}), request,
         )  # fmt: skip

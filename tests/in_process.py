@@ -71,5 +71,5 @@ def run(
         )  # fmt: skip
     results = CorpusFiles(*(directory / name for name in ("entities", "documents", "all-rejected")))
     results = replace(results, spans=directory / "spans" if request.spans else None)
-    joins = merge_shards(manifest, files, rejected, pipeline.labels, "a run", results, request)
+    joins = merge_shards(manifest, files, rejected, pipeline.labels, "a run", results, request=request)
     return Run(manifest, results, joins, files)

@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 import spacy
+from fused_reference import scores_of
 from making import LABELS, ROOT, make_pipeline, make_texts, ner_model, randomise
 from shardner.annotate.near_ties import NEAR_TIE, find_gap
 from shardner.data.stopwatch import Stopwatch
@@ -132,6 +133,23 @@ def test_the_fused_engine_finds_what_stock_spacy_finds_on_the_cpu(seed: int, wid
 def test_the_batch_size_changes_nothing(tokens: int, model: Path) -> None:
     nlp = spacy.load(model)
     assert_same(nlp, TEXTS, fused_on_gpu(nlp, TEXTS, tokens))
+
+
+@pytest.mark.parametrize("tokens", [100, 1_000_000])
+def test_scores_are_those_of_the_cpu(tokens: int, model: Path) -> None:
+    import cupy
+
+    on_gpu, on_cpu = (
+        FusedEngine(spacy.load(model), tokens, xp, attributes=["score"]).annotate(TEXTS, Stopwatch())
+        for xp in (cupy, None)
+    )
+    pairs = [
+        (ours[entity], theirs[entity])
+        for ours, theirs in zip(scores_of(on_gpu, len(TEXTS)), scores_of(on_cpu, len(TEXTS)), strict=True)
+        for entity in ours.keys() & theirs.keys()
+    ]
+    assert len(pairs) > 0.95 * len(on_cpu.starts) > 1_000
+    assert all(0 < ours <= 1 and abs(ours - theirs) <= 1e-4 for ours, theirs in pairs)
 
 
 def test_a_batch_that_does_not_fit_is_halved(model: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import polars as pl
 import pytest
 import spacy
-from fused_reference import compare
+from fused_reference import compare, compare_scores
 from making import ROOT, entity_rows, run_workflow, write_jsonl
 from shardner.demo.generate import generate_document
-from shardner.demo.lexicon import Part, vocabulary
+from shardner.demo.lexicon import Purpose, vocabulary
 from shardner.demo.templates import Domain
 from shardner.engine.fused import examine
 from shardner.model.components import select_components
@@ -34,7 +34,7 @@ def paragraphs() -> list[str]:
 
 
 def demo_texts(each: int = 3) -> list[str]:
-    rng, words = random.Random(0), vocabulary(Part.DEMO)
+    rng, words = random.Random(0), vocabulary(Purpose.DEMO)
     return [generate_document(rng, domain, words).text for domain in Domain for _ in range(each)]
 
 
@@ -64,6 +64,12 @@ def test_the_fused_engine_finds_what_stock_spacy_finds(
     assert examine(nlp).reason.startswith("fused decoder and encoder")
     compared = compare(nlp, texts())
     assert compared.entities > 100 and not compared.wrong, compared.wrong[:3]
+
+
+@pytest.mark.parametrize("components", ["deciding", "whole"])
+def test_scores_are_those_of_the_reference(components: str, request: pytest.FixtureRequest) -> None:
+    compared = compare_scores(request.getfixturevalue(components), read_pages())
+    assert compared.scored > 100 and not compared.unscored and not compared.wrong, compared.wrong[:3]
 
 
 def test_a_run_finds_what_one_process_finds(deciding: Any, tmp_path: Path) -> None:

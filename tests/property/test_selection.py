@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import spacy
-from hypothesis import given
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from making import LABELS, make_texts, ner_model, randomise
 from shardner.model.components import Selection, select_components
 from spacy.language import Language
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, Span, Token
 
 TEXTS = [
     "Ada Lovelace works in London. She paid $ 1,200 to Müller & Söhne! Again we met in Zürich .",
@@ -69,6 +69,17 @@ def spans_to_entities(doc: Doc) -> Doc:
     return doc
 
 
+def grade_tokens(doc: Doc) -> Doc:
+    for token in doc:
+        token._.selection_grade = "high" if token.tag_ == "VB" else "low"
+    return doc
+
+
+def keep_low(doc: Doc) -> Doc:
+    doc.ents = [entity for entity in doc.ents if entity[0]._.selection_grade != "high"]
+    return doc
+
+
 def group_capitals(doc: Doc) -> Doc:
     doc.spans["found"] = [doc[token.i : token.i + 1] for token in doc if token.is_title]
     return doc
@@ -85,6 +96,8 @@ CUSTOM: dict[str, tuple[Callable[[Doc], Doc], list[str], list[str]]] = {
     "keep_nouns": (keep_nouns, ["doc.ents"], ["doc.ents", "token.pos"]),
     "keep_nouns_silently": (keep_nouns, [], []),
     "keep_first": (keep_first_of_sentence, ["doc.ents"], ["doc.ents", "token.is_sent_start"]),
+    "grade_tokens": (grade_tokens, ["token._.selection_grade"], ["token.tag"]),
+    "keep_low": (keep_low, ["doc.ents"], ["doc.ents", "token._.selection_grade"]),
     "group_capitals": (group_capitals, ["doc.spans"], ["token.text"]),
     "spans_to_entities": (spans_to_entities, ["doc.ents"], ["doc.spans", "doc.ents"]),
 }
@@ -96,14 +109,18 @@ PATTERNS: list[Any] = [
     [{"IS_SENT_START": True, "IS_TITLE": True}],
     [{"ENT_TYPE": {"IN": list(LABELS)}}, {"IS_ALPHA": True}],
     [{"MORPH": {"IS_SUPERSET": ["Number=Sing"]}}],
-    [{"DEP": "dep"}, {"IS_ALPHA": True}],
+    [{"_": {"selection_grade": "high"}, "IS_ALPHA": True}],
+    [{"_": {"selection_is_verb": True}}],
+    [{"DEP": "nsubj"}, {"IS_ALPHA": True}],
 ]
 SPACY = (
     "sentencizer", "tagger", "parser", "senter", "morphologizer", "attribute_ruler", "entity_ruler", "span_ruler",
-    "merge_entities", "token_splitter", "ner", "tok2vec",
+    "merge_entities", "merge_noun_chunks", "token_splitter", "ner", "tok2vec", "doc_cleaner", "future_entity_ruler",
 )  # fmt: skip
 
 
+Token.set_extension("selection_grade", default="none", force=True)
+Token.set_extension("selection_is_verb", getter=lambda token: token.pos_ == "VERB", force=True)
 for _name, (_function, _assigns, _requires) in CUSTOM.items():
     Language.component(f"selection_{_name}", func=_function, assigns=_assigns, requires=_requires)
 
@@ -158,9 +175,11 @@ def add(nlp: Language, factory: str, name: str, rng: random.Random) -> None:
         if factory == "parser":
             extra = {**ner_model(width=96, depth=1), "state_type": "parser", "tok2vec": vectors}
         component: Any = nlp.add_pipe(factory, name=name, config={"model": extra})
-        labels = {"tagger": TAGS, "morphologizer": ("POS=NOUN|Number=Sing", "POS=VERB"), "parser": ("dep", "ROOT")}
+        labels = {"tagger": TAGS, "morphologizer": ("POS=NOUN|Number=Sing", "POS=VERB"), "parser": ("nsubj", "ROOT")}
         for label in labels.get(factory, ()):
             component.add_label(label)
+    elif factory == "token_splitter":
+        nlp.add_pipe(factory, name=name, config={"min_length": 6, "split_length": 3})
     elif factory != "tok2vec":
         nlp.add_pipe(factory, name=name)
 
@@ -169,7 +188,7 @@ def give_patterns(nlp: Language, name: str, rng: random.Random) -> None:
     """Give a ruler patterns; to initialise a pipeline would drop them."""
     ruler: Any = nlp.get_pipe(name)
     factory = nlp.get_pipe_meta(name).factory
-    if factory in ("entity_ruler", "span_ruler"):
+    if factory in ("entity_ruler", "span_ruler", "future_entity_ruler"):
         patterns = rng.sample(PATTERNS, rng.randint(1, 3))
         ruler.add_patterns([{"label": f"RULE{n}", "pattern": pattern} for n, pattern in enumerate(patterns)])
     elif factory == "attribute_ruler":
@@ -186,8 +205,8 @@ def entities(nlp: Language, left_out: Sequence[str]) -> list[list[tuple[int, int
 def annotate(nlp: Language, text: str) -> list[tuple[int, int, str]] | str:
     try:
         return [(entity.start_char, entity.end_char, entity.label_) for entity in nlp(text).ents]
-    except ValueError as error:
-        return str(error)[:6]
+    except (ValueError, AttributeError, IndexError) as error:
+        return repr(error)
 
 
 def left_out_by_mistake(nlp: Language, selection: Selection) -> list[str]:
@@ -197,6 +216,7 @@ def left_out_by_mistake(nlp: Language, selection: Selection) -> list[str]:
     return [name for name in selection.left_out if name not in spared]
 
 
+@settings(max_examples=max(settings.default.max_examples // 3, 4))  # each builds a pipeline
 @given(
     names=st.lists(st.sampled_from([*CUSTOM, *SPACY]), min_size=1, max_size=6),
     recogniser=st.integers(0, 6),
@@ -204,9 +224,19 @@ def left_out_by_mistake(nlp: Language, selection: Selection) -> list[str]:
 )
 def test_what_is_left_out_changes_no_entity(names: list[str], recogniser: int, seed: int) -> None:
     names.insert(min(recogniser, len(names)), "ner")
-    nlp = build(names, seed)
+    try:
+        nlp = build(names, seed)
+    except ValueError:  # a ruler runs its phrases through what stands before it, which may fail
+        reject()
     selection = select_components(nlp, "auto")
     whole = entities(nlp, [])
-    assert entities(nlp, left_out_by_mistake(nlp, selection)) == whole
+    assert_as_the_whole(entities(nlp, left_out_by_mistake(nlp, selection)), whole)
     if not any(each.on_purpose for each in selection.decisions):
-        assert entities(nlp, selection.left_out) == whole
+        assert_as_the_whole(entities(nlp, selection.left_out), whole)
+
+
+def assert_as_the_whole(
+    found: list[list[tuple[int, int, str]] | str], whole: list[list[tuple[int, int, str]] | str]
+) -> None:
+    """Assert that entities are those of the whole pipeline, where that does not fail (in a component left out, say)."""
+    assert [each for each, ours in zip(whole, found, strict=True) if each != ours and not isinstance(each, str)] == []

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from in_process import run
-from making import WORDS, annotate_plainly, entity_rows, make_pipeline, write_jsonl
+from making import WORDS, annotate_plainly, entity_rows, make_pipeline, some_examples, write_jsonl
 from shardner.annotate.sizes import Sizes
 from shardner.config import parse_config
 from shardner.model.pipeline import Pipeline, prepare_pipeline
@@ -31,7 +31,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     return prepare_pipeline(classify(str(directory)), None, directory.parent / "unpacked", "auto")
 
 
-@settings(max_examples=12)
+@settings(max_examples=some_examples(0.25))
 @given(texts=texts, block_chars=st.sampled_from([1, 50, 1 << 19]), batch=st.sampled_from([1, 20, 8_000]))
 def test_any_number_of_shards_gives_what_one_process_gives(
     pipeline: Pipeline, texts: list[str], block_chars: int, batch: int

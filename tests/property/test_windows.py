@@ -13,7 +13,7 @@ import spacy
 from hypothesis import Phase, given, note, settings
 from hypothesis import strategies as st
 from in_process import run
-from making import WORDS, write_jsonl
+from making import WORDS, some_examples, write_jsonl
 from shardner.annotate.near_ties import NEAR_TIE, find_gap
 from shardner.annotate.sizes import Sizes
 from shardner.model.pipeline import prepare_pipeline
@@ -43,7 +43,7 @@ def make_long_texts(seed: int) -> list[str]:
 
 
 # a failing example is shown as it is: making it smaller takes minutes
-@settings(phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=some_examples(0.5), phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(
     # with our own encoder: only then are there candidates
     shape=shapes.map(lambda shape: replace(shape, others="", vectors=False)),

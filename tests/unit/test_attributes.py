@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -326,16 +326,8 @@ def test_a_document_whose_text_a_pipeline_changes_is_rejected_with_the_reason(
     assert pl.read_parquet(done.results.documents)["doc"].to_list() == [0, 2]
 
 
-@dataclass(frozen=True, slots=True)
-class WholeDocumentsOnly(Pipeline):
-    """A pipeline that must see whole documents."""
-
-    whole_documents_only: str | None = "the component 'x' looks at whole documents"
-
-
 def test_a_long_document_is_refused_where_a_pipeline_must_see_whole_ones(tmp_path: Path, base: Path) -> None:
-    plain = prepare(base)
-    pipeline = WholeDocumentsOnly(**{each.name: getattr(plain, each.name) for each in fields(plain)})
+    pipeline = replace(prepare(base), whole_documents_only="the component 'x' looks at whole documents")
     corpus = write_jsonl(tmp_path / "corpus.jsonl", TEXTS)
     run(tmp_path, corpus, pipeline, 1)
     message = rf"'d6' of {len(TEXTS[6])} characters was cut .* but the component 'x' looks at whole documents; "
@@ -352,7 +344,9 @@ def test_merge_refuses_spans_that_are_missing_or_not_in_order(tmp_path: Path, sa
 
     def merge(rows: pl.DataFrame) -> None:
         rows.write_parquet(files.spans)
-        merge_shards(done.manifest, done.shards, tmp_path / "rejected.parquet", [], "a run", done.results, request)
+        merge_shards(
+            done.manifest, done.shards, tmp_path / "rejected.parquet", [], "a run", done.results, request=request
+        )
 
     merge(table)
     with pytest.raises(MergeError, match=rf"document 0 should have {table.height} spans, but has {table.height - 1}"):

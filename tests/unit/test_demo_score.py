@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shardner.demo.score import Score, score_entities
+from shardner.demo.score import Score, ScoreBand, precision_by_score, score_entities
 
 Row = tuple[str, int, int, str]
 SCHEMA = {"id": pl.String, "start": pl.UInt32, "end": pl.UInt32, "label": pl.String}
@@ -58,3 +58,43 @@ def test_counts_are_those_of_sets(predicted: set[Row], gold: set[Row]) -> None:
     for label, score in scores.by_label.items():
         ours, theirs = ({row for row in rows if row[3] == label} for rows in (predicted, gold))
         assert score == Score(len(ours & theirs), len(ours - theirs), len(theirs - ours))
+
+
+def scored(rows: list[Row], scores: list[float | None]) -> pl.DataFrame:
+    return table(rows).with_columns(score=pl.Series(scores, dtype=pl.Float32))
+
+
+def test_precision_by_score_goes_from_the_least_decided_band_to_the_most() -> None:
+    rows = [("a", 2 * i, 2 * i + 1, "ORG") for i in range(40)]
+    order = sorted(range(40), key=lambda i: (i * 7) % 40)
+    predicted = scored([rows[i] for i in order], [i / 64 for i in order])
+    gold = table([row for i, row in enumerate(rows) if i >= 20 or i % 4 == 0])
+    bands = precision_by_score(predicted, gold)
+    assert bands == tuple(
+        ScoreBand(4 * i / 64, (4 * i + 3) / 64, entities=4, precision=0.25 if i < 5 else 1.0) for i in range(10)
+    )
+    assert precision_by_score(predicted, gold, bands=2) == (
+        ScoreBand(0.0, 19 / 64, entities=20, precision=0.25),
+        ScoreBand(20 / 64, 39 / 64, entities=20, precision=1.0),
+    )
+
+
+def test_entities_without_a_score_are_in_no_band_and_few_make_few_bands() -> None:
+    rows = [("a", 0, 4, "ORG"), ("a", 9, 12, "GPE"), ("b", 0, 4, "ORG"), ("b", 7, 9, "ORG")]
+    found = precision_by_score(scored(rows, [0.5, None, float("nan"), 0.25]), table(rows[:3]))
+    assert found == (ScoreBand(0.25, 0.25, 1, 0.0), ScoreBand(0.5, 0.5, 1, 1.0))
+    assert precision_by_score(scored([], []), table(rows)) == ()
+    assert precision_by_score(scored(rows, [None] * 4), table(rows)) == ()
+
+
+@given(st.lists(st.tuples(st.floats(0, 1, width=32), st.booleans()), max_size=60), st.integers(1, 12))
+def test_bands_hold_all_entities_and_nearly_as_many_each(entities: list[tuple[float, bool]], bands: int) -> None:
+    rows = [("a", 2 * i, 2 * i + 1, "ORG") for i in range(len(entities))]
+    gold = table([row for row, (_, right) in zip(rows, entities, strict=True) if right])
+    found = precision_by_score(scored(rows, [score for score, _ in entities]), gold, bands=bands)
+    assert len(found) == min(bands, len(entities))
+    assert sum(band.entities for band in found) == len(entities)
+    assert sum(band.entities * band.precision for band in found) == pytest.approx(len(gold))
+    assert max((band.entities for band in found), default=0) - min((band.entities for band in found), default=0) <= 1
+    edges = [edge for band in found for edge in (band.score_from, band.score_to)]
+    assert edges == sorted(edges)

@@ -54,10 +54,10 @@ MANIFEST = Manifest(
 )  # fmt: skip
 
 
-def merge(files: list[ShardFiles], manifest: Manifest = MANIFEST) -> CorpusFiles:
+def merge(files: list[ShardFiles], manifest: Manifest = MANIFEST, max_rejected: float = 1.0) -> CorpusFiles:
     directory = files[0].job.parent
     results = CorpusFiles(*(directory / f"all-{name}.parquet" for name in ("entities", "documents", "rejected")))
-    merge_shards(manifest, files, directory / "rejected.parquet", ["PERSON", "ORG"], "a run", results)
+    merge_shards(manifest, files, directory / "rejected.parquet", ["PERSON", "ORG"], "a run", results, max_rejected)
     return results
 
 
@@ -161,3 +161,24 @@ def test_a_document_may_be_rejected_instead(files: list[ShardFiles]) -> None:
 def test_a_manifest_comes_back_from_disk_as_it_was(tmp_path: Path) -> None:
     write_manifest(tmp_path / "manifest.json", MANIFEST)
     assert read_manifest(tmp_path / "manifest.json") == MANIFEST
+
+
+def test_a_run_that_rejects_more_than_is_allowed_fails_whatever_the_shards(files: list[ShardFiles]) -> None:
+    reasons = ["missing text"] * 3 + ["the pipeline failed: ValueError: \x1b[31mno"] * 2
+    pl.DataFrame(
+        {"file": ["c"] * 5, "row": range(5, 10), "byte_offset": [0] * 5, "reason": reasons, "raw": [""] * 5},
+        schema=REJECTED,
+    ).write_parquet(files[0].job.parent / "rejected.parquet")
+    manifest = replace(MANIFEST, rejected=5)
+    assert pl.read_parquet(merge(files, manifest, 0.5).rejected).height == 5
+    with pytest.raises(MergeError) as error:
+        merge(files, manifest, 0.49)
+    message = str(error.value).replace("\xa0", " ")
+    assert "5 records of 10 records were rejected, more than corpus.max_rejected allows (49 %)" in message
+    assert "3 records: missing text" in message and "\x1b" not in message
+    assert "write:   corpus: {max_rejected: 1}" in message
+
+
+def test_a_run_without_records_rejects_nothing(files: list[ShardFiles]) -> None:
+    empty = replace(MANIFEST, shards=(info(0, 0, None),), documents=0, chars=0)
+    assert pl.read_parquet(merge([shard(files[0].job.parent, 0, [])], empty, 0.0).rejected).height == 0

@@ -1,6 +1,8 @@
+import io
 import logging
 import re
 import shutil
+import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -11,13 +13,11 @@ from pathlib import Path
 
 import pytest
 import spacy
-from making import LABELS, make_pipeline, ner_model
+from making import LABELS, make_pipeline
 from shardner.errors import ModelError
-from shardner.model.components import note_decisions, select_components
 from shardner.model.pipeline import load_pipeline, prepare_pipeline, read_pipeline, write_pipeline
 from shardner.parse.pipeline_source import SourceKind, classify, source_files
 from spacy.language import Language
-from spacy.tokens import Doc
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +42,21 @@ def wheel(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def sdist(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package as `spacy package` lays it out without `--build wheel`: the package lies one level deeper."""
+    path = wheel.parent / "en_tiny-1.2.3.tar.gz"
+    folder = tmp_path_factory.mktemp("sdist") / "en_tiny-1.2.3"
+    shutil.unpack_archive(wheel, folder, "zip")
+    shutil.copy(folder / "en_tiny" / "meta.json", folder / "meta.json")
+    (folder / "setup.py").write_text("from setuptools import setup\nsetup()\n")
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(folder, "en_tiny-1.2.3")
+    return path
+
+
 @pytest.fixture
-def server(wheel: Path) -> Iterator[str]:
+def server(wheel: Path, sdist: Path) -> Iterator[str]:
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *arguments: object) -> None:
             pass
@@ -64,6 +77,7 @@ def entities(nlp: Language) -> list[tuple[str, str]]:
         ("demo", SourceKind.DEMO),
         ("en_core_web_sm", SourceKind.PACKAGE),
         ("https://example.org/en_x-1.0-py3-none-any.whl", SourceKind.URL),
+        ("https://example.org/dist/en_x-1.0.tar.gz", SourceKind.URL),
     ],
 )
 def test_a_source_is_known_by_its_name(name: str, kind: SourceKind) -> None:
@@ -74,6 +88,7 @@ def test_a_source_is_known_by_its_name(name: str, kind: SourceKind) -> None:
     ("name", "message"),
     [
         ("nowhere/en_x-1.0-py3-none-any.whl", "there is no wheel"),
+        ("nowhere/en_x-1.0.tar.gz", "there is no file"),
         ("models/none", "neither a directory nor the name of a pipeline package"),
         ("-rf", "neither a directory"),
     ],
@@ -119,7 +134,59 @@ def test_a_wheel_is_unpacked_and_gives_the_entities_of_its_pipeline(
     assert entities(load_pipeline(pipeline)) == entities(spacy.load(directory))
 
 
-def test_a_wheel_is_fetched_by_url(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tar_gz_of_a_package_is_unpacked_and_gives_the_entities_of_its_pipeline(
+    directory: Path, sdist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+    pipeline = prepare_pipeline(classify(str(sdist)), None, tmp_path / "unpacked", "auto")
+    assert pipeline.sys_path == str(tmp_path / "unpacked" / "en_tiny-1.2.3") and pipeline.location == "en_tiny"
+    assert entities(load_pipeline(pipeline)) == entities(spacy.load(directory))
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside", "en_x/link"])
+def test_a_tar_gz_that_reaches_outside_is_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "en_x-1.0.tar.gz"
+    member = tarfile.TarInfo(name)
+    with tarfile.open(path, "w:gz") as archive:
+        if name.endswith("link"):
+            member.type, member.linkname = tarfile.SYMTYPE, str(tmp_path)
+            archive.addfile(member)
+        else:
+            member.size = 1
+            archive.addfile(member, io.BytesIO(b"x"))
+    with pytest.raises(ModelError, match="a link or a file outside of the package"):
+        prepare_pipeline(classify(str(path)), None, tmp_path / "unpacked", "auto")
+    assert list((tmp_path / "unpacked").iterdir()) == [] and not (tmp_path / "outside").exists()
+
+
+def test_a_damaged_tar_gz_is_refused(sdist: Path, tmp_path: Path) -> None:
+    (tmp_path / "en_x-1.0.tar.gz").write_bytes(sdist.read_bytes()[:2000])
+    (tmp_path / "en_y-1.0.tar.gz").write_bytes(b"no archive")
+    for name in ("en_x-1.0.tar.gz", "en_y-1.0.tar.gz"):
+        with pytest.raises(ModelError, match="is damaged"):
+            prepare_pipeline(classify(str(tmp_path / name)), None, tmp_path / "unpacked", "auto")
+
+
+def test_a_directory_around_a_pipeline_stands_for_it(directory: Path, tmp_path: Path) -> None:
+    inner = shutil.copytree(directory, tmp_path / "package" / "en_x" / "en_x-1.0")
+    (tmp_path / "package" / "en_x" / "__init__.py").touch()
+    for around in (tmp_path / "package", tmp_path / "package" / "en_x", inner):
+        assert classify(str(around)).name == str(inner)
+    shutil.copy(directory / "config.cfg", tmp_path / "package")  # settings of a training, say
+    assert classify(str(tmp_path / "package")).name == str(inner)
+
+
+def test_a_directory_around_several_pipelines_names_them(directory: Path, tmp_path: Path) -> None:
+    best, last = (shutil.copytree(directory, tmp_path / "training" / name) for name in ("model-best", "model-last"))
+    with pytest.raises(ModelError, match="holds several pipelines") as error:
+        classify(str(tmp_path / "training"))
+    assert f"model: {{name: {best}}}" in str(error.value) and f"model: {{name: {last}}}" in str(error.value)
+
+
+def test_a_package_is_fetched_by_url(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+    packed = classify(f"{server}/en_tiny-1.2.3.tar.gz")
+    assert prepare_pipeline(packed, None, tmp_path / "packed", "auto").version == "1.2.3"
     monkeypatch.setattr("sys.path", list(__import__("sys").path))
     source = classify(f"{server}/en_tiny-1.2.3-py3-none-any.whl")
     assert prepare_pipeline(source, None, tmp_path / "unpacked", "auto").version == "1.2.3"
@@ -164,83 +231,6 @@ def test_a_transformer_without_its_packages_says_what_to_type(directory: Path, t
     config.write_text(re.sub('(?<=factory = )"ner"', '"curated_transformer"', config.read_text()))
     with pytest.raises(ModelError, match=r"type:   tools/setup\.sh run transformers"):
         prepare_pipeline(classify(str(config.parent)), None, tmp_path / "unpacked", "auto")
-
-
-# Components
-
-
-def test_auto_keeps_what_decides_about_entities_and_nothing_else() -> None:
-    nlp = spacy.blank("en")
-    for name in ("sentencizer", "tok2vec", "tagger", "ner", "entity_ruler"):
-        config = {"model": shared_ner()} if name == "ner" else {}
-        nlp.add_pipe(name, config=config)
-    nlp.add_pipe("sentencizer", name="late")
-    selection = select_components(nlp, "auto")
-    assert selection.kept == ("sentencizer", "tok2vec", "ner", "entity_ruler")
-    assert selection.left_out == ("tagger", "late") and note_decisions(nlp, selection) == ()
-
-
-def shared_ner() -> dict[str, object]:
-    return {
-        **ner_model(width=96, depth=4),
-        "tok2vec": {"@architectures": "spacy.Tok2VecListener.v1", "width": 96, "upstream": "*"},
-    }
-
-
-def test_a_parser_before_the_recogniser_is_left_out_and_the_line_that_keeps_it_is_shown() -> None:
-    nlp = spacy.blank("en")
-    nlp.add_pipe("parser")
-    nlp.add_pipe("ner")
-    selection = select_components(nlp, "auto")
-    assert selection.left_out == ("parser",)
-    assert "an entity could differ" in note_decisions(nlp, selection)[0]
-    assert "model: {components: [parser, ner]}" in note_decisions(nlp, selection)[0]
-
-
-def test_a_span_ruler_counts_only_where_it_writes_entities() -> None:
-    nlp = spacy.blank("en")
-    nlp.add_pipe("span_ruler", name="spans")
-    nlp.add_pipe("span_ruler", name="entities", config={"annotate_ents": True})
-    assert select_components(nlp, "auto").kept == ("entities",)
-
-
-@Language.component("tests_shout")
-def shout(doc: Doc) -> Doc:
-    return doc
-
-
-def test_a_custom_component_that_declares_nothing_is_kept_and_named() -> None:
-    nlp = spacy.blank("en")
-    nlp.add_pipe("ner")
-    nlp.add_pipe("tests_shout")
-    selection = select_components(nlp, "auto")
-    assert selection.kept == ("ner", "tests_shout") and "does not say what it" in note_decisions(nlp, selection)[0]
-
-
-def test_all_keeps_every_enabled_component_and_a_list_what_it_names() -> None:
-    nlp = spacy.blank("en")
-    for name in ("senter", "tagger", "ner"):
-        nlp.add_pipe(name)
-    nlp.disable_pipe("senter")
-    assert select_components(nlp, "all").kept == ("tagger", "ner")
-    assert select_components(nlp, ["senter", "ner"]).kept == ("senter", "ner")
-
-
-def test_a_named_component_that_the_pipeline_has_not_is_refused_with_the_nearest() -> None:
-    nlp = spacy.blank("en")
-    nlp.add_pipe("ner")
-    with pytest.raises(ModelError, match=r"no component 'nre'; did you mean 'ner'\?"):
-        select_components(nlp, ["nre"])
-
-
-def test_a_pipeline_without_a_recogniser_is_refused() -> None:
-    nlp = spacy.blank("en")
-    nlp.add_pipe("sentencizer")
-    with pytest.raises(ModelError, match="has no entity recogniser"):
-        select_components(nlp, "auto")
-    nlp.add_pipe("ner")
-    with pytest.raises(ModelError, match="add 'ner'"):
-        select_components(nlp, ["sentencizer"])
 
 
 def test_a_disabled_component_that_is_named_runs(tmp_path: Path) -> None:

@@ -70,6 +70,20 @@ def test_page_is_well_formed_and_has_no_active_element_but_its_script(page: str)
     assert all(value is not None and (value.startswith("#") or value in ("data:,", *FILES)) for value in links)
 
 
+def test_page_says_below_its_title_what_was_left_out_and_that_documents_were_alone(page: str, tmp_path: Path) -> None:
+    def header(text: str) -> str:
+        return text[text.index("<header>") : text.index("<nav")]
+
+    assert "Left out: tagger, lemmatizer (nothing reads them), parser (sentence starts)" in header(page)
+    assert "one at a time" not in header(page)
+    run = build_run(tmp_path, Shape())
+    given = run.arguments(tmp_path)["provenance"]
+    model = dataclasses.replace(given.model, decisions=(), one_at_a_time="'ner' <b>: one at a time")
+    write_report(**run.arguments(tmp_path, provenance=dataclasses.replace(given, model=model)))
+    changed = header((tmp_path / "report.html").read_text("utf-8"))
+    assert "Left out" not in changed and "&#39;ner&#39; &lt;b&gt;: one at a time" in changed
+
+
 def test_page_forbids_requests_and_all_scripts_but_ours_by_its_hash(page: str) -> None:
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
     assert policy is not None

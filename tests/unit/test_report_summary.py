@@ -33,6 +33,11 @@ def test_summary_foretells_ten_times_as_much_where_the_run_was_long_enough(tmp_p
     assert "ten times" not in printed(tmp_path / "short", shape=Shape(shards=2, shard_s=2))
 
 
+def test_summary_says_what_was_left_out(tmp_path: Path) -> None:
+    text = " ".join(printed(tmp_path, shape=Shape(), width=120).split())
+    assert "left out tagger, lemmatizer (nothing reads them), parser (sentence starts)" in text
+
+
 def test_summary_of_an_empty_corpus(tmp_path: Path) -> None:
     text = printed(tmp_path, shape=Shape(documents=0, shards=1, rejected=0))
     assert "no entities" in text

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 
 from making import ROOT
 
 PACKAGE = ROOT / "workflow" / "scripts" / "shardner"
+MAP = ROOT / "docs" / "architecture.md"
 (CONTRACT,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 
 
@@ -15,3 +17,15 @@ def test_nothing_lies_beside_the_rooms_but_config_and_errors() -> None:
     rooms = {path.parent.name for path in PACKAGE.glob("*/*.py")}
     assert modules == {"__init__.py", "config.py", "errors.py"}
     assert {*CONTRACT["layers"]} == rooms | {"config", "errors"} and CONTRACT["layers"][-2:] == ["config", "errors"]
+
+
+def test_the_map_names_every_module_and_every_decision() -> None:
+    rows = {match[1]: match[0] for match in re.finditer(r"^\| `(\w+)` \|.*$", MAP.read_text("utf-8"), re.MULTILINE)}
+    for room in (path.parent for path in PACKAGE.glob("*/__init__.py")):
+        for path in (each for each in room.rglob("*.py") if each.name != "__init__.py"):
+            inner = path.parent != room and path.parent.name != "fused"
+            name = path.parent.name if inner else path.stem  # of a smaller stage, the folder
+            assert re.search(rf"`{name}/?`", rows[room.name]), f"{MAP.name} lacks {path.relative_to(PACKAGE)}"
+    decisions = MAP.parent / "decisions"
+    listed = (decisions / "README.md").read_text("utf-8")
+    assert all(f"({path.name})" in listed for path in decisions.glob("0*.md"))

@@ -1,4 +1,4 @@
-# The results of all shards, in corpus order; refuses when anything is missing.
+# The results of all shards, put together in corpus order. The merge fails when anything is missing.
 
 
 rule merge_shards:
@@ -28,8 +28,9 @@ rule merge_shards:
         mem_mb=growing(2_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.merge"),
-        shards=COUNT,
+        code=fingerprint("merge_shards"),
+        shards=PLAN.shards,
+        max_rejected=CONFIG.corpus.max_rejected,
         attributes=CONFIG.output.attributes,
         spans=CONFIG.output.spans,
     message:

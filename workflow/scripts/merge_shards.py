@@ -20,5 +20,6 @@ with job_log(snakemake.log[0]):
         notes.joins = merge_shards(
             manifest, [ShardFiles(*map(Path, each)) for each in zip(*tables, strict=True)], Path(given.split_rejected),
             pipeline.labels, name_run(manifest, pipeline),
-            CorpusFiles(**{name: Path(path) for name, path in results.items() if name != "job"}), request,
+            CorpusFiles(**{name: Path(path) for name, path in results.items() if name != "job"}),
+            snakemake.params.max_rejected, request,
         )  # fmt: skip

@@ -10,12 +10,12 @@ with job_log(snakemake.log[0]):
     from shardner.model.pipeline import prepare_pipeline, write_pipeline
     from shardner.parse.pipeline_source import classify
 
+    params, demo, code = snakemake.params, snakemake.input.demo, list(map(Path, snakemake.input.code_files))
+    source, demo, unpacked = classify(params.name), Path(demo[0]) if demo else None, Path(snakemake.output.unpacked)
+    asked = {
+        "request": Request(tuple(params.attributes), tuple(params.spans)),
+        "mixed_precision": params.mixed_precision,
+    }
     with measured_job(Path(snakemake.output.job), snakemake.rule, mem_mb=snakemake.resources.get("mem_mb")):
-        demo = Path(snakemake.input.demo[0]) if snakemake.input.demo else None
-        unpacked, components = Path(snakemake.output.unpacked), snakemake.params.components
-        mixed = snakemake.params.mixed_precision
-        request = Request(tuple(snakemake.params.attributes), tuple(snakemake.params.spans))
-        pipeline = prepare_pipeline(
-            classify(snakemake.params.name), demo, unpacked, components, mixed_precision=mixed, request=request
-        )
+        pipeline = prepare_pipeline(source, demo, unpacked, params.components, code=code, **asked)
         write_pipeline(Path(snakemake.output.pipeline), pipeline)

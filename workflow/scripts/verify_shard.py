@@ -5,8 +5,8 @@ from pathlib import Path
 from adapter import job_log
 
 with job_log(snakemake.log[0]):
+    from shardner.data.typed_json import write_json
     from shardner.model.pipeline import read_pipeline
-    from shardner.stages.verify.findings import write_findings
     from shardner.stages.verify.shard import verify_shard
 
     given = snakemake.input
@@ -14,4 +14,4 @@ with job_log(snakemake.log[0]):
         int(snakemake.wildcards.shard), Path(given.shards), Path(given.documents), Path(given.entities),
         read_pipeline(Path(given.pipeline)), snakemake.params.share,
     )  # fmt: skip
-    write_findings(Path(snakemake.output.findings), findings)
+    write_json(Path(snakemake.output.findings), findings)

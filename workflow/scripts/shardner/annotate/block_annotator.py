@@ -134,7 +134,7 @@ class BlockAnnotator:
         """Return the pipeline. It is loaded again after its vocabulary has met many words."""
         if self._ready is None:
             pipeline = self._task.pipeline
-            import_spacy_for(pipeline.location, pipeline.sys_path)  # this is start-up, not loading
+            import_spacy_for(pipeline.location, pipeline.sys_path, pipeline.code)  # this is start-up, not loading
             watch.seconds[Phase.START_UP.value] += time.time() - self._task.started_at_s
             self._ready = self._load(watch)
             self._ready_at_s = time.time()

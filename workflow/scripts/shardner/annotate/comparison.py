@@ -65,14 +65,14 @@ def compare_entities(
 
 
 def show_difference(
-    text: str, ours: Sequence[Entity] | None, theirs: Sequence[Entity] | None, finder: str
+    text: str, ours: Sequence[Entity] | None, theirs: Sequence[Entity] | None, finder: str, other: str = "stock spaCy"
 ) -> list[str]:
-    """Return a line with the entities that only stock spaCy finds, and one with those that only `finder` finds."""
+    """Return a line with the entities that only `other` finds, and one with those that only `finder` finds."""
     found, expected = Counter(ours or ()), Counter(theirs or ())
     if ours and found == expected:
         return ["its entities are not in the order of the text"]
     return [
-        f"only stock spaCy: {_show_entities(text, expected - found)}",
+        f"only {other}: {_show_entities(text, expected - found)}",
         f"only {finder}: {_show_entities(text, found - expected)}",
     ]
 

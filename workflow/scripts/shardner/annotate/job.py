@@ -40,9 +40,6 @@ from shardner.terminal.job_progress import progress_of
 
 log = logging.getLogger(__name__)
 
-#: If every document of a shard fails, and there are at least so many, the fault is the pipeline's.
-ALL_FAILED = 20
-
 
 def annotate_shard(
     shard: int,
@@ -76,8 +73,8 @@ def annotate_shard(
     Raises:
         ModelError: the pipeline cannot be loaded.
         DeviceError: the device asked for cannot be used.
-        AnnotateError: the shard is gone, a worker died, the audit found a difference, every document fails, an
-            attribute asked for does not exist or cannot be written, or a document was cut that must not be.
+        AnnotateError: the shard is gone, a worker died, the audit found a difference, an attribute asked for does not
+            exist or cannot be written, or a document was cut that must not be.
     """
     if not windows.is_file():
         raise AnnotateError(f"{windows} is gone; remove {windows.parent} and run again: the corpus is then split anew")
@@ -96,7 +93,6 @@ def annotate_shard(
         started_at_s=started_at_s,
         requested_memory_bytes=requested_bytes(mem_mb),
     )
-    _refuse_all_failed(job.totals, results.rejected)
     write_job(results.job, job)
     log.info("shard %05d: %d documents, %d entities", shard, job.totals.documents, job.totals.entities)
     return job
@@ -104,7 +100,7 @@ def annotate_shard(
 
 def _refuse_cut_documents(windows: Path, pipeline: Pipeline) -> None:
     """Raise `AnnotateError` where the pipeline takes nothing but whole documents, and a document was cut."""
-    reason: str | None = getattr(pipeline, "whole_documents_only", None)
+    reason = pipeline.whole_documents_only
     if reason is None:
         return
     cut = pl.scan_parquet(windows).filter(pl.col("windows") > 1).select("id", "chars").collect()
@@ -248,13 +244,3 @@ def _record_worker(number: int, task: Task, blocks: Sequence[BlockRecord], ended
         ended_at_s=max(block.ended_at_s for block in blocks),
         totals=totals + Totals(seconds={Phase.IDLE.value: idle_s}),
     )
-
-
-def _refuse_all_failed(totals: Totals, rejected: Path) -> None:
-    """Raise `AnnotateError` where every document of a shard of some size failed."""
-    if totals.documents == 0 and totals.rejected >= ALL_FAILED:
-        reason = pl.scan_parquet(rejected).select("reason").first().collect().item()
-        raise AnnotateError(
-            f"every one of the shard's {totals.rejected} documents failed, the first with: {reason}\n"
-            f"Try the pipeline on one text in Python; if a component is missing, name it in model.components"
-        )

@@ -1,7 +1,4 @@
-"""How nearly two actions of a recogniser tied: its decode of one document, done again in double precision.
-
-This is slow and simple on purpose. It explains a difference between two answers. No result is computed with it.
-"""
+"""How nearly actions of a recogniser tied, where two answers for one document differ."""
 
 from __future__ import annotations
 
@@ -10,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from shardner.engine.annotations import Entity
+from shardner.engine.annotations import Entity, Int64s
+from shardner.engine.reference_decode import ReferenceDecode, find_actions
 
 #: Two actions whose scores are closer than this may change places when a sum is taken in another order.
 NEAR_TIE = 1e-4
@@ -42,82 +39,24 @@ def find_gap(nlp: Any, text: str, theirs: Sequence[Entity], ours: Sequence[Entit
         doc = pipe(doc)
     else:
         return math.inf
-    answers = [_find_actions(doc, theirs), _find_actions(doc, ours)]
-    if None in answers:
+    their_actions, our_actions = find_actions(doc, theirs), find_actions(doc, ours)
+    if their_actions is None or our_actions is None:
         return math.inf
-    actions = [answer for answer in answers if answer is not None]
-    stretches = _find_stretches(*actions)
-    if not stretches:
+    reference = ReferenceDecode(recogniser)
+    [seen] = reference.read([doc])
+    tokens = _find_differing(their_actions, our_actions)
+    if seen is None or not len(tokens):
         return math.inf
-    gaps = [_find_gaps(recogniser, doc, answer, stretches) for answer in actions]
-    return max(map(max, gaps))
+    return max(float(reference.shortfalls(seen, actions, tokens).max()) for actions in (their_actions, our_actions))
 
 
-def _find_stretches(left: Sequence[str], right: Sequence[str]) -> list[tuple[int, int]]:
-    """Return from which token to which two answers differ, each time until both are outside of an entity again."""
-    stretches: list[tuple[int, int]] = []
-    begin: int | None = None
+def _find_differing(left: Sequence[str], right: Sequence[str]) -> Int64s:
+    """Return the tokens from each difference of two answers on, until both are outside of an entity again."""
+    tokens: list[int] = []
+    parted = False
     for i, pair in enumerate(zip(left, right, strict=True)):
-        if begin is None and pair[0] != pair[1]:
-            begin = i
-        if begin is not None and not any(action[0] in "BI" for action in pair):  # no entity goes on after this token
-            stretches.append((begin, i + 1))
-            begin = None
-    return stretches
-
-
-def _find_actions(doc: Any, entities: Sequence[Entity]) -> list[str] | None:
-    """Return the action at each token; None where an entity does not begin and end with a token."""
-    actions = ["O"] * len(doc)
-    for start, end, label in entities:
-        span = doc.char_span(start, end)
-        if span is None:
-            return None
-        kinds = ["U"] if len(span) == 1 else ["B", *["I"] * (len(span) - 2), "L"]
-        actions[span.start : span.end] = [f"{kind}-{label}" for kind in kinds]
-    return actions
-
-
-def _find_gaps(recogniser: Any, doc: Any, actions: Sequence[str], stretches: Sequence[tuple[int, int]]) -> list[float]:
-    """Return for each action of a decode within `stretches` by how much the best valid action scores above it."""
-    moves = recogniser.moves
-    names = [moves.get_class_name(number) for number in range(moves.n_moves)]
-    numbers = {name: number for number, name in enumerate(names)}
-    unseen = set(recogniser.model.attrs["unseen_classes"])
-    vectors = recogniser.model.get_ref("tok2vec").predict([doc]).astype("d")
-    within = {i for begin, end in stretches for i in range(begin, end)}
-    gaps: list[float] = []
-    first = -1
-    for i, action in enumerate(actions):
-        if i in within:
-            opened = actions[first][2:] if first >= 0 else None
-            valid = [n for n, name in enumerate(names) if n not in unseen and _is_valid(name, doc, i, opened)]
-            if numbers.get(action) not in valid:  # an entity that another component wrote
-                return [math.inf]
-            scores = _score(recogniser.model, vectors, (i, first, i - 1 if first >= 0 else -1))
-            gaps.append(float(scores[valid].max() - scores[numbers[action]]))
-        first = i if action[0] == "B" else first if action[0] == "I" else -1
-    return gaps
-
-
-def _score(model: Any, vectors: npt.NDArray[np.float64], places: Sequence[int]) -> npt.NDArray[np.float64]:
-    """Return the scores (actions,) in a state, given as the numbers of its feature tokens; -1 stands for no token."""
-    lower = model.get_ref("lower")
-    weights, summed, pad = (lower.get_param(name).astype("d") for name in ("W", "b", "pad"))
-    for feature, place in enumerate(places):
-        summed = summed + (pad[0, feature] if place < 0 else weights[feature] @ vectors[place])
-    scores: npt.NDArray[np.float64] = summed.max(axis=-1)
-    if model.attrs["has_upper"]:
-        upper = model.get_ref("upper")
-        scores = upper.get_param("W").astype("d") @ scores + upper.get_param("b")
-    return scores
-
-
-def _is_valid(name: str, doc: Any, i: int, opened: str | None) -> bool:
-    """Tell whether an action may be taken at token `i`; `opened` is the label of the open entity."""
-    closes = i + 1 == len(doc) or doc[i + 1].is_sent_start is True
-    if opened is not None:
-        return name == f"L-{opened}" or (name == f"I-{opened}" and not closes)
-    if name[0] in "BU":
-        return name != "U-" and not doc[i].is_space and not (name[0] == "B" and closes)
-    return name == "O"
+        parted |= pair[0] != pair[1]
+        if parted:
+            tokens.append(i)
+            parted = any(action[0] in "BI" for action in pair)  # an entity goes on after this token
+    return np.array(tokens, dtype=np.int64)

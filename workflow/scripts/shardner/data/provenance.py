@@ -48,6 +48,9 @@ class PipelineDescription:
     notes: tuple[str, ...]
     decisions: tuple[Decision, ...]  # about each component, in the pipeline's order
     mixed_precision: bool = False  # transformers compute in half precision on a GPU
+    code: tuple[str, ...] = ()  # Python files that were imported before it was loaded
+    whole_documents_only: str | None = None  # why a long document may not be cut into windows, None where it may
+    one_at_a_time: str | None = None  # why documents may not share a batch, None where they may
 
 
 @dataclass(frozen=True, slots=True)

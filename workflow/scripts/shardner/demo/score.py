@@ -1,4 +1,4 @@
-"""Scores of predicted entities against gold ones: precision, recall and F."""
+"""Predicted entities against gold ones: precision, recall and F, and the precision by how decided a recogniser was."""
 
 from __future__ import annotations
 
@@ -63,12 +63,50 @@ def score_entities(predicted: pl.DataFrame, gold: pl.DataFrame) -> Scores:
     return Scores(Score(*overall), {label: Score(*row) for label, *row in by_label.iter_rows()})
 
 
-def _entities(table: pl.DataFrame) -> pl.DataFrame:
+@dataclass(frozen=True, slots=True)
+class ScoreBand:
+    """Predicted entities whose scores (the attribute ``score``) lie near each other."""
+
+    score_from: float  # the lowest score in the band
+    score_to: float  # the highest
+    entities: int
+    precision: float  # the share of them that are right
+
+
+def precision_by_score(predicted: pl.DataFrame, gold: pl.DataFrame, *, bands: int = 10) -> tuple[ScoreBand, ...]:
+    """Return the precision of predicted entities in bands of about as many entities each, from low scores to high ones.
+
+    With the default the bands are deciles. Where there are fewer entities than bands, each band has one entity. An
+    entity is right as in `score_entities`. Entities without a score (null or NaN) are left out.
+
+    Args:
+        predicted: with the columns ``id``, ``start``, ``end``, ``label`` and ``score``.
+        gold: with the first four of these.
+        bands: how many, at most.
+    """
+    scored = _entities(predicted, pl.col("score").cast(pl.Float64)).filter(pl.col("score").is_not_nan())
+    right = scored.join(_entities(gold).with_columns(right=True), on=_KEY, how="left")
+    table = (
+        # the rest of the key is in the order so that equal scores always fall into the same bands
+        right.sort("score", *_KEY)
+        .group_by(pl.int_range(pl.len(), dtype=pl.Int64) * bands // max(len(right), bands), maintain_order=True)
+        .agg(
+            pl.col("score").min().alias("from"),
+            pl.col("score").max().alias("to"),
+            pl.len().alias("entities"),
+            pl.col("right").fill_null(False).mean().alias("precision"),
+        )
+    )
+    return tuple(ScoreBand(*row) for row in table.select("from", "to", "entities", "precision").iter_rows())
+
+
+def _entities(table: pl.DataFrame, *others: pl.Expr) -> pl.DataFrame:
     return table.select(
         pl.col("id").cast(pl.String),
         pl.col("start", "end").cast(pl.UInt32),
         pl.col("label").cast(pl.String),
-    ).unique()
+        *others,
+    ).unique(subset=_KEY)
 
 
 def _ratio(part: int, whole: int) -> float | None:

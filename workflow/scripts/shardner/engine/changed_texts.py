@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shardner.model.dependencies import KNOWN_PACKAGES
+from shardner.model.layers import is_known
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -15,15 +15,14 @@ class TextChangedError(ValueError):
     """The text of a document is not the text that was annotated."""
 
 
-def may_change_texts(part: object) -> bool:
-    """Tell whether a tokenizer or component comes from another package than spaCy's own."""
-    module = getattr(part, "__module__", None) or type(part).__module__
-    return str(module).split(".")[0] not in KNOWN_PACKAGES
+def tokenizer_may_change_texts(nlp: Language) -> bool:
+    """Tell whether the tokenizer of `nlp` is another package's than spaCy's own."""
+    return not is_known(nlp.tokenizer)
 
 
 def components_may_change_texts(nlp: Language) -> bool:
-    """Tell whether a component of `nlp` comes from another package than spaCy's own."""
-    return any(may_change_texts(pipe) for _, pipe in nlp.pipeline)
+    """Tell whether a component of `nlp` is another package's than spaCy's own."""
+    return not all(is_known(pipe) for _, pipe in nlp.pipeline)
 
 
 def check_text(doc: Doc, text: str, source: str) -> None:

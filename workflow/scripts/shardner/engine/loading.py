@@ -10,8 +10,8 @@ from shardner.config import EngineChoice
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.fused import examine
 from shardner.engine.selection import Selected, select_engine
-from shardner.engine.stock import describe
-from shardner.errors import DeviceError
+from shardner.engine.stock import ONE_DOCUMENT, StockEngine, describe
+from shardner.errors import ConfigError, DeviceError
 from shardner.gpu.memory import Share, fit_batch, weigh
 from shardner.model.pipeline import Pipeline, load_pipeline
 
@@ -56,6 +56,8 @@ def load_engine(
         DeviceError: the GPU cannot be used.
     """
     nlp = load_pipeline(pipeline)
+    if pipeline.one_at_a_time is not None:
+        return nlp, _select_one_at_a_time(nlp, choice, pipeline.one_at_a_time, attributes)
     if share is None:
         return nlp, select_engine(nlp, choice, batch_tokens, attributes=attributes, spans=spans)
     support = None if choice is EngineChoice.SPACY else examine(nlp)
@@ -69,6 +71,17 @@ def load_engine(
     selected = select_engine(nlp, choice, tokens, support=support, xp=xp, attributes=attributes, spans=spans)
     selected.engine.annotate(WARM_UP, Stopwatch())
     return nlp, selected
+
+
+def _select_one_at_a_time(nlp: Language, choice: EngineChoice, reason: str, attributes: Sequence[str]) -> Selected:
+    """Return stock spaCy, given one document after the other, for a pipeline whose documents reach each other."""
+    if choice is EngineChoice.FUSED:
+        raise ConfigError(
+            f"ner.engine: the fused engine cannot annotate with this pipeline ({reason}); "
+            f"write:   ner: {{engine: auto}}"
+        )
+    engine = StockEngine(nlp, batch_tokens=ONE_DOCUMENT, attributes=attributes)
+    return Selected(engine, EngineChoice.SPACY, f"one document at a time: {reason}")
 
 
 def _find_weight(nlp: Language) -> tuple[int, int | None]:

@@ -70,20 +70,19 @@ class ReferenceDecode:
             for number, columns in enumerate(attributes)
         ]
 
-    def gaps(self, seen: RecogniserInput, actions: Sequence[str]) -> list[float]:
-        """Return for the action at each token its score less that of the best other valid action.
+    def shortfalls(self, seen: RecogniserInput, actions: Sequence[str], tokens: Int64s) -> Doubles:
+        """Return at each of `tokens` (M,) by how much the best valid action scores above the action taken; at least 0.
 
-        The gap is infinity where there is no other valid action, and from the first action on that the recogniser does
-        not have: another component wrote that entity.
+        It is infinity where the action is not valid. If the recogniser does not have it, another component wrote that
+        entity: then it is infinity at all tokens.
         """
-        known = next((i for i, action in enumerate(actions) if action not in self._numbers), len(actions))
-        gaps: list[float] = []
-        for taken, scores in self._score_actions(seen, np.arange(known), actions[:known]):
-            rows = np.arange(len(taken))
-            chosen = scores[rows, taken]
-            scores[rows, taken] = -math.inf
-            gaps += (chosen - scores.max(axis=1)).tolist()
-        return [*gaps, *[math.inf] * (len(actions) - known)]
+        if any(actions[token] not in self._numbers for token in tokens.tolist()):
+            return np.full(len(tokens), math.inf)
+        known = [action if action in self._numbers else "O" for action in actions]
+        found = [np.empty(0)]
+        for taken, scores in self._score_actions(seen, tokens, known, all_taken_are_valid=False):
+            found.append(scores.max(axis=1) - scores[np.arange(len(taken)), taken])
+        return np.concatenate(found)
 
     def log_probabilities(self, seen: RecogniserInput, actions: Sequence[str], tokens: Int64s) -> Doubles:
         """Return at each of `tokens` (M,) the logarithm of the softmax of its action among the valid ones.
@@ -105,7 +104,7 @@ class ReferenceDecode:
         return name in self._numbers
 
     def _score_actions(
-        self, seen: RecogniserInput, tokens: Int64s, actions: Sequence[str]
+        self, seen: RecogniserInput, tokens: Int64s, actions: Sequence[str], *, all_taken_are_valid: bool = True
     ) -> Iterator[tuple[Int64s, Doubles]]:
         """Yield for states in the parse `actions` the numbers of the actions taken (m,) and all scores (m, actions).
 
@@ -118,7 +117,8 @@ class ReferenceDecode:
             current = tokens[start : start + BLOCK_STATES]
             taken = np.array([self._numbers[actions[token]] for token in current.tolist()])
             valid = self._find_valid(seen, current, first[current] >= 0, self._labels[taken])
-            valid[np.arange(len(taken)), taken] = True
+            if all_taken_are_valid:
+                valid[np.arange(len(taken)), taken] = True
             yield taken, np.where(valid, self._score(seen.vectors, current, first[current]), -math.inf)
 
     def _find_valid(self, seen: RecogniserInput, current: Int64s, is_open: Bools, labels: npt.NDArray[Any]) -> Bools:
@@ -170,13 +170,6 @@ def actions_of(tokens: int, label: str) -> list[str]:
     """Return the actions of an entity of so many tokens."""
     kinds = ["U"] if tokens == 1 else ["B", *["I"] * (tokens - 2), "L"]
     return [f"{kind}-{label}" for kind in kinds]
-
-
-def find_gaps(recogniser: Any, doc: Any, actions: Sequence[str]) -> list[float]:
-    """Return what `ReferenceDecode.gaps` says of a document that the recogniser has not annotated."""
-    reference = ReferenceDecode(recogniser)
-    [seen] = reference.read([doc])
-    return [math.inf] * len(actions) if seen is None else reference.gaps(seen, actions)
 
 
 def _find_must_close(sent_start: npt.NDArray[Any], ent_iob: npt.NDArray[Any]) -> Bools:

@@ -14,7 +14,7 @@ from shardner.data.metrics import Phase
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import NOTHING, Annotations, TextEntities
 from shardner.engine.attributes import Reader
-from shardner.engine.changed_texts import check_text, may_change_texts
+from shardner.engine.changed_texts import check_text, tokenizer_may_change_texts
 from shardner.engine.pipes import run_pipes
 from shardner.engine.scores import RecogniserScores, add_scores, make_scores
 from shardner.engine.tokenization import Tokenization, VocabularyMemory
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from shardner.engine.tokenization import Batch
 
 log = logging.getLogger(__name__)
+
+#: Tokens of a batch that holds one document.
+ONE_DOCUMENT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,7 @@ def annotate_one(nlp: Language, text: str, reading: Reading = PLAIN) -> TextEnti
     """
     company = ["word"] if text.isspace() else []
     docs = [nlp.make_doc(each) for each in [text, *company]]
-    if may_change_texts(nlp.tokenizer):
+    if tokenizer_may_change_texts(nlp):
         check_text(docs[0], text, "the tokenizer")
     return run_and_read(nlp, docs, reading=reading)[0]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from shardner.data.metrics import Phase
 from shardner.data.stopwatch import Stopwatch
-from shardner.engine.changed_texts import check_text, may_change_texts
+from shardner.engine.changed_texts import check_text, tokenizer_may_change_texts
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -62,7 +62,7 @@ class Tokenization:
             nlp.tokenizer.max_cache_size = CACHED_CHUNKS
         self._batch_tokens = batch_tokens or BATCH_TOKENS
         self._memory = memory
-        self._checks_texts = may_change_texts(nlp.tokenizer)
+        self._checks_texts = tokenizer_may_change_texts(nlp)
 
     def batches(self, texts: Sequence[str], watch: Stopwatch) -> Iterator[Batch]:
         """Yield the documents of consecutive texts, about `batch_tokens` tokens at a time."""

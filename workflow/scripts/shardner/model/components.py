@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from shardner.data.provenance import Decision
 from shardner.errors import ModelError
-from shardner.model.dependencies import ENTITIES, KB_IDS, SENTENCES, SPANS, Dependencies, find_dependencies
+from shardner.model.attributes import DEP, ENTITIES, KB_IDS, MORPH, POS, SENTENCES, SPANS, TAG, UNKNOWN, is_computed
+from shardner.model.dependencies import Dependencies, find_dependencies
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
 SENTENCE_SETTERS = ("parser", "beam_parser", "senter")
 #: Why a component that the pipeline itself does not run is not run here either.
 DISABLED = "disabled in the pipeline"
+#: What is said of a component that may read everything.
+UNDECLARED = "does not say what it reads"
 #: Components that read sentence starts for nothing but to keep entities from running across them.
 RECOGNISERS = ("ner", "beam_ner")
+#: What a token that is made of several takes from the one that heads them in the parse.
+_OF_THE_HEAD = frozenset({TAG, POS, MORPH, DEP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,40 +84,41 @@ def select_components(nlp: Language, wanted: str | Sequence[str], request: Reque
 
 def _choose(nlp: Language, known: Mapping[str, Dependencies], request: Request) -> list[Decision]:
     """Decide from the last component to the first."""
+    known = dict(known)
     chosen: list[Decision] = []
     for name in reversed(nlp.pipe_names):
         needed = [each.name for each in reversed(chosen) if each.kept]
-        chosen.append(_decide(nlp, name, needed, known, request))
+        if known[name].merges and any(known[each].reads & _OF_THE_HEAD for each in needed):
+            known[name] = replace(known[name], reads=known[name].reads | {DEP})
+        chosen.append(_decide(name, needed, known, request))
     return chosen[::-1]
 
 
-def _decide(
-    nlp: Language, name: str, needed: Sequence[str], known: Mapping[str, Dependencies], request: Request
-) -> Decision:
+def _decide(name: str, needed: Sequence[str], known: Mapping[str, Dependencies], request: Request) -> Decision:
     """Decide about a component, given those after it that are needed."""
     own = known[name]
-    if reason := _asked_for(own, request):
+    if reason := _asked_for(own, request, known):
         return Decision(name, kept=True, reason=reason)
     if listeners := [each for each in needed if each in own.feeds]:
         return Decision(name, kept=True, reason=f"{_list(listeners)} reads its vectors")
-    if own.retokenizes and needed:
-        return Decision(name, kept=True, reason=f"it changes the tokens that {_list(needed)} sees")
     for reader in needed:
         read = known[reader].wants(own)
-        if read == {SENTENCES} and _is_spared(nlp, name, reader, own):
+        if read == {SENTENCES} and _is_spared(own, known[reader]):
             continue
         if read:
-            what = "does not say what it reads" if known[reader].reads_all else f"reads {', '.join(sorted(read))}"
+            what = UNDECLARED if known[reader].reads_all else f"reads {', '.join(sorted(read))}"
             return Decision(name, kept=True, reason=f"{reader!r} {what}")
     if any(SENTENCES in known[reader].wants(own) for reader in needed):
         return Decision(name, kept=False, reason="sentence starts", on_purpose=True)
     return Decision(name, kept=False, reason="nothing reads it")
 
 
-def _asked_for(own: Dependencies, request: Request) -> str | None:
+def _asked_for(own: Dependencies, request: Request, known: Mapping[str, Dependencies]) -> str | None:
     """Return why the run asks for what a component writes, None where it does not."""
     if own.writes_all:
-        return "a component of your own that does not say what it writes"
+        return "it does not say what it writes"
+    if own.retokenizes:  # an entity covers whole tokens, so it can change with them
+        return "it changes tokens"
     if ENTITIES in own.writes:
         return "writes entities"
     if "kb_id" in request.attributes and KB_IDS in own.writes:
@@ -122,14 +128,30 @@ def _asked_for(own: Dependencies, request: Request) -> str | None:
     if request.spans and SPANS in own.writes:
         return "writes span groups (output.spans)"
     for name in request.attributes:
-        if name.startswith("_.") and own.writes & {f"{kind}.{name}" for kind in ("span", "token", "doc")}:
-            return f"writes {name} (output.attributes)"
+        if name.startswith("_.") and (reason := _makes_extension(own, name, known)):
+            return f"{reason} {name} (output.attributes)"
     return None
 
 
-def _is_spared(nlp: Language, name: str, reader: str, own: Dependencies) -> bool:
-    """Tell whether `reader` can do without what `name` writes: the one exception."""
-    return _factory(nlp, name) in SENTENCE_SETTERS and _factory(nlp, reader) in RECOGNISERS and not own.writes_all
+def _makes_extension(own: Dependencies, name: str, known: Mapping[str, Dependencies]) -> str | None:
+    """Return how a component makes a custom extension of spans (``_.name``), None where it cannot."""
+    names = {f"{kind}.{name}" for kind in ("span", "token", "doc")}
+    if own.writes & names:
+        return "writes"
+    if is_computed(f"span.{name}"):
+        return "may write what is read by"
+    is_declared = any(each.writes & names for each in known.values())
+    return "may write" if not own.factory and not is_declared else None
+
+
+def _is_spared(own: Dependencies, reader: Dependencies) -> bool:
+    """Tell whether `reader` can do without what a component writes: the one exception.
+
+    Not where the recogniser's own embedding reads sentence starts: they are in every vector then.
+    """
+    if reader.reads_all or reader.embeds & {"SENT_START", UNKNOWN}:
+        return False
+    return own.factory in SENTENCE_SETTERS and reader.factory in RECOGNISERS
 
 
 def _take_named(nlp: Language, wanted: Sequence[str]) -> list[Decision]:
@@ -145,10 +167,6 @@ def _take_named(nlp: Language, wanted: Sequence[str]) -> list[Decision]:
         Decision(name, kept=name in wanted, reason=f"{'' if name in wanted else 'not '}named in model.components")
         for name in nlp.component_names
     ]
-
-
-def _factory(nlp: Language, name: str) -> str:
-    return str(nlp.get_pipe_meta(name).factory)
 
 
 def _refuse_without_recogniser(
@@ -204,12 +222,18 @@ def _span_key(nlp: Language, name: str) -> str | None:
     return str(key) if isinstance(key, str) else None
 
 
-def describe_left_out(decisions: Iterable[Decision]) -> str:
-    """Return what is left out and why in a line, components of one reason together; nothing where all run."""
+def describe_left_out(decisions: Iterable[Decision], checked: str | None = None) -> str:
+    """Return what is left out and why in a line, components of one reason together; nothing where all run.
+
+    Args:
+        decisions: about each component.
+        checked: what the check of the whole pipeline found, said of what is left out though the recogniser reads it.
+    """
     by_reason: dict[str, list[str]] = {}
     for each in decisions:
         if not each.kept and each.reason != DISABLED:
-            by_reason.setdefault(each.reason, []).append(each.name)
+            reason = f"{each.reason}: {checked}" if each.on_purpose and checked else each.reason
+            by_reason.setdefault(reason, []).append(each.name)
     return ", ".join(
         f"{', '.join(names)} ({reason.replace('reads it', 'reads them') if len(names) > 1 else reason})"
         for reason, names in by_reason.items()
@@ -220,19 +244,30 @@ def note_decisions(nlp: Language, selection: Selection) -> tuple[str, ...]:
     """Return what a user should know of a selection: what is left out on purpose, and what declares too little."""
     notes = []
     for each in selection.decisions:
-        feeders = [name for name, pipe in nlp.pipeline if each.name in getattr(pipe, "listening_components", ())]
         if each.on_purpose:
+            feeders = [name for name, pipe in nlp.pipeline if each.name in getattr(pipe, "listening_components", ())]
             line = with_kept(nlp.component_names, selection.kept, each.name, feeders)
             notes.append(
                 f"left out {each.name!r}: the sentence starts that it sets forbid entities across them, so an entity "
                 f"could differ from the whole pipeline's; to keep it, write:   {line}"
             )
-        elif "does not say what it" in each.reason:
-            notes.append(
-                f"kept {each.name!r}, for {each.reason}; what it reads can be declared: "
-                f"@Language.component(…, requires=[…])"
-            )
+    if any(each.reason.endswith(UNDECLARED) for each in selection.decisions):
+        notes.append(_note_undeclared(nlp, selection))
     return tuple(notes)
+
+
+def _note_undeclared(nlp: Language, selection: Selection) -> str:
+    """Return what components that do not say what they read cost, and how they could say it."""
+    known = {name: find_dependencies(nlp, name) for name in nlp.pipe_names}
+    readers = [name for name in selection.kept if name in known and known[name].reads_all]
+    declared = {name: replace(own, reads_all=False, reads=own.reads | {ENTITIES}) for name, own in known.items()}
+    without = [each.name for each in _choose(nlp, declared, Request()) if not each.kept]
+    held = [name for name in selection.kept if name in without]
+    says = UNDECLARED if len(readers) == 1 else "do not say what they read"
+    return (
+        f"kept {_list(held) or 'all that stands before'}, because {_list(readers)} {says}; the run is faster where the "
+        f'code says so, such as:   @Language.component("…", requires=["doc.ents"], assigns=["doc.ents"])'
+    )
 
 
 def with_kept(nlp_order: Sequence[str], kept: Iterable[str], name: str, feeders: Iterable[str] = ()) -> str:

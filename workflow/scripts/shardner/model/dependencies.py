@@ -1,8 +1,8 @@
 """What a component of a pipeline reads and writes, as far as can be known.
 
-Four sources, in this order: what its class is known to do (spaCy's own components), the attributes in the patterns of a
-ruler, the columns of its embedding, and what it declares (``requires`` and ``assigns`` of `Language.component`). A
-component that none of these explains may read and write everything.
+Four sources: what spaCy's own components are known to do, the attributes in the patterns of a ruler, what the layers of
+a model read, and what a component declares (``requires`` and ``assigns`` of `Language.component`). A component that
+these do not explain may read and write everything.
 """
 
 from __future__ import annotations
@@ -11,60 +11,51 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shardner.model.attributes import (
+    CATS,
+    DEP,
+    ENTITIES,
+    KB_IDS,
+    LEMMA,
+    MORPH,
+    POS,
+    POSITION,
+    SENTENCES,
+    SPANS,
+    TAG,
+    TRANSFORMER_OUTPUT,
+    UNKNOWN,
+    VECTORS,
+    attribute_name,
+    words_of,
+    words_of_declared,
+)  # fmt: skip
+from shardner.model.layers import is_known, package_of, read_model
+
 if TYPE_CHECKING:
     from spacy.language import Language
 
-#: What components hand to each other. Anything else (``doc._.name``, say) stands for itself, as it is declared.
-TOKENS, TAG, POS, MORPH, LEMMA, DEP, NORM = (
-    "tokens",
-    "tags",
-    "parts of speech",
-    "morphology",
-    "lemmas",
-    "parse",
-    "norms",
-)
-SENTENCES, ENTITIES, KB_IDS, SPANS, CATS = (
-    "sentence starts",
-    "entities",
-    "knowledge base ids",
-    "span groups",
-    "categories",
-)
-
-#: By name of a token's attribute, as in patterns and in columns of an embedding; others follow from the text.
-ATTRIBUTES: Mapping[str, str] = {
-    "TAG": TAG, "POS": POS, "MORPH": MORPH, "LEMMA": LEMMA, "DEP": DEP, "HEAD": DEP, "NORM": NORM,
-    "SENT_START": SENTENCES, "IS_SENT_START": SENTENCES, "SENT_END": SENTENCES, "IS_SENT_END": SENTENCES,
-    "ENT_TYPE": ENTITIES, "ENT_IOB": ENTITIES, "ENT_ID": ENTITIES, "ENT_KB_ID": KB_IDS,
-}  # fmt: skip
-
-#: By what a component declares.
-DECLARED: Mapping[str, str] = {
-    **{f"token.{name.lower()}": meaning for name, meaning in ATTRIBUTES.items()},
-    "doc.sents": SENTENCES, "span.sent": SENTENCES, "span.sents": SENTENCES, "doc.ents": ENTITIES,
-    "doc.noun_chunks": DEP, "doc.spans": SPANS, "doc.cats": CATS, "doc.text": "text", "token.text": "text",
-    "token.orth": "text", "token.lower": "text", "token.shape": "text", "token.prefix": "text", "token.suffix": "text",
-}  # fmt: skip
-
-#: What spaCy's own components read beyond their declarations, their embedding and their patterns, by factory.
-#: Sentence starts that are set already restrict a parser and a recogniser.
+#: What spaCy's own components read beyond their model, their patterns and their declarations, by factory. Most of them
+#: read what they write, for they leave or add to what is there already. Sentence starts that are set restrict a parser
+#: and a recogniser.
 READS: Mapping[str, frozenset[str]] = {
     "tok2vec": frozenset(),
+    "transformer": frozenset(),
+    "curated_transformer": frozenset(),
     "tagger": frozenset({TAG}),
     "morphologizer": frozenset({POS, MORPH}),
+    "attribute_ruler": frozenset(),
+    "lemmatizer": frozenset({POS, MORPH, TAG, LEMMA}),
+    "trainable_lemmatizer": frozenset({LEMMA}),
     "parser": frozenset({SENTENCES}),
     "beam_parser": frozenset({SENTENCES}),
     "senter": frozenset({SENTENCES}),
     "sentencizer": frozenset({SENTENCES}),
-    "attribute_ruler": frozenset(),
-    "lemmatizer": frozenset({POS, MORPH, TAG, LEMMA}),
-    "trainable_lemmatizer": frozenset({LEMMA}),
     "ner": frozenset({SENTENCES, ENTITIES}),
     "beam_ner": frozenset({SENTENCES, ENTITIES}),
     "entity_ruler": frozenset({ENTITIES}),
     "future_entity_ruler": frozenset({ENTITIES}),
-    "span_ruler": frozenset({ENTITIES}),
+    "span_ruler": frozenset({ENTITIES}),  # and spans, but for nothing except the spans that it writes
     "span_finder": frozenset({SPANS}),
     "spancat": frozenset({SPANS}),
     "spancat_singlelabel": frozenset({SPANS}),
@@ -72,40 +63,48 @@ READS: Mapping[str, frozenset[str]] = {
     "textcat": frozenset(),
     "textcat_multilabel": frozenset(),
     "merge_entities": frozenset({ENTITIES}),
-    "merge_noun_chunks": frozenset({DEP, TAG, POS}),
-    "merge_subtokens": frozenset({DEP}),
-    "token_splitter": frozenset(),
+    "merge_noun_chunks": frozenset({DEP, TAG, POS, ENTITIES}),
+    "merge_subtokens": frozenset({DEP, ENTITIES}),
+    "token_splitter": frozenset({ENTITIES}),
     "doc_cleaner": frozenset(),
-    "transformer": frozenset(),
-    "curated_transformer": frozenset(),
 }
 #: What they write beyond their declarations.
 WRITES: Mapping[str, frozenset[str]] = {
+    "tok2vec": frozenset({VECTORS}),
+    "transformer": frozenset({TRANSFORMER_OUTPUT}),
+    "curated_transformer": frozenset({TRANSFORMER_OUTPUT}),
     "morphologizer": frozenset({POS, MORPH}),
-    "future_entity_ruler": frozenset({ENTITIES, SPANS}),
     "parser": frozenset({DEP, SENTENCES}),
     "beam_parser": frozenset({DEP, SENTENCES}),
+    "span_finder": frozenset({SPANS}),
+    "future_entity_ruler": frozenset({ENTITIES, SPANS}),
+    "textcat": frozenset({CATS}),
+    "textcat_multilabel": frozenset({CATS}),
 }
-
-#: Packages whose layers and components are what this module knows.
-KNOWN_PACKAGES = frozenset(
-    ("spacy", "thinc", "spacy_transformers", "spacy_curated_transformers", "curated_transformers")
-)
+#: Components that make one token of several, with attributes of the token that heads them in the parse.
+_MERGERS = frozenset(("merge_entities", "merge_noun_chunks", "merge_subtokens"))
+#: Settings of spaCy's own components that hold a function, or an object, which may be the user's own.
+_PARTS = (
+    "suggester", "get_candidates", "get_candidates_batch", "kb", "spans_filter", "ents_filter", "set_extra_annotations"
+)  # fmt: skip
 #: Ways of a transformer to cut a document that look at nothing but its pieces.
-_PLAIN_SPANS = ("doc_spans", "strided_spans", "WithStridedSpans")
+_PLAIN_SPANS = ("get_doc_spans", "get_strided_spans")
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What a component reads and writes, as words of this module or as declared."""
+    """What a component reads and writes, as words of `attributes` or as declared."""
 
     reads: frozenset[str]
     writes: frozenset[str]
     reads_all: bool = False  # it does not say what it reads
     writes_all: bool = False  # it does not say what it writes
+    factory: str = ""  # the name of a component of spaCy that is known, empty for any other
     retokenizes: bool = False
+    merges: bool = False  # it makes one token of several, with attributes of the token that heads them
     feeds: frozenset[str] = frozenset()  # components that listen to its vectors
-    embeds: frozenset[str] = frozenset()  # attributes of tokens that its embedding reads
+    embeds: frozenset[str] = frozenset()  # attributes of tokens that its model reads
+    reads_position: bool = False  # what it does depends on where in the document a token stands
 
     def wants(self, other: Dependencies) -> frozenset[str]:
         """Return what it reads that `other` writes."""
@@ -118,90 +117,90 @@ def find_dependencies(nlp: Language, name: str) -> Dependencies:
     """Return what an enabled component of a loaded pipeline reads and writes."""
     component: Any = nlp.get_pipe(name)
     meta = nlp.get_pipe_meta(name)
-    factory = str(meta.factory) if _is_known(component) else ""
-    writes = {DECLARED.get(each, each) for each in meta.assigns} | WRITES.get(factory, frozenset())
-    embeds, strange = read_columns(component)
-    reads = {DECLARED.get(each, each) for each in meta.requires} | READS.get(factory, frozenset())
-    reads |= {ATTRIBUTES[each] for each in embeds if each in ATTRIBUTES}
-    patterns = read_patterns(component)
-    reads |= patterns
-    if factory == "attribute_ruler":
-        writes |= {
-            ATTRIBUTES[key.upper()] for each in component.patterns for key in each["attrs"] if key.upper() in ATTRIBUTES
-        }
-    if factory == "doc_cleaner":
-        writes |= {DECLARED.get(f"doc.{each}", f"doc.{each}") for each in component.cfg["attrs"]}
-    if getattr(component, "annotate_ents", False):  # a span ruler told to write entities
-        writes |= {ENTITIES}
-    explained = factory in READS or bool(meta.requires)
+    factory = str(meta.factory) if is_known(component) and meta.factory in READS else ""
+    model = read_model(component, nlp.vocab)
+    patterns = _read_patterns(component) if factory else frozenset()
+    required, says_reads = words_of_declared(meta.requires)
+    if not factory and ENTITIES in required:
+        required |= {KB_IDS}  # an entity in doc.ents has one
+    found, knows_all = words_of([*model.attributes, *patterns, *_read_settings(component, factory)])
+    writes, says_writes = _find_writes(component, factory, meta.assigns)
     return Dependencies(
-        reads=frozenset(reads),
-        writes=frozenset(writes),
-        reads_all=not explained or strange or _cuts_by_sentence(component, factory),
-        writes_all=not factory and not meta.assigns,
+        reads=required | found | model.listens_to | READS.get(factory, frozenset()),
+        writes=writes,
+        reads_all=not ((factory or meta.requires) and says_reads and knows_all),
+        writes_all=not says_writes,
+        factory=factory,
         retokenizes=bool(meta.retokenizes),
+        merges=factory in _MERGERS,
         feeds=frozenset(getattr(component, "listening_components", ())),
-        embeds=embeds,
+        embeds=model.attributes,
+        reads_position=POSITION in model.attributes | patterns,
     )
 
 
-def read_columns(component: Any) -> tuple[frozenset[str], bool]:
-    """Return the attributes that the model of a component extracts, and whether a layer of it is of unknown origin."""
-    from spacy.attrs import IDS  # type: ignore[import-not-found]
-    from thinc.api import Model
+def _find_writes(component: Any, factory: str, assigns: Iterable[str]) -> tuple[frozenset[str], bool]:
+    """Return what a component writes, and whether that is all."""
+    declared, says_all = words_of_declared(assigns)
+    if not factory:
+        linked = frozenset({KB_IDS}) if ENTITIES in declared else frozenset()  # a span that it sets may have one
+        return declared | linked, says_all and bool(list(assigns))
+    set_attributes: set[str] = set()
+    if factory == "attribute_ruler":
+        set_attributes = {name for each in component.patterns for name in _keys(each["attrs"])}
+    words, knows_all = words_of(set_attributes)
+    # an attribute that follows from the text is set for every token of that text, in all documents
+    knows_all &= all(
+        name.startswith("_.") or name in ("NORM", UNKNOWN) or words_of([name])[0] for name in set_attributes
+    )
+    if factory == "doc_cleaner":
+        words, knows_all = words_of_declared(f"doc.{each}" for each in component.cfg["attrs"])
+    if getattr(component, "annotate_ents", False):  # a span ruler told to write entities
+        words |= {ENTITIES}
+    if not is_known(getattr(component, "set_extra_annotations", is_known)) and factory == "transformer":
+        knows_all = False
+    return declared | WRITES.get(factory, frozenset()) | words, knows_all
 
-    model = getattr(component, "model", None)
-    if not isinstance(model, Model):
-        return frozenset(), False
-    names = {number: name for name, number in IDS.items()}
+
+def _read_settings(component: Any, factory: str) -> set[str]:
+    """Return the attributes that spaCy's own components read because of their settings."""
     found: set[str] = set()
-    strange = False
-    for node in model.walk():
-        module = getattr(node._func, "__module__", "") or ""
-        strange |= module.split(".")[0] not in KNOWN_PACKAGES
-        if module == "spacy.ml.featureextractor":
-            found |= {each.upper() if isinstance(each, str) else names.get(each, "") for each in node.attrs["columns"]}
-    return frozenset(found), strange
-
-
-def read_patterns(component: Any) -> frozenset[str]:
-    """Return what the patterns of a ruler read: of entities, spans, or attributes."""
-    found: set[str] = set()
-    patterns = getattr(component, "patterns", ()) if _is_known(component) else ()
-    for each in patterns:
-        if "patterns" in each:  # an attribute ruler's
-            for pattern in each["patterns"]:
-                found |= _keys(pattern)
-        elif isinstance(each.get("pattern"), list):
-            found |= _keys(each["pattern"])
-        elif attribute := getattr(component, "phrase_matcher_attr", None):
-            found |= {ATTRIBUTES[str(attribute).upper()]} if str(attribute).upper() in ATTRIBUTES else set()
-    return frozenset(found)
-
-
-def _keys(pattern: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Return what the tokens of a pattern are matched by."""
-    found: set[str] = set()
-    for token in pattern:
-        for key, value in token.items():
-            if key == "_":
-                found |= {f"token._.{name}" for name in value}
-            elif str(key).upper() in ATTRIBUTES:
-                found.add(ATTRIBUTES[str(key).upper()])
-            elif str(key).upper().startswith(("LEFT_", "RIGHT_", "REL_")):
-                found.add(DEP)
+    if not factory:
+        return found
+    parts = [getattr(component, part, None) for part in _PARTS]
+    if not all(is_known(part) for part in parts if part is not None):
+        found.add(UNKNOWN)
+    if factory == "lemmatizer" and type(component).__module__.startswith("spacy.lang.es"):
+        found.add("SENT_START")
+    if factory == "trainable_lemmatizer" and isinstance(component.backoff, str):
+        found.add(attribute_name(component.backoff))
+    if factory == "transformer" and not _cuts_plainly(component):
+        found.add(UNKNOWN)
     return found
 
 
-def _is_known(component: Any) -> bool:
-    module = getattr(component, "__module__", None) or type(component).__module__
-    return str(module).split(".")[0] in KNOWN_PACKAGES
-
-
-def _cuts_by_sentence(component: Any, factory: str) -> bool:
-    """Tell whether a transformer may cut documents by something else than their pieces, such as sentences."""
-    if factory not in ("transformer", "curated_transformer"):
-        return False
+def _cuts_plainly(component: Any) -> bool:
+    """Tell whether a transformer cuts documents by their pieces alone, and not by sentences, say."""
     getter = getattr(getattr(component, "model", None), "attrs", {}).get("get_spans")
-    name = getattr(getter, "__qualname__", "") if getter is not None else "WithStridedSpans"
-    return not any(each in name for each in (*_PLAIN_SPANS, "get_doc_spans", "get_strided_spans"))
+    return (
+        str(getattr(getter, "__qualname__", "")).endswith(_PLAIN_SPANS) and package_of(getter) == "spacy_transformers"
+    )
+
+
+def _read_patterns(component: Any) -> frozenset[str]:
+    """Return the attributes that the patterns of a ruler are matched by."""
+    found: set[str] = set()
+    for each in getattr(component, "patterns", ()):
+        if "patterns" in each:  # an attribute ruler's
+            found |= {name for pattern in each["patterns"] for token in pattern for name in _keys(token)}
+        elif isinstance(each["pattern"], str):
+            found.add(attribute_name(getattr(component, "phrase_matcher_attr", None) or "ORTH"))
+        else:
+            found |= {name for token in each["pattern"] for name in _keys(token)}
+    return frozenset(found)
+
+
+def _keys(token: Mapping[Any, Any]) -> set[str]:
+    """Return the attributes of a token that a pattern, or what a ruler sets, names."""
+    own = {f"_.{name}" for name in token.get("_", ())}
+    return own | {attribute_name(key) for key in token if key != "_"}

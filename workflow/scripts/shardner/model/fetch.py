@@ -1,20 +1,34 @@
-"""Fetching a pipeline: by spaCy's download, or as a wheel; and the checksum of its files."""
+"""Fetching a pipeline: by spaCy's download, or as a package's file; and the checksum of its files."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib
 import re
+import shutil
 import subprocess
 import sys
+import tarfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from shardner.data.files import atomic_path
 from shardner.errors import ModelError
-from shardner.parse.pipeline_source import package_directory
+from shardner.parse.pipeline_source import ARCHIVE_SUFFIXES, package_directory
+
+
+def checksum_with_code(pipeline: str, code: Sequence[Path]) -> str:
+    """Return the sha256 of a pipeline and of the code that it needs; that of the pipeline where it needs none."""
+    if not code:
+        return pipeline
+    digest = hashlib.sha256(pipeline.encode())
+    for path in code:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def checksum(files: list[Path], root: Path) -> str:
@@ -49,15 +63,15 @@ def download_package(name: str) -> None:
     )
 
 
-def fetch_wheel(url: str, directory: Path) -> Path:
-    """Download a wheel into `directory` and return its path.
+def fetch_archive(url: str, directory: Path) -> Path:
+    """Download a package's file into `directory` and return its path.
 
     Raises:
-        ModelError: the URL is no wheel's, or cannot be read.
+        ModelError: the URL is that of another kind of file, or cannot be read.
     """
     file_name = url.split("?")[0].split("#")[0].rsplit("/", 1)[-1]
-    if not re.fullmatch(r"[\w.+-]+\.whl", file_name):
-        raise ModelError(f"model.name: {url!r} is not the URL of a wheel (it should end in .whl)")
+    if not (re.fullmatch(r"[\w.+-]+", file_name) and file_name.endswith(ARCHIVE_SUFFIXES)):
+        raise ModelError(f"model.name: {url!r} is not the URL of a package (it should end in .whl or .tar.gz)")
     try:
         with urllib.request.urlopen(url, timeout=60) as response, atomic_path(directory / file_name) as temporary:
             with temporary.open("wb") as file:
@@ -71,18 +85,41 @@ def fetch_wheel(url: str, directory: Path) -> Path:
     return directory / file_name
 
 
-def unpack_wheel(wheel: Path, directory: Path) -> str:
-    """Unpack a pipeline's wheel below `directory` and return the name of the package in it.
+def unpack_archive(archive: Path, directory: Path) -> tuple[str, Path]:
+    """Unpack a pipeline's package below `directory`; return its name and the directory from which it is imported.
 
     Raises:
-        ModelError: the file is damaged, or is not the wheel of a spaCy pipeline.
+        ModelError: the file is damaged, reaches outside `directory`, or holds no spaCy pipeline.
     """
+    kind = "wheel" if archive.suffix == ".whl" else "package"
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(directory)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise ModelError(f"model.name: the wheel {wheel} is damaged: {error}; download or build it again") from error
-    for meta in sorted(directory.glob("*/meta.json")):
+        if archive.suffix == ".whl":
+            with zipfile.ZipFile(archive) as content:
+                content.extractall(directory)  # it keeps every name inside
+        else:
+            _unpack_tar(archive, directory)
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        raise ModelError(f"model.name: the {kind} {archive} is damaged: {error}; download or build it again") from error
+    for meta in sorted([*directory.glob("*/meta.json"), *directory.glob("*/*/meta.json")]):
         if (meta.parent / "__init__.py").is_file():
-            return meta.parent.name
-    raise ModelError(f"model.name: {wheel} is not the wheel of a spaCy pipeline (`spacy package` makes one)")
+            return meta.parent.name, meta.parent.parent
+    raise ModelError(f"model.name: {archive} is not the {kind} of a spaCy pipeline (`spacy package` makes one)")
+
+
+def _unpack_tar(archive: Path, directory: Path) -> None:
+    """Unpack files and directories; refuse links and names outside. Python 3.11.0 has no filter that does so."""
+    inside = directory.resolve()
+    with tarfile.open(archive, "r:gz") as content:
+        for member in content:
+            path = (inside / member.name).resolve()
+            if not path.is_relative_to(inside) or not (member.isfile() or member.isdir()):
+                raise ModelError(
+                    f"model.name: {archive} holds {member.name!r}, a link or a file outside of the package; "
+                    f"nothing of the kind is in what `spacy package` makes"
+                )
+            if member.isdir():
+                path.mkdir(parents=True, exist_ok=True)
+            elif (source := content.extractfile(member)) is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with source, path.open("wb") as file:
+                    shutil.copyfileobj(source, file)

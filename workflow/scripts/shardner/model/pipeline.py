@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from shardner.data.provenance import PipelineDescription
 from shardner.data.typed_json import read_json, write_json
 from shardner.errors import ModelError
-from shardner.model.components import Request, note_decisions, select_components
-from shardner.model.fetch import checksum, download_package, fetch_wheel, unpack_wheel
+from shardner.model.components import Request, Selection, describe_left_out, note_decisions, select_components
+from shardner.model.context import depends_on_batch, depends_on_position
+from shardner.model.fetch import checksum, checksum_with_code, download_package, fetch_archive, unpack_archive
+from shardner.model.user_code import import_code
 from shardner.model.without_torch import import_spacy
 from shardner.parse.pipeline_source import Source, SourceKind, package_directory, source_files
 
@@ -25,10 +27,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: spaCy's errors for a component, and for a function of another kind, that no imported module defines.
+_NOT_FOUND = ("[E002]", "[E893]")
+
 
 @dataclass(frozen=True, slots=True)
 class Pipeline(PipelineDescription):
-    """Where a pipeline lies and which of its components run. A package may lie below `sys_path`."""
+    """Where a pipeline lies, which of its components run, and how. A package may lie below `sys_path`."""
 
     sys_path: str | None = None
 
@@ -41,30 +46,33 @@ def prepare_pipeline(
     *,
     mixed_precision: bool = False,
     request: Request | None = None,
+    code: Sequence[Path] = (),
 ) -> Pipeline:
     """Find (fetch, unpack) a pipeline, load it once, and choose its components.
 
     Args:
         source: what config names.
         demo: the directory of the demo's trained pipeline, where it is meant.
-        unpacked: where a wheel's content goes.
+        unpacked: where the content of a package's file goes.
         components: ``"auto"``, ``"all"``, or names.
         mixed_precision: whether transformers are to compute in half precision on a GPU.
         request: what the run is asked for besides entities.
+        code: Python files to import before the pipeline is loaded.
 
     Raises:
-        ModelError: the pipeline cannot be found or loaded, writes no entities, or has nothing to compute in half
-            precision.
+        ModelError: the pipeline or its code cannot be found or loaded, writes no entities, or has nothing to compute
+            in half precision.
     """
     unpacked.mkdir(parents=True, exist_ok=True)
     location, sys_path = _locate(source, demo, unpacked)
-    nlp = _load(location, sys_path, exclude=())
+    own_code = tuple(str(path.absolute()) for path in code)
+    nlp = _load(location, sys_path, own_code, exclude=())
     selection = select_components(nlp, components, request)
+    position, batch = depends_on_position(nlp, selection.kept), depends_on_batch(nlp, selection.kept)
     notes = note_decisions(nlp, selection)
-    for note in notes:
-        log.info(note)
-    for each in selection.decisions:
-        log.info("%s %r: %s", "kept" if each.kept else "left out", each.name, each.reason)
+    _log_choice(selection, notes)
+    for warning in filter(None, (position, batch)):
+        log.warning(warning)
     if mixed_precision and not find_precision(nlp, selection.kept):
         raise ModelError(
             "model.mixed_precision: no component of this pipeline is a transformer that can compute in half precision; "
@@ -78,14 +86,25 @@ def prepare_pipeline(
         name=f"{nlp.meta['lang']}_{nlp.meta['name']}",
         version=nlp.meta["version"],
         lang=nlp.meta["lang"],
-        sha256=checksum(files, root),
+        sha256=checksum_with_code(checksum(files, root), code),
         components=selection.kept,
         left_out=selection.left_out,
         labels=_labels(nlp, selection.kept),
-        notes=notes,
+        notes=(*notes, *filter(None, (position, batch))),
         decisions=selection.decisions,
         mixed_precision=mixed_precision,
+        code=own_code,
+        whole_documents_only=position,
+        one_at_a_time=batch,
     )
+
+
+def _log_choice(selection: Selection, notes: Sequence[str]) -> None:
+    for each in selection.decisions:
+        log.info("%s %r: %s", "kept" if each.kept else "left out", each.name, each.reason)
+    log.info("left out: %s", describe_left_out(selection.decisions) or "nothing")
+    for note in notes:
+        log.info(note)
 
 
 def _locate(source: Source, demo: Path | None, unpacked: Path) -> tuple[str, str | None]:
@@ -97,8 +116,9 @@ def _locate(source: Source, demo: Path | None, unpacked: Path) -> tuple[str, str
         if package_directory(source.name) is None:
             download_package(source.name)
         return source.name.replace("-", "_"), None
-    wheel = fetch_wheel(source.name, unpacked) if source.kind is SourceKind.URL else Path(source.name)
-    return unpack_wheel(wheel, unpacked), str(unpacked.resolve())
+    archive = fetch_archive(source.name, unpacked) if source.kind is SourceKind.URL else Path(source.name)
+    package, directory = unpack_archive(archive, unpacked)
+    return package, str(directory.resolve())
 
 
 def _files(location: str, sys_path: str | None) -> tuple[Path, list[Path]]:
@@ -127,10 +147,10 @@ def load_pipeline(pipeline: Pipeline) -> Language:
     Raises:
         ModelError: the pipeline has gone, or cannot be loaded.
     """
-    nlp = _load(pipeline.location, pipeline.sys_path, exclude=pipeline.left_out)
+    nlp = _load(pipeline.location, pipeline.sys_path, pipeline.code, exclude=pipeline.left_out)
     if pipeline.mixed_precision:
         changes = find_precision(nlp, pipeline.components)
-        nlp = _load(pipeline.location, pipeline.sys_path, exclude=pipeline.left_out, changes=changes)
+        nlp = _load(pipeline.location, pipeline.sys_path, pipeline.code, exclude=pipeline.left_out, changes=changes)
     for name in pipeline.components:
         if name not in nlp.pipe_names:  # named in config, disabled in the pipeline's own
             nlp.enable_pipe(name)
@@ -144,7 +164,7 @@ def load_whole_pipeline(pipeline: Pipeline) -> Language:
     Raises:
         ModelError: the pipeline has gone, or cannot be loaded.
     """
-    nlp = _load(pipeline.location, pipeline.sys_path, exclude=())
+    nlp = _load(pipeline.location, pipeline.sys_path, pipeline.code, exclude=())
     nlp.max_length = sys.maxsize
     return nlp
 
@@ -155,7 +175,8 @@ def load_tokenizer(pipeline: Pipeline) -> Language:
     Raises:
         ModelError: the pipeline has gone, or cannot be loaded.
     """
-    nlp = _load(pipeline.location, pipeline.sys_path, exclude=[*pipeline.components, *pipeline.left_out])
+    every = [*pipeline.components, *pipeline.left_out]
+    nlp = _load(pipeline.location, pipeline.sys_path, pipeline.code, exclude=every)
     nlp.max_length = sys.maxsize
     return nlp
 
@@ -175,18 +196,28 @@ def find_precision(nlp: Language, names: Sequence[str]) -> dict[str, bool]:
     return found
 
 
-def import_spacy_for(location: str, sys_path: str | None) -> None:
-    """Import spaCy as a pipeline needs it, and let its package be found."""
+def import_spacy_for(location: str, sys_path: str | None, code: Sequence[str] = ()) -> None:
+    """Import spaCy as a pipeline needs it, let its package be found, and import the user's own code.
+
+    Raises:
+        ModelError: a file of the code has gone, or raises.
+    """
     if sys_path is not None and sys_path not in sys.path:
         sys.path.insert(0, sys_path)
         importlib.invalidate_caches()
-    import_spacy(_directory_of(location))
+    import_spacy(None if code else _directory_of(location))  # code may import Torch, which has to come first
+    import_code(code)
 
 
 def _load(
-    location: str, sys_path: str | None, *, exclude: Sequence[str], changes: Mapping[str, Any] = MappingProxyType({})
+    location: str,
+    sys_path: str | None,
+    code: Sequence[str],
+    *,
+    exclude: Sequence[str],
+    changes: Mapping[str, Any] = MappingProxyType({}),
 ) -> Language:
-    import_spacy_for(location, sys_path)
+    import_spacy_for(location, sys_path, code)
     import spacy
 
     try:
@@ -194,8 +225,10 @@ def _load(
             return spacy.util.load_model_from_path(Path(location), exclude=list(exclude), config=dict(changes))
         return spacy.util.load_model_from_package(location, exclude=list(exclude), config=dict(changes))
     except Exception as error:  # spaCy raises whatever a component's own code raises
+        what = str(error).split("Available")[0].strip()  # spaCy lists all that it has, on several screens
         raise ModelError(
-            f"model.name: the pipeline {location!r} cannot be loaded: {type(error).__name__}: {error}{_advice(error)}"
+            f"model.name: the pipeline {location!r} cannot be loaded: {type(error).__name__}: {what}"
+            f"{_advise(error, location, code)}"
         ) from error
 
 
@@ -206,10 +239,22 @@ def pipeline_bytes(pipeline: Pipeline) -> int:
     return sum(path.stat().st_size for path in files if not {*path.parts} & {*pipeline.left_out})
 
 
-def _advice(error: Exception) -> str:
-    if "factory for 'curated_transformer'" not in str(error):
+def _advise(error: Exception, location: str, code: Sequence[str]) -> str:
+    """Return what to do about a pipeline that cannot be loaded, on lines of its own."""
+    if "factory for 'curated_transformer'" in str(error):
+        return "\nIts transformer needs spacy-curated-transformers and Torch; type:   tools/setup.sh run transformers"
+    if not any(each in str(error) for each in _NOT_FOUND):
         return ""
-    return "\nIts transformer needs spacy-curated-transformers and Torch; type:   tools/setup.sh run transformers"
+    if code:
+        return f"\nNone of the files of model.code defines it ({', '.join(code)}); add the one that does."
+    directory = location if Path(location).is_absolute() else "path/to/model"
+    return (
+        "\nThe pipeline needs code that spaCy does not have. Name the Python file that defines it, and every process "
+        "imports it:   model: {code: [components.py]}\n"
+        "or build a package that holds the code, and name what it writes in dist/ as model.name:   "
+        f"{sys.executable} -m spacy package {directory} packages --code components.py\n"
+        "or, where a published package defines it, install that package"
+    )
 
 
 def describe_pipeline(pipeline: Pipeline) -> PipelineDescription:

@@ -8,6 +8,7 @@ from pathlib import Path
 from shardner.data.files import write_text_atomically
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Job
+from shardner.data.pipeline_check import PipelineCheck
 from shardner.data.provenance import Provenance
 from shardner.demo.score import Scores
 from shardner.report.examples import choose_examples
@@ -25,6 +26,7 @@ def write_report(
     jobs: Sequence[Job],
     manifest: Manifest,
     provenance: Provenance,
+    check: PipelineCheck,
     results: Path,
     shard_paths: Sequence[Path],
     scores: Scores | None = None,
@@ -37,6 +39,7 @@ def write_report(
         jobs: the records of all jobs, in any order.
         manifest: what the split found.
         provenance: how the results were made.
+        check: the results beside those of the whole pipeline.
         results: the directory of entities.parquet, documents.parquet and rejected.parquet.
         shard_paths: the shards' tables of windows, in the manifest's order. The texts of examples come from them; where
             they are gone, the page shows no example.
@@ -44,7 +47,9 @@ def write_report(
         html: where the page goes.
         performance_json: where the figures go.
     """
-    performance = measure(jobs=jobs, manifest=manifest, model=provenance.model, results=results, scores=scores)
+    performance = measure(
+        jobs=jobs, manifest=manifest, model=provenance.model, check=check, results=results, scores=scores
+    )
     examples = choose_examples(results, manifest, shard_paths)
     write_performance(performance_json, performance)
     write_text_atomically(html, render_page(performance, examples, provenance))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shardner.data.pipeline_check import PipelineCheck
 from shardner.data.provenance import PipelineDescription
 from shardner.report.forecast import Forecast
 
@@ -287,6 +288,7 @@ class Performance:
     rejected: tuple[RejectedFigure, ...]
     scores: tuple[ScoreFigure, ...]
     model: PipelineDescription
+    whole_pipeline: PipelineCheck
     forecast: Forecast | None  # null where nothing was annotated
     sessions: tuple[Session, ...]
     pauses: tuple[Pause, ...]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Job, Joins, Phase, Totals, add_up
+from shardner.data.pipeline_check import PipelineCheck
 from shardner.data.provenance import PipelineDescription
 from shardner.demo.score import Score, Scores
 from shardner.report.advice import advise
@@ -50,6 +51,7 @@ def measure(
     jobs: Sequence[Job],
     manifest: Manifest,
     model: PipelineDescription,
+    check: PipelineCheck,
     results: Path,
     scores: Scores | None = None,
 ) -> Performance:
@@ -59,6 +61,7 @@ def measure(
         jobs: the records of all jobs, in any order.
         manifest: what the split found.
         model: the pipeline that annotated; carried through as it is.
+        check: carried through as it is.
         results: the directory of entities.parquet, documents.parquet and rejected.parquet.
         scores: of the entities against gold, if there is gold.
     """
@@ -88,6 +91,7 @@ def measure(
         rejected=tables.reasons,
         scores=_describe_scores(scores),
         model=model,
+        whole_pipeline=check,
         forecast=forecast_run(jobs, manifest, slots, shards, lost),
         sessions=find_sessions(jobs),
         pauses=tuple(gap for gap in gaps if gap.pause_s >= PAUSE_S),

@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from shardner.data.provenance import Provenance
 from shardner.data.typed_json import to_plain
+from shardner.model.components import describe_left_out
 from shardner.report.examples import Example
 from shardner.report.figures import Performance, RuleFigure, ShardFigure
 from shardner.report.nested_values import grow_tree
@@ -110,6 +111,7 @@ def render_page(performance: Performance, examples: Sequence[Example], provenanc
         script=Markup(script),  # likewise
         script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         contents=_list_contents(performance),
+        left_out=describe_left_out(performance.model.decisions),
         written=numbers.moment(datetime.now(UTC).timestamp()),
         stages=_list_stages(performance),
         phases=PHASES,

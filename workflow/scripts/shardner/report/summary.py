@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from shardner.model.components import describe_left_out
 from shardner.report.figures import Performance
 from shardner.report.forecast import Forecast
+from shardner.stages.whole_pipeline.wording import describe_check
 from shardner.terminal.numbers import compact, count, duration, percent, plural, rough_duration, score
 from shardner.terminal.visible_text import one_line
 
@@ -46,6 +48,7 @@ def _title(performance: Performance) -> Text:
 
 def _rows(performance: Performance) -> list[tuple[str, Text]]:
     headline, lost = performance.headline, performance.lost
+    left_out, alone = describe_left_out(performance.model.decisions), performance.model.one_at_a_time
     rows = [
         (
             "speed",
@@ -55,7 +58,10 @@ def _rows(performance: Performance) -> list[tuple[str, Text]]:
             ),
         ),
         ("engine", Text("; ".join(_engines(performance)) or "none")),
+        *([("left out", Text(one_line(left_out, 400)))] if left_out else []),
+        *([("one by one", Text(one_line(alone, 400), style="yellow"))] if alone else []),
         *([("audit", _audit(performance))] if headline.audited else []),
+        ("whole", Text(describe_check(performance.whole_pipeline))),
         *([("windows", _windows(performance))] if performance.long_documents.documents else []),
         ("labels", _labels(performance)),
         ("rejected", _rejected(performance)),

@@ -28,8 +28,13 @@ from shardner.model.pipeline import Pipeline
 from shardner.stages.merge_spans import merge_spans
 from shardner.stages.shard_check import CheckedShard, check_shard
 from shardner.stages.stitch import stitch_shards
+from shardner.terminal.numbers import percent, plural
+from shardner.terminal.visible_text import one_line
 
 log = logging.getLogger(__name__)
+
+#: An error about rejected records shows so many reasons.
+SHOWN_REASONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ def merge_shards(
     labels: Sequence[str],
     run: str,
     results: CorpusFiles,
+    max_rejected: float = 1.0,
     request: Request | None = None,
 ) -> Joins:
     """Merge the results of all shards; return how the windows of long documents were put together.
@@ -60,10 +66,12 @@ def merge_shards(
         labels: of the pipeline; other labels that occur, those of a custom component, are added.
         run: the name of the run, for the Parquet metadata of each table.
         results: where the tables go.
+        max_rejected: share of the corpus's records.
         request: what is asked for besides entities; further columns that occur are kept as well.
 
     Raises:
-        MergeError: a shard's results are missing, damaged, or do not account for its documents.
+        MergeError: a shard's results are missing, damaged, or do not account for its documents; or more records than
+            `max_rejected` were rejected.
     """
     if len(shards) != len(manifest.shards):
         raise MergeError(f"the manifest knows {len(manifest.shards)} shards, but there are results of {len(shards)}")
@@ -88,6 +96,7 @@ def merge_shards(
     rejected = [_rejected_documents(shard, files, refused) for shard, files in enumerate(shards)]
     _sink(pl.concat([pl.scan_parquet(split_rejected), *rejected]), results.rejected, metadata)
     _check_results(manifest, results)
+    _refuse_many_rejected(results, max_rejected)
     unsure = [*stitched.unsure, *(place for each in checked for place in each.job.joins.shown)]
     joins = unsure_joins(place for place in unsure if place[0] not in refused)
     return replace(joins, documents=stitched.documents.height, joins=stitched.joins, by_margins=stitched.by_margins)
@@ -156,6 +165,21 @@ def _check_results(manifest: Manifest, results: CorpusFiles) -> None:
             f"the {manifest.documents + manifest.rejected} records of the corpus"
         )
     log.info("%d documents, %d rejected", documents, rejected)
+
+
+def _refuse_many_rejected(results: CorpusFiles, most: float) -> None:
+    """Raise `MergeError` if a larger share of the records than `most` was rejected; says why most of them were."""
+    rejected = pl.read_parquet(results.rejected, columns=["reason"])["reason"]
+    records = rejected.len() + pl.scan_parquet(results.documents).select(pl.len()).collect().item()
+    if rejected.len() <= most * records:
+        return
+    reasons = rejected.value_counts(sort=True).head(SHOWN_REASONS)
+    shown = "\n".join(f"  {plural(count, 'record')}: {one_line(reason, 300)}" for reason, count in reasons.iter_rows())
+    raise MergeError(
+        f"{plural(rejected.len(), 'record')} of {plural(records, 'record')} {'was' if rejected.len() == 1 else 'were'} "
+        f"rejected, more than corpus.max_rejected allows ({percent(most)}); the most frequent reasons:\n{shown}\n"
+        f"Mend the input or the pipeline; or, if it has to be so, write:   corpus: {{max_rejected: 1}}"
+    )
 
 
 def name_run(manifest: Manifest, pipeline: Pipeline) -> str:

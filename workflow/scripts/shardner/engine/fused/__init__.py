@@ -34,6 +34,10 @@ token that starts a sentence. Inside an entity of label x: L-x always; I-x excep
 that starts a sentence. So there is always a valid action, and no entity goes on after the end of its document. A class
 that the model was not trained on has the lowest score of all. Of equal scores, the lower class number wins.
 
+**Scores.** Where the score of entities is asked for (`engine.scores` says what it is), the logarithm of the softmax of
+each action is summed along with the candidates: at the first token among B, U and O, after it between I and L. The
+states are those of the greedy parse, for the reasons above.
+
 **What it costs.** One pass over all tokens; then, over candidates only, as many steps as the longest entity has tokens.
 If a model never closed its entities, each token could begin an entity that goes on to the end of the document. So
 candidates are extended by a limited number of tokens. A candidate that is still open then is extended further only if

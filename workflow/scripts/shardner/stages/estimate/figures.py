@@ -1,13 +1,8 @@
-"""The figures of an estimate: what a sample showed, and what follows for the run, as JSON on disk."""
+"""The figures of an estimate: what a sample showed, and what follows for the run."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass
-from pathlib import Path
-
-from shardner.data.files import write_text_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +49,3 @@ class Estimate:
     results_bytes: int
     work_bytes: int
     measured: SampleFigures
-
-
-def write_measured(path: Path, measured: SampleFigures) -> None:
-    """Write what a sample showed as JSON, atomically."""
-    _write(path, measured)
-
-
-def read_measured(path: Path) -> SampleFigures:
-    """Read what `write_measured` wrote."""
-    return SampleFigures(**json.loads(path.read_text("utf-8")))
-
-
-def write_estimate(path: Path, estimate: Estimate) -> None:
-    """Write an estimate as JSON, atomically."""
-    _write(path, estimate)
-
-
-def read_estimate(path: Path) -> Estimate:
-    """Read what `write_estimate` wrote."""
-    data = json.loads(path.read_text("utf-8"))
-    return Estimate(**{**data, "measured": SampleFigures(**data["measured"])})
-
-
-def _write(path: Path, figures: SampleFigures | Estimate) -> None:
-    write_text_atomically(path, json.dumps(dataclasses.asdict(figures), indent=1, ensure_ascii=False) + "\n")

@@ -25,10 +25,11 @@ from shardner.data.files import scratch_directory
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Job, Phase
 from shardner.data.tables import ShardFiles, shard_path
+from shardner.data.typed_json import write_json
 from shardner.errors import CorpusError
 from shardner.model.pipeline import Pipeline
 from shardner.parse.shard_plan import CHARS_PER_BYTE
-from shardner.stages.estimate.figures import SampleFigures, write_measured
+from shardner.stages.estimate.figures import SampleFigures
 from shardner.stages.split import split_corpus
 
 
@@ -119,7 +120,7 @@ def measure_sample(
             engine=job.engine or "",
             engine_reason=job.engine_reason or "",
         )
-    write_measured(measured, found)
+    write_json(measured, found)
     return found
 
 

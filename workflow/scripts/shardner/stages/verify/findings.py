@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shardner.data.files import write_text_atomically
+from shardner.data.typed_json import read_json, write_json
 from shardner.errors import VerifyError
 from shardner.stages.verify.wording import describe_differences, describe_findings
 
@@ -54,16 +52,17 @@ class Findings:
 _COUNTS = ("documents", "verified", "identical", "near_ties", "differing", "too_long")
 
 
-def write_findings(path: Path, findings: Findings) -> None:
-    """Write findings as JSON, atomically."""
-    write_text_atomically(path, json.dumps(dataclasses.asdict(findings), indent=1, ensure_ascii=False) + "\n")
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What is written of a run that passed: no document differs. The fields are those of `Findings`."""
 
-
-def read_findings(path: Path) -> Findings:
-    """Read what `write_findings` or `add_up_findings` wrote."""
-    data = json.loads(path.read_text("utf-8"))
-    differences = tuple(Difference(**each) for each in data.get("differences", ()))
-    return Findings(**{name: data[name] for name in _COUNTS}, differences=differences)
+    share: float  # of the documents that was to be verified
+    documents: int
+    verified: int
+    identical: int
+    near_ties: int
+    differing: int
+    too_long: int
 
 
 def add_up_findings(
@@ -81,7 +80,7 @@ def add_up_findings(
     Raises:
         VerifyError: a document differs. The error shows the ids of the first few and both answers; nothing is written.
     """
-    found = sum(map(read_findings, paths), Findings())
+    found = sum((read_json(path, Findings) for path in paths), Findings())
     if found.documents != manifest.documents:
         raise VerifyError(
             f"the shards hold {found.documents} documents, but the corpus has {manifest.documents}; "
@@ -89,7 +88,6 @@ def add_up_findings(
         )
     if found.differing:
         raise VerifyError(describe_differences(found, mixed_precision=pipeline.mixed_precision))
-    figures = {"share": share, **{name: getattr(found, name) for name in _COUNTS}}
-    write_text_atomically(verification, json.dumps(figures, indent=1) + "\n")
+    write_json(verification, Verification(share, **{name: getattr(found, name) for name in _COUNTS}))
     log.info(describe_findings(found))
     return found

@@ -16,7 +16,7 @@ from shardner.annotate.draw import are_drawn, find_limit, window_keys
 from shardner.annotate.near_ties import NEAR_TIE
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import Annotations
-from shardner.engine.stock import StockEngine
+from shardner.engine.stock import ONE_DOCUMENT, StockEngine
 from shardner.errors import VerifyError
 from shardner.model.pipeline import Pipeline, load_pipeline
 from shardner.stages.document_rows import read_texts, scan_shard, select_documents
@@ -71,7 +71,7 @@ def verify_shard(
     whole = drawn.filter(pl.col("chars") <= most_chars)
     found = Findings(documents=held.height, too_long=drawn.height - whole.height)
     nlp = load_pipeline(pipeline)
-    engine = StockEngine(nlp)
+    engine = StockEngine(nlp, ONE_DOCUMENT if pipeline.one_at_a_time else None)
     for batch in _cut_into_batches(whole, batch_chars):
         texts = dict(read_texts(shards, shard, dict(batch.select("doc", "windows").iter_rows()), VerifyError))
         theirs = engine.annotate(list(texts.values()), Stopwatch())

@@ -7,10 +7,11 @@ import pytest
 from in_process import annotate_here
 from making import make_pipeline, make_texts, write_jsonl
 from shardner.config import parse_config
+from shardner.data.typed_json import read_json, write_json
 from shardner.errors import CorpusError
 from shardner.model.pipeline import Pipeline, prepare_pipeline
 from shardner.parse.pipeline_source import classify
-from shardner.stages.estimate.figures import SampleFigures, read_estimate, read_measured, write_estimate
+from shardner.stages.estimate.figures import Estimate, SampleFigures
 from shardner.stages.estimate.prediction import predict
 from shardner.stages.estimate.sample import SampleSize, measure_sample
 from shardner.stages.estimate.wording import describe_estimate
@@ -60,8 +61,8 @@ def test_workers_of_a_job_share_its_shard_and_a_scheduler_may_run_all_jobs_at_on
 
 def test_an_estimate_can_be_read_again_and_shown(tmp_path: Path) -> None:
     found = predict(MEASURED, 40, 2, 1)
-    write_estimate(tmp_path / "estimate.json", found)
-    assert read_estimate(tmp_path / "estimate.json") == found
+    write_json(tmp_path / "estimate.json", found)
+    assert read_json(tmp_path / "estimate.json", Estimate) == found
     shown = describe_estimate(found).replace("\xa0", " ")
     assert "4.00M documents, 1.00G characters in 3 files of 1.9 GiB" in shown
     assert "40 shards, 2 at once with 1 worker each: 200k tokens/s, and 5.0 s for a job to start and end" in shown
@@ -75,7 +76,7 @@ def test_a_sample_tells_the_size_of_the_corpus(pipeline: Pipeline, tmp_path: Pat
     plain = write_jsonl(tmp_path / "c.jsonl", texts).read_bytes()
     path.write_bytes(gzip.compress(plain) if ending else plain)
     found = measure([path], 1_000, pipeline, tmp_path / "measured.json", chars=60_000)
-    assert read_measured(tmp_path / "measured.json") == found
+    assert read_json(tmp_path / "measured.json", SampleFigures) == found
     assert found.sampled_chars < sum(map(len, texts)) / 2
     assert found.chars == pytest.approx(sum(map(len, texts)), rel=0.15)
     assert found.documents == pytest.approx(len(texts), rel=0.15)

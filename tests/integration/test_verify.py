@@ -12,10 +12,11 @@ import in_process
 import polars as pl
 import pytest
 from making import ROOT, make_pipeline, make_texts, write_jsonl
+from shardner.data.typed_json import read_json, write_json
 from shardner.errors import VerifyError
 from shardner.model.pipeline import Pipeline, load_pipeline, prepare_pipeline
 from shardner.parse.pipeline_source import classify
-from shardner.stages.verify.findings import Difference, Findings, add_up_findings, read_findings, write_findings
+from shardner.stages.verify.findings import Difference, Findings, add_up_findings
 from shardner.stages.verify.shard import verify_shard
 from shardner.stages.verify.whole_document import Answer, Expected, WholeDocument, compare
 from shardner.stages.verify.wording import describe_findings
@@ -196,16 +197,19 @@ def test_findings_of_shards_become_a_file_only_where_nothing_differs(
     paths = [tmp_path / f"{shard}.json" for shard in range(SHARDS)]
     target, manifest = tmp_path / "verify.json", done[1].manifest
     for path in paths:
-        write_findings(path, Findings(documents=10, verified=1, identical=1))
-    assert add_up_findings(paths, manifest, pipeline, 0.1, target) == read_findings(target)
+        write_json(path, Findings(documents=10, verified=1, identical=1))
+    assert add_up_findings(paths, manifest, pipeline, 0.1, target) == read_json(target, Findings)
     assert json.loads(target.read_text())["share"] == 0.1
-    assert describe_findings(read_findings(target)).replace("\xa0", " ") == "verified 3 documents (10 %), 3 identical"
+    assert (
+        describe_findings(read_json(target, Findings)).replace("\xa0", " ")
+        == "verified 3 documents (10 %), 3 identical"
+    )
     target.unlink()
     differences = tuple(Difference(number, f"d{number}\x1b", "only stock spaCy: nothing") for number in range(6))
-    write_findings(paths[0], Findings(documents=10, verified=6, differing=6, differences=differences))
+    write_json(paths[0], Findings(documents=10, verified=6, differing=6, differences=differences))
     with pytest.raises(VerifyError, match=r"(?s)'d0␛' \(doc 0\).*'d4␛' \(doc 4\).*and 1 more"):
         add_up_findings(paths, manifest, pipeline, 0.1, target)
-    write_findings(paths[0], Findings(documents=9))
+    write_json(paths[0], Findings(documents=9))
     with pytest.raises(VerifyError, match="hold 29 documents, but the corpus has 30"):
         add_up_findings(paths, manifest, pipeline, 0.1, target)
     assert not target.exists()

@@ -11,7 +11,8 @@ import polars as pl
 from shardner.config import complete
 from shardner.data.manifest import InputFile, Manifest, ShardInfo
 from shardner.data.metrics import HostResources, Job, Totals, Worker, add_up
-from shardner.data.provenance import Host, Provenance, ProvenanceDevice
+from shardner.data.pipeline_check import PipelineCheck
+from shardner.data.provenance import Decision, Host, Provenance, ProvenanceDevice
 from shardner.data.tables import DOCUMENTS, ENTITIES, REJECTED, WINDOWS
 from shardner.demo.score import Scores, score_entities
 from shardner.model.pipeline import Pipeline, describe_pipeline
@@ -49,9 +50,20 @@ PIPELINE = Pipeline(
     left_out=("tagger", "lemmatizer"),
     labels=tuple(sorted(NAMES)),
     notes=("senter left out; the sentencizer sets sentence starts",),
+    decisions=(
+        Decision("tok2vec", kept=True, reason="'ner' reads its vectors"),
+        Decision("tagger", kept=False, reason="nothing reads it"),
+        Decision("lemmatizer", kept=False, reason="nothing reads it"),
+        Decision("parser", kept=False, reason="sentence starts", on_purpose=True),
+        Decision("sentencizer", kept=True, reason="'ner' reads sentence starts"),
+        Decision("ner", kept=True, reason="writes entities"),
+    ),
 )
 COMMAND = "snakemake --cores 16 --resources gpu=2"
 CONFIG = complete({"corpus": {"files": ["news/*.jsonl"]}})
+
+
+CHECK = PipelineCheck(documents=200, chars=180_000, identical=197, near_ties=1, left_out=2)
 
 
 @dataclass(frozen=True)
@@ -82,6 +94,7 @@ class Run:
             "jobs": self.jobs,
             "manifest": self.manifest,
             "provenance": self.describe(),
+            "check": CHECK,
             "results": self.results,
             "shard_paths": self.shard_paths,
             "scores": self.score(),
@@ -93,7 +106,7 @@ class Run:
     def measure(self, **changes: Any) -> Performance:
         """Return the run's figures, with changes to what `measure` takes."""
         given = {"jobs": self.jobs, "manifest": self.manifest, "results": self.results}
-        return measure(**{**given, "model": describe_pipeline(PIPELINE), **changes})
+        return measure(**{**given, "model": describe_pipeline(PIPELINE), "check": CHECK, **changes})
 
 
 @dataclass(frozen=True)

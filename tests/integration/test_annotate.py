@@ -127,16 +127,6 @@ def test_an_empty_shard_starts_no_worker(pipeline: Pipeline, tmp_path: Path) -> 
     assert job.workers == () and pl.read_parquet(results.entities).height == 0
 
 
-def test_a_shard_of_which_every_document_fails_is_an_error_with_the_reason(pipeline: Pipeline, tmp_path: Path) -> None:
-    nlp = spacy.load(pipeline.location)
-    nlp.add_pipe("entity_linker")  # never trained: it raises for every document
-    nlp.to_disk(tmp_path / "broken")
-    broken = prepare_pipeline(classify(str(tmp_path / "broken")), None, tmp_path / "unpacked", "all")
-    with pytest.raises(AnnotateError, match=r"every one of the shard's 31 documents failed, the first with"):
-        run(tmp_path, broken, TEXTS)
-    assert not (tmp_path / "job.json").exists()
-
-
 def test_documents_that_fail_become_rejected_records(pipeline: Pipeline, tmp_path: Path) -> None:
     nlp = spacy.load(pipeline.location)
     nlp.add_pipe("entity_linker")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from shardner.data.manifest import Manifest
 from shardner.data.metrics import Joins
 from shardner.data.tables import ShardFiles, shard_path
 from shardner.engine.loading import load_engine
+from shardner.model.components import Request
 from shardner.model.pipeline import Pipeline
 from shardner.stages.merge import CorpusFiles, merge_shards
 from shardner.stages.split import split_corpus
@@ -59,11 +61,15 @@ def run(
         ShardFiles(*(directory / f"{shard}.{kind}" for kind in ("entities", "documents", "refused", "job")))
         for shard in range(count)
     ]
+    request = Request(config.output.attributes, config.output.spans)
+    if request.spans:
+        files = [replace(each, spans=directory / f"{shard}.spans") for shard, each in enumerate(files)]
     for shard, each in enumerate(files):
         annotate_shard(
-            shard, shards[shard], pipeline, config.ner, threads=1, results=each, sizes=sizes,
+            shard, shards[shard], pipeline, config.ner, threads=1, results=each, sizes=sizes, request=request,
             annotate_blocks=annotate_here,
         )  # fmt: skip
     results = CorpusFiles(*(directory / name for name in ("entities", "documents", "all-rejected")))
-    joins = merge_shards(manifest, files, rejected, pipeline.labels, "a run", results)
+    results = replace(results, spans=directory / "spans" if request.spans else None)
+    joins = merge_shards(manifest, files, rejected, pipeline.labels, "a run", results, request=request)
     return Run(manifest, results, joins, files)

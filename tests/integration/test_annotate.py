@@ -98,9 +98,9 @@ def annotate_blocks(task: Task, load: LoadEngine = load_engine) -> list[Result]:
     return [annotator.annotate(Block(number, 10 * number, 10)) for number in range(3)]
 
 
-def load_with_words(*given: Any) -> Any:
+def load_with_words(*given: Any, **settings: Any) -> Any:
     """Load a pipeline whose vocabulary then has 5,000 words more."""
-    nlp, selected = load_engine(*given)
+    nlp, selected = load_engine(*given, **settings)
     for number in range(5_000):
         nlp.vocab[f"word{number}"]
     return nlp, selected

@@ -23,7 +23,7 @@ from shardner.data.tables import shard_path
 from shardner.errors import AnnotateError, MergeError
 from shardner.model.pipeline import Pipeline, prepare_pipeline
 from shardner.parse.pipeline_source import classify
-from shardner.stages.export import export_shard_docbin
+from shardner.stages.docbin import Results, export_shard_docbin
 from shardner.stages.merge import merge_shards
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
@@ -173,7 +173,7 @@ def test_docbin_holds_a_long_document_whole_with_the_shard_in_which_it_begins(
     vocab = spacy.load(pipeline.location).vocab
     for shard in range(3):
         target = tmp_path / f"{shard}.spacy"
-        export_shard_docbin(shard, tmp_path, done.results.documents, done.results.entities, pipeline, target)
+        export_shard_docbin(shard, tmp_path, Results(done.results.documents, done.results.entities), pipeline, target)
         found += list(DocBin().from_disk(target).get_docs(vocab))
     assert [doc.text for doc in found] == TEXTS
     assert [doc.user_data["doc"] for doc in found] == list(range(len(TEXTS)))

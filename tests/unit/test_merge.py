@@ -27,7 +27,8 @@ def shard(directory: Path, number: int, docs: list[int]) -> ShardFiles:
         {"doc": docs, "id": [f"d{doc}" for doc in docs], "file": ["c"] * len(docs), "row": docs,
          "chars": [3] * len(docs), "tokens": [1] * len(docs), "entities": [int(doc in found) for doc in docs],
          "windows": [1] * len(docs), "shard": [number] * len(docs), "window": [0] * len(docs),
-         "start": [0] * len(docs), "candidates": [False] * len(docs)},
+         "start": [0] * len(docs), "candidates": [False] * len(docs),
+         "span_count": [0] * len(docs), "sentence_starts": [0] * len(docs)},
         schema=SHARD_DOCUMENTS,
     ).write_parquet(files.documents)  # fmt: skip
     pl.DataFrame(schema=SHARD_REJECTED).write_parquet(files.rejected)

@@ -8,6 +8,7 @@ rule annotate_shard:
         shards=rules.split_corpus.output.shards,
         pipeline=rules.prepare_model.output.pipeline,
     output:
+        **with_spans(WORK / "spans" / "{shard}.parquet"),
         entities=WORK / "entities" / "{shard}.parquet",
         documents=WORK / "documents" / "{shard}.parquet",
         rejected=WORK / "rejected" / "{shard}.parquet",
@@ -25,6 +26,8 @@ rule annotate_shard:
         runtime=growing(60),
     params:
         code=fingerprint("annotate_shard"),
+        attributes=CONFIG.output.attributes,
+        spans=CONFIG.output.spans,
     message:
         "Annotating shard {wildcards.shard} with {threads} workers"
     script:

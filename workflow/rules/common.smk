@@ -108,6 +108,16 @@ def get_jobs(wildcards):
     return [JOBS / "annotate_shard" / f"{shard}.json" for shard in PLAN.shard_names]
 
 
+def get_spans(wildcards):
+    """Return the spans of all shards, in corpus order, where span groups are asked for."""
+    return [WORK / "spans" / f"{shard}.parquet" for shard in PLAN.shard_names] if CONFIG.output.spans else []
+
+
+def with_spans(path):
+    """Return a rule's output `spans`, where span groups are asked for."""
+    return {"spans": path} if CONFIG.output.spans else {}
+
+
 def get_findings(wildcards):
     """Return what the verification found, by shard."""
     return [WORK / "verify" / f"{shard}.json" for shard in PLAN.shard_names]

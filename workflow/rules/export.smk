@@ -50,6 +50,7 @@ rule export_jsonl:
 
 rule export_docbin:
     input:
+        **with_spans(OUT / "spans.parquet"),
         shards=rules.split_corpus.output.shards,
         pipeline=rules.prepare_model.output.pipeline,
         entities=rules.merge_shards.output.entities,
@@ -61,13 +62,14 @@ rule export_docbin:
     benchmark:
         BENCHMARKS / "export_docbin" / "{shard}.tsv"
     conda:
-        CPU_ENV
+        GPU_ENV
     threads: 1
     resources:
         mem_mb=growing(2_000),
         runtime=growing(60),
     params:
         code=fingerprint("export_docbin"),
+        spans=CONFIG.output.spans,
     message:
         "Writing {output.docbin}"
     script:

@@ -10,7 +10,9 @@ rule merge_shards:
         documents=get_documents,
         rejected=get_rejected,
         jobs=get_jobs,
+        spans=get_spans,
     output:
+        **with_spans(OUT / "spans.parquet"),
         entities=OUT / "entities.parquet",
         documents=OUT / "documents.parquet",
         rejected=OUT / "rejected.parquet",
@@ -29,6 +31,8 @@ rule merge_shards:
         code=fingerprint("merge_shards"),
         shards=PLAN.shards,
         max_rejected=CONFIG.max_rejected,
+        attributes=CONFIG.output.attributes,
+        spans=CONFIG.output.spans,
     message:
         "Merging {params.shards} shards"
     script:

@@ -10,6 +10,7 @@ if __name__ == "__main__":
         from shardner.annotate.job import annotate_shard
         from shardner.config import parse_config
         from shardner.data.tables import ShardFiles, shard_path
+        from shardner.model.components import Request
         from shardner.model.pipeline import read_pipeline
 
         shard = int(snakemake.wildcards.shard)
@@ -20,6 +21,7 @@ if __name__ == "__main__":
             parse_config(snakemake.config).ner,
             threads=snakemake.threads,
             gpus=snakemake.resources.gpu,
-            results=ShardFiles(*map(Path, snakemake.output)),
+            results=ShardFiles(**{name: Path(path) for name, path in snakemake.output.items()}),
             mem_mb=snakemake.resources.get("mem_mb"),
+            request=Request(tuple(snakemake.params.attributes), tuple(snakemake.params.spans)),
         )

@@ -21,8 +21,8 @@ from shardner.errors import ConfigError
 
 #: Columns that documents.parquet or a shard has anyway; `data.tables` is not imported for them, for it takes Polars.
 RESERVED_COLUMNS = frozenset(
-    ("candidates", "chars", "doc", "entities", "file", "id", "row", "shard", "start", "text", "tokens", "window",
-     "windows")
+    ("candidates", "chars", "doc", "entities", "file", "id", "row", "sentence_starts", "shard", "span_count",
+     "start", "text", "tokens", "window", "windows")
 )  # fmt: skip
 
 SCHEMA_PATH = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,6 +28,7 @@ from shardner.engine.loading import load_engine
 from shardner.engine.repeated_texts import Reuse
 from shardner.engine.selection import Selected
 from shardner.gpu.memory import Share
+from shardner.model.components import Request
 from shardner.model.pipeline import Pipeline, import_spacy_for
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Task:
     draw_limit: int | None  # windows whose hash is at most this are audited; see `draw`
     started_at_s: float  # when the job started its workers, Unix time
     share: Share | None = None  # of the GPU's memory, for each worker; None on the CPU
+    request: Request = field(default_factory=Request)
     sizes: Sizes = DEFAULT_SIZES
 
 
@@ -70,8 +72,8 @@ class Result(NamedTuple):
     record: BlockRecord
 
 
-#: Loads a pipeline and the engine for it: `load_engine`, or what a test gives instead.
-LoadEngine = Callable[[Pipeline, EngineChoice, int | None, Share | None], tuple["Language", Selected]]
+#: Loads a pipeline and the engine for it: `load_engine`, or what takes the same arguments.
+LoadEngine = Callable[..., tuple["Language", Selected]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class BlockAnnotator:
 
         Raises:
             ModelError: the pipeline cannot be loaded.
-            AnnotateError: the audit found a difference.
+            AnnotateError: the audit found a difference, or an attribute asked for does not exist or cannot be written.
         """
         watch = Stopwatch()
         ready = self._get_ready(watch)
@@ -144,7 +146,10 @@ class BlockAnnotator:
     def _load(self, watch: Stopwatch) -> _Ready:
         task = self._task
         with watch.phase(Phase.LOAD):
-            nlp, selected = self._load_engine(task.pipeline, task.engine, task.batch_tokens, task.share)
+            nlp, selected = self._load_engine(
+                task.pipeline, task.engine, task.batch_tokens, task.share,
+                attributes=task.request.attributes, spans=task.request.spans,
+            )  # fmt: skip
         return _Ready(nlp, selected, Reuse(selected.engine), words=len(nlp.vocab))
 
     def _annotate_short(self, ready: _Ready, windows: pl.DataFrame, watch: Stopwatch) -> _Outcome:
@@ -159,18 +164,24 @@ class BlockAnnotator:
             audited = audit(ready.nlp, ids, [texts[row] for row in rows], annotations.take(rows))
             audited += self._audit_excerpts(ready, windows[drawn[long]])
         with watch.phase(Phase.WRITE):
-            tables = make_tables(windows, annotations, texts_of_entities(texts, annotations), self._task.shard)
+            tables = make_tables(
+                windows, annotations, texts_of_entities(texts, annotations), self._task.shard,
+                span_texts=texts_of_entities(texts, annotations.spans) if annotations.spans is not None else (),
+            )  # fmt: skip
         return _Outcome(tables, audited + Totals(entities=tables.entities.height), [])
 
     def _annotate_long(self, ready: _Ready, first_row: int, windows: pl.DataFrame, watch: Stopwatch) -> _Outcome:
         """Annotate consecutive windows of one long document; `first_row` is that of the first in the shard's file."""
         task = self._task
         surroundings = Surroundings(task.windows.parent, task.shard, first_row, windows)
-        found = annotate_windows(ready.nlp, ready.selected.engine, windows, surroundings, watch, task.sizes)
+        found = annotate_windows(ready.selected.engine, windows, surroundings, watch, task.sizes)
         with watch.phase(Phase.AUDIT):
             audited = self._audit_excerpts(ready, windows[self._draw(ready, windows)])
         with watch.phase(Phase.WRITE):
-            tables = make_tables(windows, found.found, found.texts, task.shard, candidates=found.candidates)
+            tables = make_tables(
+                windows, found.found, found.texts, task.shard, span_texts=found.span_texts,
+                candidates=found.candidates, sentence_starts=found.sentence_starts,
+            )  # fmt: skip
         doc = int(windows["doc"][0])
         return _Outcome(tables, audited + Totals(entities=found.entities), [(doc, place) for place in found.unsure])
 
@@ -207,6 +218,7 @@ def _sum_up(
         chars=int(windows["text"].str.len_chars().sum()),
         tokens=int(tables.documents["tokens"].sum()),
         rows=tables.entities.height,
+        spans=tables.spans.height,
         rejected=tables.rejected.height,
         reused=reused,
         labels=dict(tables.entities["label"].value_counts().iter_rows()),

@@ -34,6 +34,7 @@ from shardner.errors import AnnotateError
 from shardner.gpu.device import Device, lease_device
 from shardner.gpu.memory import Share, share_out
 from shardner.gpu.sampling import sampled
+from shardner.model.components import Request
 from shardner.model.pipeline import Pipeline, pipeline_bytes
 from shardner.terminal.job_progress import progress_of
 
@@ -50,6 +51,7 @@ def annotate_shard(
     results: ShardFiles,
     gpus: int = 1,
     mem_mb: object = None,
+    request: Request | None = None,
     sizes: Sizes = DEFAULT_SIZES,
     annotate_blocks: AnnotateBlocks = annotate_in_processes,
 ) -> Job:
@@ -64,16 +66,19 @@ def annotate_shard(
         results: where the results go.
         gpus: GPUs that the job was granted; without one it runs on the CPU.
         mem_mb: the job's resource of that name.
+        request: what is asked for besides entities.
         sizes: how much is handled at once.
         annotate_blocks: runs the workers.
 
     Raises:
         ModelError: the pipeline cannot be loaded.
         DeviceError: the device asked for cannot be used.
-        AnnotateError: the shard is gone, a worker died, or the audit found a difference.
+        AnnotateError: the shard is gone, a worker died, the audit found a difference, an attribute asked for does not
+            exist or cannot be written, or a document was cut that must not be.
     """
     if not windows.is_file():
         raise AnnotateError(f"{windows} is gone; remove {windows.parent} and run again: the corpus is then split anew")
+    _refuse_cut_documents(windows, pipeline)
     blocks = plan_blocks(windows, threads, sizes)
     with lease_device(ner.device, gpus=gpus) as device:
         started_at_s = time.time()  # from now on the device is the job's
@@ -81,7 +86,7 @@ def annotate_shard(
         log.info(
             "shard %05d: %d blocks, %d workers on %s (%s)", shard, len(blocks), workers, device.name, device.reason
         )
-        task = _make_task(shard, windows, pipeline, ner, share, sizes)
+        task = replace(_make_task(shard, windows, pipeline, ner, share, sizes), request=request or Request())
         done = _annotate_and_write(task, blocks, device, workers, results, annotate_blocks)
     job = replace(
         _record_job(task, done, device, workers),
@@ -91,6 +96,20 @@ def annotate_shard(
     write_job(results.job, job)
     log.info("shard %05d: %d documents, %d entities", shard, job.totals.documents, job.totals.entities)
     return job
+
+
+def _refuse_cut_documents(windows: Path, pipeline: Pipeline) -> None:
+    """Raise `AnnotateError` where the pipeline takes nothing but whole documents, and a document was cut."""
+    reason = pipeline.whole_documents_only
+    if reason is None:
+        return
+    cut = pl.scan_parquet(windows).filter(pl.col("windows") > 1).select("id", "chars").collect()
+    if cut.height:
+        row = cut.row(int(cut["chars"].arg_max() or 0))
+        raise AnnotateError(
+            f"the document {row[0]!r} of {row[1]} characters was cut into windows, but {reason}; "
+            f"to annotate it in one piece, write:   windows: {{max_chars: {row[1]}}}"
+        )
 
 
 def _share_device(device: Device, pipeline: Pipeline, ner: NerConfig, threads: int) -> tuple[int, Share | None]:

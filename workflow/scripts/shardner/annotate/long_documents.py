@@ -14,7 +14,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -24,14 +24,13 @@ from shardner.annotate.sizes import DEFAULT_SIZES, Sizes
 from shardner.annotate.surroundings import Surroundings
 from shardner.corpus.window_cuts import find_first_clean, find_last_clean
 from shardner.data.stopwatch import Stopwatch
-from shardner.engine.annotations import Annotations, Engine, Int64s, TextEntities
+from shardner.engine.annotations import Annotations, Attributes, Engine, Int64s, Places, UInt32s
+from shardner.engine.attributes import SENTENCE
 from shardner.engine.fused.document_pieces import Candidates, Piece
 from shardner.engine.fused.engine import FusedEngine
+from shardner.engine.scores import SCORE
 from shardner.engine.stock import describe
 from shardner.gpu.halving import free_memory, is_out_of_memory
-
-if TYPE_CHECKING:
-    from spacy.language import Language
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +44,11 @@ class WindowAnnotations:
     candidates: bool  # what was found are candidates, not entities
     entities: int  # how many entities there are, as far as that is known without the windows before
     unsure: Sequence[int] = ()  # cuts around which not all of the text that matters could be looked at
+    span_texts: Sequence[str] = ()
+    sentence_starts: UInt32s | None = None  # (n,) in each window, but for the document's first; None if not asked for
 
 
 def annotate_windows(
-    nlp: Language,
     engine: Engine,
     windows: pl.DataFrame,
     surroundings: Surroundings,
@@ -58,8 +58,7 @@ def annotate_windows(
     """Annotate consecutive windows of one document, with text around them.
 
     Args:
-        nlp: the pipeline; only its tokenizer is used here.
-        engine: annotates with that pipeline.
+        engine: annotates.
         windows: rows of a shard.
         surroundings: the document's text around them.
         watch: takes the seconds by phase.
@@ -68,7 +67,7 @@ def annotate_windows(
     borders = [*windows["start"].to_list(), windows["start"][-1] + len(windows["text"][-1])]
     if isinstance(engine, FusedEngine) and engine.finds_candidates:
         return _CandidateSearch(engine, surroundings, watch, sizes).annotate(borders)
-    return _annotate_with_margins(nlp, engine, borders, surroundings, watch, sizes.join_margin_chars)
+    return _annotate_with_margins(engine, borders, surroundings, watch, sizes.join_margin_chars)
 
 
 class _Stretch(NamedTuple):
@@ -109,6 +108,8 @@ class _FoundCandidates(NamedTuple):
     ends: Sequence[int]  # 0 where the end is not known
     labels: Sequence[str]
     texts: Sequence[str]  # "" where the end is not known
+    attributes: Attributes
+    sentences: Int64s | None  # where sentences start; None if not asked for
     unsure: Sequence[int]  # ends of pieces next to which a candidate may be wrong
 
 
@@ -129,18 +130,27 @@ class _CandidateSearch:
             windows = len(borders) - 1
             failed = dict.fromkeys(range(windows), describe(error))
             return WindowAnnotations(Annotations.empty(windows, failed), (), candidates=True, entities=0)
-        tokens = np.diff(np.searchsorted(found.tokens, borders)).tolist()
-        places = pairwise(np.searchsorted(found.starts, borders).tolist())
-        columns = [
-            TextEntities(count, found.starts[first:last], found.ends[first:last], found.labels[first:last])
-            for count, (first, last) in zip(tokens, places, strict=True)
-        ]
+        annotations = Annotations(
+            tokens=np.diff(np.searchsorted(found.tokens, borders)).astype(np.uint32),
+            offsets=np.searchsorted(found.starts, borders).astype(np.int64),
+            starts=np.array(found.starts, dtype=np.uint32),
+            ends=np.array(found.ends, dtype=np.uint32),
+            labels=found.labels,
+            attributes=found.attributes,
+        )
+        sentences = None
+        if found.sentences is not None:
+            before = np.searchsorted(found.sentences, borders)
+            sentences = np.diff(before).astype(np.uint32)
+            numbers = np.searchsorted(found.sentences, found.starts, side="right") - before[annotations.rows()]
+            annotations = replace(annotations, attributes={**found.attributes, SENTENCE: numbers.astype(np.int64)})
         return WindowAnnotations(
-            Annotations.from_columns(columns),
+            annotations,
             found.texts,
             candidates=True,
             entities=_count_reached(zip(found.starts, found.ends, strict=True)),
             unsure=found.unsure,
+            sentence_starts=sentences,
         )
 
     def _find_by_piece(self, begin: int, end: int) -> Iterator[_FoundCandidates]:
@@ -190,13 +200,27 @@ def _in_document(
         ends=[low + end if end else 0 for _, end in spans],
         labels=[labels[label] for label in found.labels.tolist()],
         texts=[text[start:end] if end else "" for start, end in spans],
+        attributes={} if found.scores is None else {SCORE: found.scores},
+        sentences=None if found.sentences is None else found.sentences + low,
         unsure=unsure,
     )
 
 
 def _join(pieces: Sequence[_FoundCandidates]) -> _FoundCandidates:
-    tokens, *columns = zip(*pieces, strict=True)
-    return _FoundCandidates(np.concatenate(tokens), *(list(chain.from_iterable(column)) for column in columns))
+    sentences = [each.sentences for each in pieces if each.sentences is not None]
+    return _FoundCandidates(
+        tokens=np.concatenate([each.tokens for each in pieces]),
+        starts=list(chain.from_iterable(each.starts for each in pieces)),
+        ends=list(chain.from_iterable(each.ends for each in pieces)),
+        labels=list(chain.from_iterable(each.labels for each in pieces)),
+        texts=list(chain.from_iterable(each.texts for each in pieces)),
+        attributes={
+            name: np.concatenate([np.asarray(each.attributes[name]) for each in pieces])
+            for name in pieces[0].attributes
+        },
+        sentences=np.concatenate(sentences) if sentences else None,
+        unsure=list(chain.from_iterable(each.unsure for each in pieces)),
+    )
 
 
 def _count_reached(spans: Iterable[tuple[int, int]]) -> int:
@@ -208,20 +232,44 @@ def _count_reached(spans: Iterable[tuple[int, int]]) -> int:
     return count
 
 
+def _select_in_cores(spans: Annotations, cores: Int64s) -> Annotations:
+    """Return the spans that start in the core of their text, given begin and end of each core (n, 2)."""
+    begins, ends = cores[spans.rows()].T
+    return spans.filtered((spans.starts >= begins) & (spans.starts < ends))
+
+
+def _count_in_cores(places: Sequence[Places], cores: Int64s) -> tuple[Int64s, Int64s]:
+    """Return how many tokens and how many sentences start before begin and end of the core of each text, (n, 2) each.
+
+    Args:
+        places: where tokens and sentences start in each text.
+        cores: begin and end of the core of each text, (n, 2).
+    """
+    pairs = list(zip(places, cores, strict=True))
+    tokens = [np.searchsorted(each.tokens, core) for each, core in pairs]
+    sentences = [np.searchsorted(each.sentences, core) for each, core in pairs]
+    return np.array(tokens, dtype=np.int64), np.array(sentences, dtype=np.int64)
+
+
 def _annotate_with_margins(
-    nlp: Language, engine: Engine, borders: Sequence[int], surroundings: Surroundings, watch: Stopwatch, margin: int
+    engine: Engine, borders: Sequence[int], surroundings: Surroundings, watch: Stopwatch, margin: int
 ) -> WindowAnnotations:
-    """Return the entities of windows with their margins, given where each window begins and the last one ends."""
+    """Return the entities of windows with their margins, given where each window begins and the last one ends.
+
+    Tokens, sentences and spans are those that start in the window.
+    """
     windows = list(pairwise(borders))
     stretches = [_find_margins(surroundings, begin, end, margin, margin) for begin, end in windows]
     texts = [surroundings.read(each.low, each.high) for each in stretches]
-    found = engine.annotate(texts, watch)
-    tokens = [
-        0 if row in found.failed else _count_tokens(nlp, text, begin - each.low, end - each.low)
-        for row, (text, each, (begin, end)) in enumerate(zip(texts, stretches, windows, strict=True))
-    ]
     lows = np.array([each.low for each in stretches], dtype=np.int64)
-    in_document = replace(found.shifted(lows), tokens=np.array(tokens, dtype=np.uint32))
+    cores = np.array(windows) - lows[:, None]
+    found = engine.annotate(texts, watch, places=True)
+    spans = None if found.spans is None else _select_in_cores(found.spans, cores)
+    tokens, sentences = _count_in_cores(found.places or (), cores)
+    attributes = dict(found.attributes)
+    if SENTENCE in attributes:
+        attributes[SENTENCE] = np.asarray(attributes[SENTENCE]) - sentences[found.rows(), 0]
+    in_document = replace(found, attributes=attributes, spans=spans).shifted(lows)
     begins, ends = np.array(windows)[found.rows()].T
     unsure = [
         place
@@ -230,15 +278,11 @@ def _annotate_with_margins(
         if not clean
     ]
     return WindowAnnotations(
-        in_document,
+        replace(in_document, tokens=np.diff(tokens)[:, 0].astype(np.uint32), places=None),
         texts_of_entities(texts, found),
         candidates=False,
         entities=int(((in_document.starts >= begins) & (in_document.starts < ends)).sum()),
         unsure=unsure,
+        span_texts=texts_of_entities(texts, spans) if spans is not None else (),
+        sentence_starts=np.diff(sentences)[:, 0].astype(np.uint32),
     )
-
-
-def _count_tokens(nlp: Language, text: str, begin: int, end: int) -> int:
-    """Return how many tokens of a text start from `begin` to `end`."""
-    first, last = np.searchsorted(nlp.make_doc(text).to_array("IDX"), [begin, end])
-    return int(last - first)

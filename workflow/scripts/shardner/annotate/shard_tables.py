@@ -1,12 +1,13 @@
-"""The three tables of a shard: a worker makes their rows, block by block, and the job writes them to files."""
+"""The tables of a shard: a worker makes their rows, block by block, and the job writes them to files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from shardner.annotate.sizes import DEFAULT_SIZES
@@ -16,25 +17,35 @@ from shardner.data.tables import (
     SHARD_DOCUMENTS,
     SHARD_ENTITIES,
     SHARD_REJECTED,
+    SHARD_SPANS,
     WINDOWS,
     ShardFiles,
     escape_raw,
 )
-from shardner.engine.annotations import Annotations
+from shardner.engine.annotations import Annotations, UInt32s
+from shardner.engine.attributes import GROUP, SPAN_SCORE, attribute_dtype
 
 Table = TypeVar("Table", pl.DataFrame, pl.LazyFrame)
 
 
 class Tables(NamedTuple):
-    """Rows of a shard's three tables."""
+    """Rows of a shard's tables."""
 
     entities: pl.DataFrame  # columns of `SHARD_ENTITIES`, and those of `Annotations.attributes`
     documents: pl.DataFrame  # columns of `SHARD_DOCUMENTS`, and the kept columns
     rejected: pl.DataFrame  # columns of `SHARD_REJECTED`
+    spans: pl.DataFrame  # columns of `SHARD_SPANS`; without rows where no span groups are asked for
 
 
 def make_tables(
-    windows: pl.DataFrame, annotations: Annotations, texts: Sequence[str], shard: int, *, candidates: bool = False
+    windows: pl.DataFrame,
+    annotations: Annotations,
+    texts: Sequence[str],
+    shard: int,
+    *,
+    span_texts: Sequence[str] = (),
+    candidates: bool = False,
+    sentence_starts: UInt32s | None = None,
 ) -> Tables:
     """Return the rows for some windows.
 
@@ -43,12 +54,19 @@ def make_tables(
         annotations: what was found in each window, with offsets into its document.
         texts: the text of each entity.
         shard: its number.
+        span_texts: the text of each span.
         candidates: what was found are candidates, not entities.
+        sentence_starts: how many sentences start in each window; None for windows that are whole documents.
     """
+    counts = {
+        "span_count": 0 if annotations.spans is None else np.diff(annotations.spans.offsets),
+        "sentence_starts": 0 if sentence_starts is None else sentence_starts,
+    }
     return Tables(
         _make_entities(windows, annotations, texts),
-        _make_documents(windows, annotations, shard, candidates),
+        _make_documents(windows, annotations, shard, candidates, counts),
         _make_rejected(windows, annotations),
+        _make_spans(windows, annotations.spans, span_texts),
     )
 
 
@@ -101,8 +119,10 @@ class TableWriter:
 
     def write(self, results: ShardFiles) -> None:
         """Write all rows, each table atomically."""
-        targets = (results.entities, results.documents, results.rejected)
+        targets = (results.entities, results.documents, results.rejected, results.spans)
         for number, (rest, target) in enumerate(zip(self._gather(), targets, strict=True)):
+            if target is None:
+                continue
             files = [pl.scan_parquet(paths[number]) for paths in self._files]
             with atomic_path(target) as temporary:
                 if files:
@@ -122,7 +142,7 @@ def _concatenate(tables: Sequence[Table]) -> Table:
 def _empty_tables(windows: Path) -> Tables:
     columns = pl.read_parquet_schema(windows).items()
     keep = {name: dtype for name, dtype in columns if name not in WINDOWS}
-    schemas = (SHARD_ENTITIES, {**SHARD_DOCUMENTS, **keep}, SHARD_REJECTED)
+    schemas = (SHARD_ENTITIES, {**SHARD_DOCUMENTS, **keep}, SHARD_REJECTED, SHARD_SPANS)
     return Tables(*(pl.DataFrame(schema=schema) for schema in schemas))
 
 
@@ -140,10 +160,38 @@ def _make_entities(windows: pl.DataFrame, annotations: Annotations, texts: Seque
         },
         schema=SHARD_ENTITIES,
     )
-    return table.with_columns(pl.Series(name, values) for name, values in annotations.attributes.items())
+    return table.with_columns(
+        pl.Series(name, values, dtype=attribute_dtype(name)) for name, values in annotations.attributes.items()
+    )
 
 
-def _make_documents(windows: pl.DataFrame, annotations: Annotations, shard: int, candidates: bool) -> pl.DataFrame:
+def _make_spans(windows: pl.DataFrame, spans: Annotations | None, texts: Sequence[str]) -> pl.DataFrame:
+    if spans is None or not len(spans.starts):
+        return pl.DataFrame(schema=SHARD_SPANS)
+    rows = spans.rows()
+    return pl.DataFrame(
+        {
+            "doc": windows["doc"].gather(rows),
+            "id": windows["id"].gather(rows),
+            "group": spans.attributes[GROUP],
+            "start": spans.starts,
+            "end": spans.ends,
+            "text": list(texts),
+            "label": list(spans.labels),
+            "score": spans.attributes[SPAN_SCORE],
+            "window": windows["window"].gather(rows),
+        },
+        schema=SHARD_SPANS,
+    )
+
+
+def _make_documents(
+    windows: pl.DataFrame,
+    annotations: Annotations,
+    shard: int,
+    candidates: bool,
+    counts: Mapping[str, int | npt.NDArray[Any]],
+) -> pl.DataFrame:
     keep = [column for column in windows.columns if column not in WINDOWS]
     table = windows.select(
         "doc", "id", "file", "row", "chars",
@@ -153,6 +201,8 @@ def _make_documents(windows: pl.DataFrame, annotations: Annotations, shard: int,
         pl.lit(shard, pl.UInt32).alias("shard"),
         "window", "start",
         pl.lit(candidates).alias("candidates"),
+        *(pl.lit(values if isinstance(values, int) else pl.Series(values)).cast(pl.UInt32).alias(name)
+          for name, values in counts.items()),
         *keep,
     )  # fmt: skip
     return table.filter(_find_failed(windows, annotations).not_()) if annotations.failed else table

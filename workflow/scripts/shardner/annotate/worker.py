@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
+from collections.abc import Sequence
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
@@ -43,19 +44,25 @@ def annotate_block(block: Block) -> Result:
 
     Raises:
         ModelError: the pipeline cannot be loaded.
-        AnnotateError: the audit found a difference.
+        AnnotateError: the audit found a difference, or an attribute asked for does not exist or cannot be written.
     """
     assert _annotator is not None
     return _annotator.annotate(block)
 
 
 def _load(
-    pipeline: Pipeline, choice: EngineChoice, batch_tokens: int | None, share: Share | None
+    pipeline: Pipeline,
+    choice: EngineChoice,
+    batch_tokens: int | None,
+    share: Share | None,
+    *,
+    attributes: Sequence[str],
+    spans: Sequence[str],
 ) -> tuple[Language, Selected]:
     if gc.get_freeze_count():
         gc.unfreeze()
         gc.collect()  # the pipeline that was loaded before
-    loaded = load_engine(pipeline, choice, batch_tokens, share)
+    loaded = load_engine(pipeline, choice, batch_tokens, share, attributes=attributes, spans=spans)
     spare_collection()
     return loaded
 

@@ -44,7 +44,8 @@ def annotate_in_processes(
 
     Raises:
         ModelError: the pipeline cannot be loaded.
-        AnnotateError: a worker died, or the audit found a difference.
+        AnnotateError: a worker died, the audit found a difference, or an attribute asked for does not exist or cannot
+            be written.
     """
     if not blocks:
         return

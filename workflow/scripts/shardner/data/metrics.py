@@ -41,6 +41,7 @@ class Totals:
     tokens: int = 0
     entities: int = 0  # of long documents an approximation: the merge finds out which candidates are entities
     rows: int = 0  # of the table of entities: entities and candidates
+    spans: int = 0  # of the span groups asked for
     rejected: int = 0
     audited: int = 0  # documents annotated again with stock spaCy
     identical: int = 0  # of the audited documents, those with the same entities
@@ -60,6 +61,7 @@ class Totals:
             tokens=self.tokens + other.tokens,
             entities=self.entities + other.entities,
             rows=self.rows + other.rows,
+            spans=self.spans + other.spans,
             rejected=self.rejected + other.rejected,
             audited=self.audited + other.audited,
             identical=self.identical + other.identical,

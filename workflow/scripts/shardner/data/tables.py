@@ -47,6 +47,19 @@ ENTITIES: dict[str, pl.DataType] = {
     "label": pl.String(),
 }
 
+#: Spans of the span groups asked for, of a shard or of the corpus, by ``doc``, group (in the order of the setting),
+#: ``start``, ``end``. Spans may overlap.
+SPANS: dict[str, pl.DataType] = {
+    "doc": pl.UInt64(),
+    "id": pl.String(),
+    "group": pl.String(),
+    "start": pl.UInt32(),
+    "end": pl.UInt32(),
+    "text": pl.String(),
+    "label": pl.String(),
+    "score": pl.Float64(),  # null where the component gave none
+}
+
 #: Documents of a shard or of the corpus, by ``doc``, before the ``keep`` columns.
 DOCUMENTS: dict[str, pl.DataType] = {
     "doc": pl.UInt64(),
@@ -64,12 +77,17 @@ DOCUMENTS: dict[str, pl.DataType] = {
 #: (an ``end`` of 0 is not known yet), or the entities of windows together with their margins.
 SHARD_ENTITIES: dict[str, pl.DataType] = {**ENTITIES, "window": pl.UInt32()}
 
+#: Spans of a shard. Those of a window of a long document start in the window.
+SHARD_SPANS: dict[str, pl.DataType] = {**SPANS, "window": pl.UInt32()}
+
 #: Documents of a shard; a long document has one row per window.
 SHARD_DOCUMENTS: dict[str, pl.DataType] = {
     **DOCUMENTS,
     "window": pl.UInt32(),
     "start": pl.UInt32(),  # of the window in the document
     "candidates": pl.Boolean(),  # whether the window's entities are candidates
+    "span_count": pl.UInt32(),  # how many spans of the groups asked for it has
+    "sentence_starts": pl.UInt32(),  # in the window of a long document, where `sentence` is asked for
 }
 
 #: Rejected documents of a shard; a long document has one row per window that failed.
@@ -88,12 +106,13 @@ def shard_path(directory: Path, shard: int) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class ShardFiles:
-    """The results of a shard: three tables and the record of the job that made them."""
+    """The results of a shard: its tables and the record of the job that made them."""
 
     entities: Path
     documents: Path
     rejected: Path
     job: Path
+    spans: Path | None = None  # only where span groups are asked for
 
 
 #: How many bytes of a rejected record ``rejected.parquet`` shows.

@@ -34,6 +34,7 @@ def load_engine(
     share: Share | None,
     *,
     attributes: Sequence[str] = (),
+    spans: Sequence[str] = (),
 ) -> tuple[Language, Selected]:
     """Load a pipeline and the engine for it.
 
@@ -46,7 +47,8 @@ def load_engine(
         choice: the setting ``ner.engine``.
         batch_tokens: tokens annotated at once; None for as many as suit the pipeline and the device.
         share: the GPU memory that this process may use; None on the CPU.
-        attributes: further columns of entities that the engine returns (``score``).
+        attributes: further columns of entities that the engine returns.
+        spans: span groups that the engine returns.
 
     Raises:
         ModelError: the pipeline cannot be loaded.
@@ -57,7 +59,7 @@ def load_engine(
     if pipeline.one_at_a_time is not None:
         return nlp, _select_one_at_a_time(nlp, choice, pipeline.one_at_a_time, attributes)
     if share is None:
-        return nlp, select_engine(nlp, choice, batch_tokens, attributes=attributes)
+        return nlp, select_engine(nlp, choice, batch_tokens, attributes=attributes, spans=spans)
     support = None if choice is EngineChoice.SPACY else examine(nlp)
     if support is not None and support.computes_all:
         xp = use_cupy(share)
@@ -66,7 +68,7 @@ def load_engine(
         nlp, support, xp = load_pipeline(pipeline), None, None
     tokens = batch_tokens or fit_batch(*_find_weight(nlp), share)
     log.info("batches of up to %d tokens on the GPU", tokens)
-    selected = select_engine(nlp, choice, tokens, support=support, xp=xp, attributes=attributes)
+    selected = select_engine(nlp, choice, tokens, support=support, xp=xp, attributes=attributes, spans=spans)
     selected.engine.annotate(WARM_UP, Stopwatch())
     return nlp, selected
 

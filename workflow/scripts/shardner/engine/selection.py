@@ -35,6 +35,7 @@ def select_engine(
     support: Support | None = None,
     xp: Module | None = None,
     attributes: Sequence[str] = (),
+    spans: Sequence[str] = (),
 ) -> Selected:
     """Return the engine for a loaded pipeline: the one asked for, or the fastest that is exact.
 
@@ -45,13 +46,14 @@ def select_engine(
         support: what `examine` says about `nlp`, if it has been asked.
         xp: ``numpy`` or ``cupy``, with which the fused engine computes; None for where the pipeline's weights lie.
         attributes: further columns of entities that the engine returns.
+        spans: span groups that the engine returns.
 
     Raises:
         ConfigError: the fused engine was asked for and cannot annotate with this pipeline.
     """
     if not has_padding(nlp):
-        return _select(nlp, choice, batch_tokens, support, xp, attributes)
-    selected = _select(nlp, choice, batch_tokens or padded_batch_tokens(), support, xp, attributes)
+        return _select(nlp, choice, batch_tokens, support, xp, attributes, spans)
+    selected = _select(nlp, choice, batch_tokens or padded_batch_tokens(), support, xp, attributes, spans)
     return replace(selected, engine=ByLength(selected.engine))
 
 
@@ -62,18 +64,19 @@ def _select(
     support: Support | None,
     xp: Module | None,
     attributes: Sequence[str],
+    spans: Sequence[str],
 ) -> Selected:
     if choice is EngineChoice.SPACY:
-        engine: Engine = StockEngine(nlp, batch_tokens, attributes=attributes)
-        return Selected(engine, EngineChoice.SPACY, "ner.engine: spacy")
+        stock = StockEngine(nlp, batch_tokens, attributes=attributes, spans=spans)
+        return Selected(stock, EngineChoice.SPACY, "ner.engine: spacy")
     support = support or examine(nlp)
     if support.plan is not None:
-        engine = FusedEngine(nlp, batch_tokens, xp, plan=support.plan, attributes=attributes)
+        engine = FusedEngine(nlp, batch_tokens, xp, plan=support.plan, attributes=attributes, spans=spans)
         return Selected(engine, EngineChoice.FUSED, support.reason)
     if choice is EngineChoice.FUSED:
         raise ConfigError(
             f"ner.engine: the fused engine cannot annotate with this pipeline ({support.reason}); "
             f"write:   ner: {{engine: auto}}"
         )
-    engine = StockEngine(nlp, batch_tokens, attributes=attributes)
-    return Selected(engine, EngineChoice.SPACY, f"not fused: {support.reason}")
+    stock = StockEngine(nlp, batch_tokens, attributes=attributes, spans=spans)
+    return Selected(stock, EngineChoice.SPACY, f"not fused: {support.reason}")

@@ -28,11 +28,11 @@ class ByLength:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def annotate(self, texts: Sequence[str], watch: Stopwatch) -> Annotations:
+    def annotate(self, texts: Sequence[str], watch: Stopwatch, *, places: bool = False) -> Annotations:
         """See `Engine`."""
         order = np.argsort([len(text) for text in texts], kind="stable")
         sorted_texts = [texts[i] for i in order.tolist()]
-        return self._engine.annotate(sorted_texts, watch).take(np.argsort(order, kind="stable"))
+        return self._engine.annotate(sorted_texts, watch, places=places).take(np.argsort(order, kind="stable"))
 
 
 def padded_batch_tokens() -> int | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +13,12 @@ import numpy as np
 from shardner.data.metrics import Phase
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import NOTHING, Annotations, TextEntities
+from shardner.engine.attributes import Reader
+from shardner.engine.changed_texts import check_text, tokenizer_may_change_texts
 from shardner.engine.pipes import run_pipes
 from shardner.engine.scores import RecogniserScores, add_scores, make_scores
 from shardner.engine.tokenization import Tokenization, VocabularyMemory
+from shardner.errors import AnnotateError
 from shardner.gpu.halving import in_halves, is_out_of_memory
 
 if TYPE_CHECKING:
@@ -28,28 +33,55 @@ log = logging.getLogger(__name__)
 ONE_DOCUMENT = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is read from annotated documents: their entities, and what else a run is asked for."""
+
+    reader: Reader
+    scores: RecogniserScores | None = None  # None if scores are not asked for
+    places: bool = False  # whether to read where tokens and sentences start
+
+    def read(self, doc: Doc) -> TextEntities:
+        """Return what is asked for of a document, but for scores."""
+        return self.reader.read(doc, places=self.places)
+
+
+#: Entities and nothing else.
+PLAIN = Reading(Reader())
+
+
 class StockEngine:
     """Annotates with ``nlp.pipe``, in batches of bounded length."""
 
-    def __init__(self, nlp: Language, batch_tokens: int | None = None, *, attributes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        nlp: Language,
+        batch_tokens: int | None = None,
+        *,
+        attributes: Sequence[str] = (),
+        spans: Sequence[str] = (),
+    ) -> None:
         """Take a pipeline.
 
         Args:
             nlp: the pipeline.
             batch_tokens: tokens annotated at once; None for as many as suit a CPU.
             attributes: further columns of entities to return.
+            spans: span groups to return.
         """
         self._nlp = nlp
-        self._scores = make_scores(nlp, attributes)
+        self._reading = Reading(Reader(attributes, spans), make_scores(nlp, attributes))
         self._tokenization = Tokenization(nlp, VocabularyMemory(nlp), batch_tokens)
 
-    def annotate(self, texts: Sequence[str], watch: Stopwatch) -> Annotations:
+    def annotate(self, texts: Sequence[str], watch: Stopwatch, *, places: bool = False) -> Annotations:
         """See `Engine`."""
-        return annotate_documents(self._nlp, self._tokenization, texts, watch, self._annotate_docs, scores=self._scores)
+        reading = replace(self._reading, places=places)
+        annotate = partial(self._annotate_docs, reading)
+        return annotate_documents(self._nlp, self._tokenization, texts, watch, annotate, reading)
 
-    def _annotate_docs(self, docs: Sequence[Doc], watch: Stopwatch) -> Annotations:
+    def _annotate_docs(self, reading: Reading, docs: Sequence[Doc], watch: Stopwatch) -> Annotations:
         with watch.phase(Phase.RECOGNISE):
-            return Annotations.from_columns(run_and_read(self._nlp, docs, scores=self._scores))
+            return Annotations.from_columns(run_and_read(self._nlp, docs, reading=reading))
 
 
 def annotate_documents(
@@ -58,8 +90,7 @@ def annotate_documents(
     texts: Sequence[str],
     watch: Stopwatch,
     annotate: Callable[[Sequence[Doc], Stopwatch], Annotations],
-    *,
-    scores: RecogniserScores | None = None,
+    reading: Reading,
 ) -> Annotations:
     """Annotate texts by way of documents.
 
@@ -72,7 +103,10 @@ def annotate_documents(
         texts: what to annotate.
         watch: takes the seconds of each phase.
         annotate: annotates the documents of a batch.
-        scores: scores the entities of texts that are annotated one by one; None if scores are not asked for.
+        reading: what is read from a document that is annotated by itself.
+
+    Raises:
+        AnnotateError: an attribute that was asked for does not exist, or cannot be written.
     """
 
     def work(batch: Batch) -> Annotations:
@@ -80,10 +114,10 @@ def annotate_documents(
         try:
             annotations = annotate(docs, watch)
         except Exception as error:  # because of at least one document
-            if is_out_of_memory(error):
+            if isinstance(error, AnnotateError) or is_out_of_memory(error):
                 raise
             with watch.phase(Phase.RECOGNISE):
-                return _annotate_singly(nlp, texts, batch, scores)
+                return _annotate_singly(nlp, texts, batch, reading)
         return _with_failed(annotations, batch)
 
     parts = []
@@ -102,32 +136,35 @@ def _with_failed(annotations: Annotations, batch: Batch) -> Annotations:
     return Annotations.concatenate([annotations, Annotations.empty(len(reasons), dict(enumerate(reasons)))]).take(rows)
 
 
-def _annotate_singly(nlp: Language, texts: Sequence[str], batch: Batch, scores: RecogniserScores | None) -> Annotations:
+def _annotate_singly(nlp: Language, texts: Sequence[str], batch: Batch, reading: Reading) -> Annotations:
     """Annotate the texts of a batch in which a document fails."""
     log.warning("a batch of %d documents failed; annotating them one by one", len(batch), exc_info=True)
     columns, failed = [NOTHING] * len(batch), {}
     for row, (number, _) in enumerate(batch):
         try:
-            columns[row] = annotate_one(nlp, texts[number], scores=scores)
+            columns[row] = annotate_one(nlp, texts[number], reading)
         except Exception as error:  # a component may raise anything
-            if is_out_of_memory(error):
+            if isinstance(error, AnnotateError) or is_out_of_memory(error):
                 raise
             failed[row] = describe(error)
     return Annotations.from_columns(columns, failed)
 
 
-def annotate_one(nlp: Language, text: str, *, scores: RecogniserScores | None = None) -> TextEntities:
+def annotate_one(nlp: Language, text: str, reading: Reading = PLAIN) -> TextEntities:
     """Annotate a text by itself; raises whatever a component raises.
 
     A text of whitespace alone is annotated together with a word. By itself it has no pieces for a transformer, and the
     transformer's listeners raise. Among other texts, as ``nlp.pipe`` over a corpus meets it, it has no entities.
     """
     company = ["word"] if text.isspace() else []
-    return run_and_read(nlp, [nlp.make_doc(each) for each in [text, *company]], scores=scores)[0]
+    docs = [nlp.make_doc(each) for each in [text, *company]]
+    if tokenizer_may_change_texts(nlp):
+        check_text(docs[0], text, "the tokenizer")
+    return run_and_read(nlp, docs, reading=reading)[0]
 
 
 def run_and_read(
-    nlp: Language, docs: Sequence[Doc], without: Sequence[str] = (), *, scores: RecogniserScores | None = None
+    nlp: Language, docs: Sequence[Doc], without: Sequence[str] = (), reading: Reading = PLAIN
 ) -> list[TextEntities]:
     """Run the components of `nlp`, except those named in `without`, and return the entities of the documents.
 
@@ -135,26 +172,16 @@ def run_and_read(
         nlp: the pipeline.
         docs: tokenized documents.
         without: names of components.
-        scores: scores the entities; None if scores are not asked for.
+        reading: what is read from the documents.
 
     Raises:
-        RuntimeError: a component dropped a document. Components may raise anything else.
+        RuntimeError: a component dropped a document.
+        TextChangedError: a component changed the text of a document. Components may raise anything else.
     """
-    if scores is None:
-        return [columns_of(doc) for doc in run_pipes(nlp, docs, without)]
-    done, known = scores.run(docs, without)
-    return [add_scores(columns_of(doc), each) for doc, each in zip(done, known, strict=True)]
-
-
-def columns_of(doc: Doc) -> TextEntities:
-    """Return the entities of an annotated document."""
-    entities = doc.ents
-    return TextEntities(
-        tokens=len(doc),
-        starts=[entity.start_char for entity in entities],
-        ends=[entity.end_char for entity in entities],
-        labels=[entity.label_ for entity in entities],
-    )
+    if reading.scores is None:
+        return [reading.read(doc) for doc in run_pipes(nlp, docs, without)]
+    done, known = reading.scores.run(docs, without)
+    return [add_scores(reading.read(doc), each) for doc, each in zip(done, known, strict=True)]
 
 
 def describe(error: Exception) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shardner.data.metrics import Phase
 from shardner.data.stopwatch import Stopwatch
+from shardner.engine.changed_texts import check_text, tokenizer_may_change_texts
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -61,6 +62,7 @@ class Tokenization:
             nlp.tokenizer.max_cache_size = CACHED_CHUNKS
         self._batch_tokens = batch_tokens or BATCH_TOKENS
         self._memory = memory
+        self._checks_texts = tokenizer_may_change_texts(nlp)
 
     def batches(self, texts: Sequence[str], watch: Stopwatch) -> Iterator[Batch]:
         """Yield the documents of consecutive texts, about `batch_tokens` tokens at a time."""
@@ -110,6 +112,9 @@ class Tokenization:
 
     def _tokenize(self, text: str) -> Doc | Exception:
         try:
-            return self._nlp.make_doc(text)
+            doc = self._nlp.make_doc(text)
+            if self._checks_texts:
+                check_text(doc, text, "the tokenizer")
+            return doc
         except Exception as error:  # a custom tokenizer may raise anything
             return error

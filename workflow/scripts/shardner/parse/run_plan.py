@@ -61,6 +61,7 @@ class RunPlan:
         formats = self.config.output.formats
         names = ["entities.parquet", "documents.parquet", "rejected.parquet"]
         names += ["performance.json", "report.html", "provenance.json"]
+        names += ["spans.parquet"] if self.config.output.spans else []
         names += ["entities.csv"] if "csv" in formats else []
         names += ["documents.jsonl"] if "jsonl" in formats else []
         names += [f"documents.spacy/{shard}.spacy" for shard in self.shard_names] if "spacy" in formats else []

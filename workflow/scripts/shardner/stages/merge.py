@@ -18,9 +18,14 @@ from shardner.corpus.kept_columns import keep_expr, parse_dtype
 from shardner.data.files import atomic_path, scratch_directory
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Joins, unsure_joins
-from shardner.data.tables import ENTITIES, REJECTED, ShardFiles
+from shardner.data.tables import DOCUMENTS, ENTITIES, REJECTED, SHARD_DOCUMENTS, ShardFiles
+from shardner.engine.attributes import attribute_dtype
+from shardner.engine.extension_values import PREFIX, decode_columns
+from shardner.engine.scores import SCORE
 from shardner.errors import MergeError
+from shardner.model.components import Request
 from shardner.model.pipeline import Pipeline
+from shardner.stages.merge_spans import merge_spans
 from shardner.stages.shard_check import CheckedShard, check_shard
 from shardner.stages.stitch import stitch_shards
 from shardner.terminal.numbers import percent, plural
@@ -39,6 +44,7 @@ class CorpusFiles:
     entities: Path
     documents: Path
     rejected: Path
+    spans: Path | None = None  # only where span groups are asked for
 
 
 def merge_shards(
@@ -49,6 +55,7 @@ def merge_shards(
     run: str,
     results: CorpusFiles,
     max_rejected: float = 1.0,
+    request: Request | None = None,
 ) -> Joins:
     """Merge the results of all shards; return how the windows of long documents were put together.
 
@@ -60,6 +67,7 @@ def merge_shards(
         run: the name of the run, for the Parquet metadata of each table.
         results: where the tables go.
         max_rejected: share of the corpus's records.
+        request: what is asked for besides entities; further columns that occur are kept as well.
 
     Raises:
         MergeError: a shard's results are missing, damaged, or do not account for its documents; or more records than
@@ -67,7 +75,8 @@ def merge_shards(
     """
     if len(shards) != len(manifest.shards):
         raise MergeError(f"the manifest knows {len(manifest.shards)} shards, but there are results of {len(shards)}")
-    checked = [check_shard(info, files) for info, files in zip(manifest.shards, shards, strict=True)]
+    request = request or Request()
+    checked = [check_shard(info, files, request.spans) for info, files in zip(manifest.shards, shards, strict=True)]
     documents = sum(info.documents for info in manifest.shards)
     if documents != manifest.documents:
         raise MergeError(f"the shards' {documents} documents do not add up to the {manifest.documents} of the corpus")
@@ -76,12 +85,14 @@ def merge_shards(
     metadata = {"shardner.run": run}
     with scratch_directory(results.entities) as scratch:
         stitched = stitch_shards(shards, long, refused, scratch)
-        _sink(_scan_entities(stitched.entities, checked, labels), results.entities, metadata)
+        _sink(_scan_entities(stitched.entities, checked, labels, request), results.entities, metadata)
     table = pl.scan_parquet([files.documents for files in shards])
     if long:
         table = _make_whole(table, stitched.documents)
-    table = table.drop("window", "start", "candidates").with_columns(_kept_columns(manifest))
-    _sink(table, results.documents, metadata)
+    table = table.drop(name for name in SHARD_DOCUMENTS if name not in DOCUMENTS)
+    _sink(table.with_columns(_kept_columns(manifest)), results.documents, metadata)
+    if results.spans is not None:
+        _sink(merge_spans(shards, long, refused, request.spans), results.spans, metadata)
     rejected = [_rejected_documents(shard, files, refused) for shard, files in enumerate(shards)]
     _sink(pl.concat([pl.scan_parquet(split_rejected), *rejected]), results.rejected, metadata)
     _check_results(manifest, results)
@@ -91,15 +102,21 @@ def merge_shards(
     return replace(joins, documents=stitched.documents.height, joins=stitched.joins, by_margins=stitched.by_margins)
 
 
-def _scan_entities(paths: list[Path], checked: Sequence[CheckedShard], labels: Sequence[str]) -> pl.LazyFrame:
-    """Return the entities of the corpus, with the further columns that those of any shard have."""
-    attributes = {name: dtype for each in checked for name, dtype in each.attributes.items()}
+def _scan_entities(
+    paths: list[Path], checked: Sequence[CheckedShard], labels: Sequence[str], request: Request
+) -> pl.LazyFrame:
+    """Return the entities of the corpus, with the columns asked for and further ones that those of any shard have."""
+    attributes = {name: attribute_dtype(name) or pl.Float32() for name in request.attributes}
+    attributes |= {name: dtype for each in checked for name, dtype in each.attributes.items()}
     # a shard's own columns are not the corpus's; a shard without entities lacks the further ones
     table = pl.scan_parquet(
         paths, schema=pl.Schema({**ENTITIES, **attributes}), extra_columns="ignore", missing_columns="insert"
     )
     found = {label for each in checked for label in each.job.totals.labels}
-    return table.with_columns(pl.col("label").cast(pl.Enum(sorted({*labels, *found}))))
+    table = table.with_columns(pl.col("label").cast(pl.Enum(sorted({*labels, *found}))))
+    if SCORE in attributes:  # an entity of a rule has none
+        table = table.with_columns(pl.col(SCORE).fill_nan(None))
+    return decode_columns(table, [name for name in attributes if name.startswith(PREFIX)])
 
 
 def _find_refused(shards: Sequence[ShardFiles], long: Sequence[int]) -> dict[int, tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ import polars as pl
 from shardner.data.job_files import read_job
 from shardner.data.manifest import ShardInfo
 from shardner.data.metrics import Job
-from shardner.data.tables import SHARD_ENTITIES, ShardFiles
+from shardner.data.tables import SHARD_ENTITIES, SHARD_SPANS, ShardFiles
 from shardner.errors import MergeError
 
 _NUMBERS = ("doc", "window", "windows")
@@ -24,32 +24,45 @@ class CheckedShard(NamedTuple):
     attributes: Mapping[str, pl.DataType]  # the further columns of its entities
 
 
-def check_shard(info: ShardInfo, files: ShardFiles) -> CheckedShard:
+def check_shard(info: ShardInfo, files: ShardFiles, groups: Sequence[str] = ()) -> CheckedShard:
     """Check a shard's tables.
 
     Args:
         info: what the split gave to the shard.
         files: its results.
+        groups: the span groups asked for, in their order.
 
     Raises:
         MergeError: the tables do not hold what `info` and the record of the job say.
     """
     try:
         job = read_job(files.job)
-        documents = pl.scan_parquet(files.documents).select(*_NUMBERS, "entities").collect()
+        documents = pl.scan_parquet(files.documents).select(*_NUMBERS, "entities", "span_count").collect()
         rejected = pl.scan_parquet(files.rejected).select(*_NUMBERS).collect()
         table = pl.scan_parquet(files.entities)
         columns = table.collect_schema()
         entities = table.select("doc", "window", "start").collect()
+        spans = _read_spans(files, groups)
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         raise _refusal(info, f"its results cannot be read: {error}") from error
     _check_windows(info, documents.select(*_NUMBERS), rejected)
-    _check_entities(info, documents, entities)
-    counted = (documents.height, rejected.height, entities.height)
-    measured = (job.totals.windows, job.totals.rejected, job.totals.rows)
+    _check_rows(info, documents.rename({"entities": "said"}), entities, "entities")
+    _check_rows(info, documents.rename({"span_count": "said"}), spans, "spans")
+    counted = (documents.height, rejected.height, entities.height, spans.height)
+    measured = (job.totals.windows, job.totals.rejected, job.totals.rows, job.totals.spans)
     if counted != measured:
-        raise _refusal(info, f"it holds {counted} (windows, rejected, entities), but its job counted {measured}")
+        raise _refusal(info, f"it holds {counted} (windows, rejected, entities, spans), but its job counted {measured}")
     return CheckedShard(job, {name: dtype for name, dtype in columns.items() if name not in SHARD_ENTITIES})
+
+
+def _read_spans(files: ShardFiles, groups: Sequence[str]) -> pl.DataFrame:
+    """Return what the spans of a shard are ordered by: ``doc``, ``window``, place of the group, ``start``, ``end``."""
+    columns = ("doc", "window", "group", "start", "end")
+    if files.spans is None:
+        return pl.DataFrame(schema={name: SHARD_SPANS[name] for name in columns})
+    order = {name: place for place, name in enumerate(groups)}
+    place = pl.col("group").replace_strict(order, return_dtype=pl.UInt32)
+    return pl.scan_parquet(files.spans).select(*columns).with_columns(place).collect()
 
 
 def _check_windows(info: ShardInfo, documents: pl.DataFrame, rejected: pl.DataFrame) -> None:
@@ -74,22 +87,37 @@ def _check_windows(info: ShardInfo, documents: pl.DataFrame, rejected: pl.DataFr
     )
 
 
-def _check_entities(info: ShardInfo, documents: pl.DataFrame, entities: pl.DataFrame) -> None:
-    """Raise unless entities are in order, and of each window as many as its row among the documents says."""
-    doc, window, start = (entities[column].to_numpy().astype(np.int64) for column in ("doc", "window", "start"))
-    same = np.diff(doc) == 0
-    same_window = same & (np.diff(window) == 0)
-    if ((np.diff(doc) < 0) | (same & (np.diff(window) < 0)) | (same_window & (np.diff(start) < 0))).any():
-        raise _refusal(info, "its entities are not in corpus order")
-    counts = entities.group_by("doc", "window").len("found")
+def _check_rows(info: ShardInfo, documents: pl.DataFrame, rows: pl.DataFrame, what: str) -> None:
+    """Raise unless entities or spans are in order, and of each window as many as its row among the documents says.
+
+    Args:
+        info: what the split gave to the shard.
+        documents: its windows, with how many rows each should have as ``said``.
+        rows: the columns that the table is ordered by, in that order.
+        what: the rows are.
+    """
+    if not _are_in_order(rows):
+        raise _refusal(info, f"its {what} are not in corpus order")
+    counts = rows.group_by("doc", "window").len("found")
     differing = (
         documents.join(counts, on=["doc", "window"], how="full", coalesce=True)
-        .filter(pl.col("entities").fill_null(0) != pl.col("found").fill_null(0))
+        .filter(pl.col("said").fill_null(0) != pl.col("found").fill_null(0))
         .sort("doc", "window")
     )
     if differing.height:
-        number, said, found = differing.select("doc", "entities", "found").row(0)
-        raise _refusal(info, f"document {number} should have {said or 0} entities, but has {found or 0}")
+        number, said, found = differing.select("doc", "said", "found").row(0)
+        raise _refusal(info, f"document {number} should have {said or 0} {what}, but has {found or 0}")
+
+
+def _are_in_order(rows: pl.DataFrame) -> bool:
+    """Tell whether rows are ordered by their first column, where that is equal by the second, and so on."""
+    equal = np.ones(max(rows.height - 1, 0), dtype=np.bool_)
+    for column in rows.iter_columns():
+        steps = np.diff(column.to_numpy().astype(np.int64))
+        if (equal & (steps < 0)).any():
+            return False
+        equal &= steps == 0
+    return True
 
 
 def _refusal(info: ShardInfo, reason: str) -> MergeError:

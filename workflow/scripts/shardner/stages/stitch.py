@@ -22,6 +22,7 @@ import numpy.typing as npt
 import polars as pl
 
 from shardner.data.tables import ShardFiles
+from shardner.engine.attributes import SENTENCE
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -80,7 +81,7 @@ def stitch_shards(
     counts: dict[int, int] = {}
     unsure: list[tuple[int, int]] = []
     joins = by_margins = 0
-    kept = _KeptRows(shards, scratch)
+    kept = _KeptRows(shards, scratch, _count_sentences_before(shards, long))
     last: WindowSpans | None = None
     for window, taken, places in stitch(_read_windows(shards, long)):
         if window.doc in refused:
@@ -194,8 +195,9 @@ def _long_windows(files: ShardFiles) -> pl.LazyFrame:
 class _KeptRows:
     """Writes the entities of shards that hold long documents, without the rows that are no entities."""
 
-    def __init__(self, shards: Sequence[ShardFiles], scratch: Path) -> None:
-        self._shards, self._scratch = shards, scratch
+    def __init__(self, shards: Sequence[ShardFiles], scratch: Path, sentences: pl.DataFrame) -> None:
+        """Take the results of the shards, a directory for tables, and what `_count_sentences_before` returns."""
+        self._shards, self._scratch, self._sentences = shards, scratch, sentences
         self._shard: int | None = None
         self._mask = np.empty(0, dtype=np.bool_)
         self._paths: dict[int, list[Path]] = {}
@@ -221,8 +223,27 @@ class _KeptRows:
         for first in range(0, max(len(self._mask), 1), _ROWS):
             path = self._scratch / f"entities-{shard:05d}-{first // _ROWS:05d}.parquet"
             rows = table.slice(first, _ROWS).collect()
-            rows.filter(pl.Series(self._mask[first : first + _ROWS])).write_parquet(path, compression="lz4")
+            rows = rows.filter(pl.Series(self._mask[first : first + _ROWS]))
+            if SENTENCE in rows.columns:
+                rows = _number_sentences(rows, self._sentences)
+            rows.write_parquet(path, compression="lz4")
             yield path
+
+
+def _count_sentences_before(shards: Sequence[ShardFiles], long: Sequence[int]) -> pl.DataFrame:
+    """Return for each window of a long document how many sentences start before it: ``doc``, ``window``, ``before``."""
+    if not long:
+        return pl.DataFrame(schema={"doc": pl.UInt64, "window": pl.UInt32, "before": pl.Int64})
+    windows = [_long_windows(shards[shard]).select("doc", "window", "sentence_starts") for shard in long]
+    counts = pl.col("sentence_starts").cast(pl.Int64)
+    before = (counts.cum_sum() - counts).over("doc").alias("before")
+    return pl.concat(windows).collect().select("doc", "window", before)
+
+
+def _number_sentences(rows: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+    """Return entities with sentences numbered in their document, instead of in their window."""
+    numbered = rows.join(before, on=["doc", "window"], how="left", maintain_order="left")
+    return numbered.with_columns(pl.col(SENTENCE) + pl.col("before").fill_null(0)).drop("before")
 
 
 def _sum_documents(shards: Sequence[ShardFiles], long: Sequence[int], entities: dict[int, int]) -> pl.DataFrame:

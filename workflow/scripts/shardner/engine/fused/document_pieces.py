@@ -52,6 +52,7 @@ class Candidates:
     labels: HostInts  # (M,) index into `Moves.labels`
     sure_left: bool  # the left margin was wide enough
     sure_right: bool  # the right margin was wide enough
+    sentences: Int64s | None = None  # where sentences start in the core, but for the document's first; None: not asked
     scores: Floats32 | None = None  # (M,) NaN where the end is not known; None if not asked for
 
 

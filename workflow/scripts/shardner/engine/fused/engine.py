@@ -5,26 +5,29 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from shardner.data.metrics import Phase
 from shardner.data.stopwatch import Stopwatch
-from shardner.engine.annotations import Annotations
-from shardner.engine.fused.arrays import Module, to_device
+from shardner.engine.annotations import Annotations, Places
+from shardner.engine.attributes import SENTENCE, Reader
+from shardner.engine.fused.arrays import Bools, HostInts, Module, to_device
 from shardner.engine.fused.blas import FasterProducts
 from shardner.engine.fused.chunks import CHUNK_LEXEMES, ChunkTokenizer, UnreadableError
 from shardner.engine.fused.decode import Barriers, Spans, decode, no_spans, propose_spans
 from shardner.engine.fused.document_pieces import Candidates, Piece, known_tokens, no_candidates, select_core
 from shardner.engine.fused.rules import read_rules
 from shardner.engine.fused.scorer import Scorer
-from shardner.engine.fused.sentences import must_close, plain_tokens, sentence_starts, terminal_keys
+from shardner.engine.fused.sentences import must_close, number_sentences, plain_tokens, sentence_starts, terminal_keys
 from shardner.engine.fused.support import Plan, make_plan
 from shardner.engine.fused.tokens import Tokens, compute_only, read_tokens
 from shardner.engine.pipes import run_pipes
 from shardner.engine.scores import SCORE, carry_scores, make_scores, to_scores
-from shardner.engine.stock import annotate_documents, columns_of, run_and_read
+from shardner.engine.stock import Reading, annotate_documents, run_and_read
 from shardner.engine.tokenization import Tokenization, VocabularyMemory
 from shardner.errors import DeviceError
 from shardner.gpu.halving import in_halves
@@ -47,6 +50,7 @@ class FusedEngine:
         *,
         plan: Plan | None = None,
         attributes: Sequence[str] = (),
+        spans: Sequence[str] = (),
     ) -> None:
         """Read the weights of a pipeline. Later changes of the weights have no effect.
 
@@ -56,14 +60,17 @@ class FusedEngine:
             xp: ``numpy`` or ``cupy``, to compute with; None for where the weights lie.
             plan: the plan for `nlp`, if it has been made.
             attributes: further columns of entities to return.
+            spans: span groups to return.
 
         Raises:
             UnsupportedError: the pipeline is not supported.
         """
         self._nlp = nlp
-        self._scores = make_scores(nlp, attributes)  # for what spaCy's recogniser annotates
-        self._with_scores = self._scores is not None
+        # the scores are for what spaCy's recogniser annotates
+        self._reading = Reading(Reader(attributes, spans), make_scores(nlp, attributes))
+        self._with_scores = self._reading.scores is not None
         self._plan = plan = plan or make_plan(nlp)
+        tokens_suffice = plan.tokenizer_only and not self._reading.reader.needs_documents
         model: Any = plan.recogniser.model
         self._xp = model.ops.xp if xp is None else xp
         self._scorer = Scorer(model, plan.moves, self._xp)
@@ -74,28 +81,31 @@ class FusedEngine:
         self._terminals = (
             None if plan.sentencizer is None else terminal_keys(nlp.vocab.strings, plan.sentencizer.punct_chars)
         )
-        if plan.tokenizer_only:
+        if tokens_suffice:
             compute_only(nlp.vocab, [*plan.attributes, "IS_PUNCT"])
-        rules = read_rules(nlp.tokenizer) if plan.tokenizer_only else None
+        rules = read_rules(nlp.tokenizer) if tokens_suffice else None
         memory = VocabularyMemory(nlp, None if rules is None else CHUNK_LEXEMES)
         self._chunks = None if rules is None else ChunkTokenizer(nlp, plan.attributes, rules, memory)
         self._tokenization = Tokenization(nlp, memory, batch_tokens)
+        self._tokens_suffice = tokens_suffice
 
-    def annotate(self, texts: Sequence[str], watch: Stopwatch) -> Annotations:
+    def annotate(self, texts: Sequence[str], watch: Stopwatch, *, places: bool = False) -> Annotations:
         """See `Engine`."""
         if self._chunks is not None:
             try:
-                return self._annotate_chunks(self._chunks, texts, watch)
+                return self._annotate_chunks(self._chunks, texts, watch, places)
             except DeviceError:
                 raise
             except Exception:  # at least one text cannot be tokenized; as documents, it turns out which
                 log.warning("%d texts could not be read by chunks", len(texts), exc_info=True)
-        return annotate_documents(self._nlp, self._tokenization, texts, watch, self._annotate_docs, scores=self._scores)
+        reading = replace(self._reading, places=places)
+        annotate = partial(self._annotate_docs, reading)
+        return annotate_documents(self._nlp, self._tokenization, texts, watch, annotate, reading)
 
     @property
     def finds_candidates(self) -> bool:
         """Whether `find_candidates` may be used: no part of spaCy but the tokenizer decides about entities."""
-        return self._plan.tokenizer_only and self._plan.encoder.seen is not None
+        return self._tokens_suffice and self._plan.encoder.seen is not None
 
     @property
     def labels(self) -> Sequence[str]:
@@ -110,19 +120,25 @@ class FusedEngine:
         with watch.phase(Phase.ENCODE), self._products.lent():
             vectors = self._encoder.encode([], tokens)
         with watch.phase(Phase.DECODE):
-            barriers, reduced = self._barriers(tokens), self._scorer.reduce(vectors)
+            starts = self._find_sentence_starts(tokens)
+            barriers, reduced = self._barriers(tokens, starts), self._scorer.reduce(vectors)
             proposed = propose_spans(self._scorer, reduced, barriers, with_scores=self._with_scores)
             plain = None if self._terminals is None else plain_tokens(tokens, self._terminals)
             known = known_tokens(tokens, piece, self._plan.encoder.seen, plain)
-            return select_core(self._scorer, reduced, barriers, proposed, tokens, piece, known)
+            found = select_core(self._scorer, reduced, barriers, proposed, tokens, piece, known)
+            if not self._reading.reader.sentence:
+                return found
+            return replace(found, sentences=_in_core(tokens.begins[starts], piece))
 
-    def _annotate_chunks(self, chunks: ChunkTokenizer, texts: Sequence[str], watch: Stopwatch) -> Annotations:
+    def _annotate_chunks(
+        self, chunks: ChunkTokenizer, texts: Sequence[str], watch: Stopwatch, places: bool
+    ) -> Annotations:
         """Annotate texts without making documents of them; raises what the tokenizer raises."""
 
         def annotate(batch: list[str]) -> Annotations:
             with watch.phase(Phase.TOKENIZE):
                 tokens = chunks.read(batch)
-            return self._annotate_tokens(tokens, watch)[0]
+            return self._annotate_tokens(tokens, watch, places=places)[0]
 
         def renew(batch: list[str]) -> list[str]:
             self._tokenization.halve()
@@ -141,7 +157,7 @@ class FusedEngine:
             raise made
         return read_tokens([made], self._plan.attributes)
 
-    def _annotate_docs(self, docs: Sequence[Doc], watch: Stopwatch) -> Annotations:
+    def _annotate_docs(self, reading: Reading, docs: Sequence[Doc], watch: Stopwatch) -> Annotations:
         """Annotate the documents of a batch; raises what a component raises."""
         plan = self._plan
         with watch.phase(Phase.ENCODE), self._products.lent():
@@ -150,48 +166,61 @@ class FusedEngine:
             tokens = read_tokens(docs, plan.attributes)
         if plan.may_come_annotated and tokens["ENT_IOB"].any():  # the recogniser would keep these entities
             with watch.phase(Phase.RECOGNISE):
-                return Annotations.from_columns(run_and_read(self._nlp, docs, plan.before, scores=self._scores))
-        annotations, spans = self._annotate_tokens(tokens, watch, docs)
-        if not plan.after:
+                return Annotations.from_columns(run_and_read(self._nlp, docs, plan.before, reading))
+        annotations, spans = self._annotate_tokens(tokens, watch, docs, places=reading.places)
+        if not plan.after and not reading.reader.needs_documents:
             return annotations
         with watch.phase(Phase.RECOGNISE):
-            return self._run_after(docs, spans, annotations)
+            return self._run_after(docs, spans, annotations, reading)
 
-    def _annotate_tokens(self, tokens: Tokens, watch: Stopwatch, docs: Sequence[Doc] = ()) -> tuple[Annotations, Spans]:
+    def _annotate_tokens(
+        self, tokens: Tokens, watch: Stopwatch, docs: Sequence[Doc] = (), *, places: bool = False
+    ) -> tuple[Annotations, Spans]:
         """Return the entities among tokens: as annotations of texts, and as spans of tokens.
 
         Args:
             tokens: of the texts of a batch.
             watch: takes the seconds of each phase.
             docs: the documents of the tokens, if the encoder needs documents.
+            places: whether the annotations have `Annotations.places`.
         """
         with watch.phase(Phase.ENCODE), self._products.lent():
             # if all tokens are whitespace, no entity begins, and a transformer has no vectors
             vectors = None if tokens["IS_SPACE"].all() else self._encoder.encode(docs, tokens)
         with watch.phase(Phase.DECODE):
+            starts = self._find_sentence_starts(tokens)
             if vectors is None:
                 spans = no_spans(with_scores=self._with_scores)
             else:
-                spans = decode(self._scorer, vectors, self._barriers(tokens), with_scores=self._with_scores)
-            return _locate(tokens, spans, self.labels), spans
+                spans = decode(self._scorer, vectors, self._barriers(tokens, starts), with_scores=self._with_scores)
+            found = _locate(tokens, spans, self.labels)
+            if self._reading.reader.sentence:
+                numbers = number_sentences(tokens, starts)[spans.starts]
+                found = replace(found, attributes={**found.attributes, SENTENCE: numbers})
+            return replace(found, places=_places(tokens, starts)) if places else found, spans
 
-    def _barriers(self, tokens: Tokens) -> Barriers:
+    def _find_sentence_starts(self, tokens: Tokens) -> Bools:
+        """Tell which tokens (N,) start a sentence."""
         if self._terminals is not None:
-            starts = sentence_starts(tokens, self._terminals)
-        elif self._plan.may_come_annotated:
-            starts = tokens["SENT_START"] == 1
-        else:
-            starts = np.zeros(len(tokens), dtype=bool)
+            return sentence_starts(tokens, self._terminals)
+        if self._plan.may_come_annotated:
+            starts: Bools = tokens["SENT_START"] == 1
+            return starts
+        return np.zeros(len(tokens), dtype=bool)
+
+    def _barriers(self, tokens: Tokens, starts: Bools) -> Barriers:
+        """Return where entities cannot go on, given which tokens start a sentence."""
         closes = must_close(tokens, starts)
         return Barriers(to_device(self._xp, tokens["IS_SPACE"] != 0), to_device(self._xp, closes))
 
-    def _run_after(self, docs: Sequence[Doc], spans: Spans, found: Annotations) -> Annotations:
+    def _run_after(self, docs: Sequence[Doc], spans: Spans, found: Annotations, reading: Reading) -> Annotations:
         """Run the components after the recogniser, on documents that have its entities.
 
         Args:
             docs: the documents of a batch, one after another.
             spans: the entities of all of them, as spans of tokens.
             found: the same entities.
+            reading: what is read from the documents.
         """
         from spacy.tokens import Span
 
@@ -202,7 +231,7 @@ class FusedEngine:
             doc.set_ents([Span(doc, start - first, end - first, self.labels[label]) for start, end, label in entities])
             first += len(doc)
         done = run_pipes(self._nlp, docs, without=[*self._plan.before, self._plan.name])
-        columns = [columns_of(doc) for doc in done]
+        columns = [reading.read(doc) for doc in done]
         return Annotations.from_columns(carry_scores(found, columns) if self._with_scores else columns)
 
 
@@ -210,6 +239,20 @@ def _has_model(pipe: Any) -> bool:
     from thinc.api import Model
 
     return isinstance(getattr(pipe, "model", None), Model)
+
+
+def _in_core(begins: HostInts, piece: Piece) -> HostInts:
+    """Return those places that lie in the core of a piece."""
+    return begins[(begins >= piece.begin) & (begins < piece.end)]
+
+
+def _places(tokens: Tokens, starts: Bools) -> list[Places]:
+    """Return where the tokens and sentences of each document start; `starts` (N,) tells where sentences do."""
+    borders = np.cumsum(tokens.lengths)[:-1]
+    return [
+        Places(begins, begins[1:][chosen[1:]])
+        for begins, chosen in zip(np.split(tokens.begins, borders), np.split(starts, borders), strict=True)
+    ]
 
 
 def _locate(tokens: Tokens, spans: Spans, labels: Sequence[str]) -> Annotations:

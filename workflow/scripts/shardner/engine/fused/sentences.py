@@ -42,6 +42,20 @@ def sentence_starts(tokens: Tokens, terminals: Keys) -> Bools:
     return starts
 
 
+def number_sentences(tokens: Tokens, starts: Bools) -> HostInts:
+    """Return for each token (N,) the number of its sentence in its document, from 0 on.
+
+    Args:
+        tokens: of some documents.
+        starts: (N,) which tokens start a sentence. The first token of each document starts one in any case.
+    """
+    first = np.cumsum(tokens.lengths) - tokens.lengths
+    counts = np.cumsum(starts, dtype=np.int64)
+    filled = tokens.lengths > 0
+    numbers: HostInts = counts - np.repeat(counts[first[filled]], tokens.lengths[filled])
+    return numbers
+
+
 def plain_tokens(tokens: Tokens, terminals: Keys) -> HostInts:
     """Return the numbers of the plain tokens.
 

@@ -18,6 +18,10 @@ from typing import Any
 import pytest
 from making import make_once, make_pipeline
 
+# As in a worker (annotate/job.py), and before anything imports NumPy: several processes that each multiply on all cores
+# take three times as long.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 try:
     from hypothesis import HealthCheck, settings
 except ImportError:  # tests/gpu runs without
@@ -40,7 +44,7 @@ FOLDER = pytest.StashKey[str]()
 
 #: Groups start in this order: those that take longest first, so that no process is left with a long one at the end.
 #: Kinds that are not named come in the order of pytest.
-FIRST = ("slurm", "faults", "workflow", "integration")
+FIRST = ("slurm", "faults", "workflow", "integration", "property")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,6 +65,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the processes of `--numprocesses auto`: one more than cores, for the tests on Slurm mostly wait."""
+    return min(len(os.sched_getaffinity(0)), 16) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Give the seed to a process of pytest-xdist."""
     node.workerinput["seed"] = node.config.stash[SEED]
@@ -74,6 +84,7 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"seed: {config.stash[SEED]} (--seed draws the same again); hypothesis profile: {PROFILE}"
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests of a module into one group, but for those in a group already, and the long kinds first."""
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shardner.annotate.audit import NEAR_TIE
-from shardner.annotate.near_ties import Entity, first_gap
+from shardner.annotate.near_ties import NEAR_TIE, first_gap
 from shardner.data.stopwatch import Stopwatch
+from shardner.engine.annotations import Entity
 from shardner.engine.fused.engine import FusedEngine
 
 

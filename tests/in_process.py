@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shardner.annotate.block_annotator import BlockAnnotator, Result, Task
+from shardner.annotate.blocks import Block
 from shardner.annotate.job import annotate_shard
+from shardner.annotate.sizes import DEFAULT_SIZES, Sizes
 from shardner.config import parse_config
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Joins
 from shardner.data.tables import ShardFiles, shard_path
+from shardner.engine.loading import load_engine
 from shardner.model.pipeline import Pipeline
 from shardner.stages.merge import CorpusFiles, merge_shards
 from shardner.stages.split import split_corpus
 
+#: A pipeline is loaded once for all shards of a run, and for the next run with the same pipeline and settings.
+load_once = lru_cache(maxsize=1)(load_engine)
 
-class HereExecutor:
-    """Runs what a pool of workers would run in this process: what is tried here is not the processes."""
 
-    def __init__(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Run the function."""
-        future: Future[Any] = Future()
-        try:
-            future.set_result(function(*arguments))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-    def shutdown(self, **_: Any) -> None:
-        """Do nothing."""
+def annotate_here(
+    task: Task, blocks: Sequence[Block], workers: int, environment: Mapping[str, str]
+) -> Iterator[Result]:
+    """Annotate blocks in this process instead of in workers, for tests that are not about processes."""
+    annotator = BlockAnnotator(task, load_once)
+    return map(annotator.annotate, blocks)
 
 
 class Run(NamedTuple):
@@ -45,8 +41,16 @@ class Run(NamedTuple):
     shards: Sequence[ShardFiles]
 
 
-def run(directory: Path, corpus: Path, pipeline: Pipeline, count: int, /, **settings: Any) -> Run:
-    """Annotate a corpus in `count` shards; with `settings` as in config.yaml. Workers must be a `HereExecutor`."""
+def run(
+    directory: Path,
+    corpus: Path,
+    pipeline: Pipeline,
+    count: int,
+    /,
+    sizes: Sizes = DEFAULT_SIZES,
+    **settings: Any,
+) -> Run:
+    """Annotate a corpus in `count` shards; with `settings` as in config.yaml."""
     config = parse_config({"corpus": {"files": [str(corpus)], **settings.pop("corpus", {})}, **settings})
     shards = [shard_path(directory, shard) for shard in range(count)]
     rejected, manifest_path = directory / "rejected.parquet", directory / "manifest.json"
@@ -56,7 +60,10 @@ def run(directory: Path, corpus: Path, pipeline: Pipeline, count: int, /, **sett
         for shard in range(count)
     ]
     for shard, each in enumerate(files):
-        annotate_shard(shard, shards[shard], pipeline, config.ner, threads=1, results=each)
+        annotate_shard(
+            shard, shards[shard], pipeline, config.ner, threads=1, results=each, sizes=sizes,
+            annotate_blocks=annotate_here,
+        )  # fmt: skip
     results = CorpusFiles(*(directory / name for name in ("entities", "documents", "all-rejected")))
     joins = merge_shards(manifest, files, rejected, pipeline.labels, "a run", results)
     return Run(manifest, results, joins, files)

@@ -16,6 +16,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 LABELS = ("PERSON", "ORG", "GPE")
+#: What a run is asked for where nobody looks at its report: each further job takes seconds.
+TABLES = tuple(f"results/{name}.parquet" for name in ("entities", "documents", "rejected"))
 
 #: Seconds that a test waits at most: enough for a machine that does much else; nobody waits for it while all is well.
 PATIENCE_S = 120.0
@@ -64,6 +66,13 @@ def wait_for(
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {patience_s:.0f} s in vain: {what if isinstance(what, str) else what()}")
         time.sleep(look_s)
+
+
+def some_examples(share: float) -> int:
+    """Return a share of the examples of hypothesis's profile, for a test whose examples take seconds each."""
+    from hypothesis import settings
+
+    return max(2, round(share * settings().max_examples))
 
 
 def make_pipeline(directory: Path, *, seed: int = 0, before: Sequence[str] = ("sentencizer",)) -> Path:

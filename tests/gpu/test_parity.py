@@ -24,8 +24,7 @@ from typing import Any
 import pytest
 import spacy
 from making import LABELS, ROOT, make_pipeline, make_texts, ner_model, randomise
-from shardner.annotate.audit import NEAR_TIE
-from shardner.annotate.near_ties import first_gap
+from shardner.annotate.near_ties import NEAR_TIE, first_gap
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.fused import FusedEngine
 

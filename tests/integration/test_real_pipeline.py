@@ -13,7 +13,7 @@ import spacy
 from fused_reference import compare
 from making import ROOT, entity_rows, run_workflow, write_jsonl
 from shardner.demo.generate import generate_document
-from shardner.demo.lexicon import Part, vocabulary
+from shardner.demo.lexicon import Purpose, vocabulary
 from shardner.demo.templates import Domain
 from shardner.engine.fused import examine
 from shardner.model.components import select_components
@@ -34,7 +34,7 @@ def paragraphs() -> list[str]:
 
 
 def demo_texts(each: int = 3) -> list[str]:
-    rng, words = random.Random(0), vocabulary(Part.DEMO)
+    rng, words = random.Random(0), vocabulary(Purpose.DEMO)
     return [generate_document(rng, domain, words).text for domain in Domain for _ in range(each)]
 
 

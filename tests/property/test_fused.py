@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,8 +17,6 @@ from shardner.engine.fused.support import examine
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vectors import Vectors
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 SPACES = (" ", "  ", "\n", "\n\n ", "\t", "\u00a0", "\u2003")
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from in_process import HereExecutor, run
-from making import WORDS, annotate_plainly, entity_rows, make_pipeline, write_jsonl
-from shardner.annotate import job as annotate
+from in_process import run
+from making import WORDS, annotate_plainly, entity_rows, make_pipeline, some_examples, write_jsonl
+from shardner.annotate.sizes import Sizes
 from shardner.config import parse_config
 from shardner.model.pipeline import Pipeline, prepare_pipeline
 from shardner.parse.pipeline_source import classify
@@ -27,29 +26,25 @@ texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join), ma
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     directory = make_pipeline(tmp_path_factory.mktemp("model") / "pipeline")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(annotate, "ProcessPoolExecutor", HereExecutor)
-        patch.setattr("shardner.annotate.worker._ready", None)
-        yield prepare_pipeline(classify(str(directory)), None, directory.parent / "unpacked", "auto")
+    return prepare_pipeline(classify(str(directory)), None, directory.parent / "unpacked", "auto")
 
 
-@settings(max_examples=12)
+@settings(max_examples=some_examples(0.25))
 @given(texts=texts, block_chars=st.sampled_from([1, 50, 1 << 19]), batch=st.sampled_from([1, 20, 8_000]))
 def test_any_number_of_shards_gives_what_one_process_gives(
     pipeline: Pipeline, texts: list[str], block_chars: int, batch: int
 ) -> None:
     expected = annotate_plainly(Path(pipeline.location), texts)
-    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(annotate, "BLOCK_CHARS", block_chars)
-        patch.setattr("shardner.engine.tokenization.BATCH_TOKENS", batch)
+    sizes, ner = Sizes(block_chars=block_chars), {"batch_tokens": batch}
+    with tempfile.TemporaryDirectory() as name:
         corpus = write_jsonl(Path(name) / "corpus.jsonl", texts)
         documents = None
         for count in (1, 2, 7, 50):
             directory = Path(name) / str(count)
             directory.mkdir()
-            manifest, results, *_ = run(directory, corpus, pipeline, count)
+            manifest, results, *_ = run(directory, corpus, pipeline, count, sizes=sizes, ner=ner)
             assert entity_rows(results.entities) == expected
             table = pl.read_parquet(results.documents)
             assert table["doc"].to_list() == list(range(len(texts)))

@@ -19,10 +19,10 @@ import yaml
 from cluster import GPUS, Cluster, environments, missing_tools, running_cluster
 from making import (
     ROOT,
+    TABLES,
     annotate_plainly,
     clean_environment,
     entity_rows,
-    make_pipeline,
     make_texts,
     run_workflow,
     wait_for,
@@ -33,7 +33,7 @@ from shardner.data.job_files import read_job
 from shardner.data.metrics import Job
 
 TEXTS = make_texts(600, seed=9)
-SHARDS = 6
+SHARDS = 5  # one more than GPUs
 DONE = {"COMPLETED"}
 
 pytestmark = [
@@ -49,11 +49,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="module")
-def given(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def given(tiny_pipeline: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     directory = tmp_path_factory.mktemp("given")
     return {
         "corpus": {"files": [str(write_jsonl(directory / "corpus.jsonl", TEXTS))]},
-        "model": {"name": str(make_pipeline(directory / "pipeline"))},
+        "model": {"name": str(tiny_pipeline)},
         "shards": {"count": SHARDS},
         "ner": {"device": "cpu"},
     }
@@ -63,7 +63,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def local(given: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same run without a cluster."""
     directory = tmp_path_factory.mktemp("local")
-    run = run_workflow(directory, given)
+    run = run_workflow(directory, given, *TABLES)
     assert run.returncode == 0, run.stderr
     return directory
 
@@ -158,11 +158,10 @@ def hold_workers(cluster: Cluster, run: subprocess.Popen[bytes], count: int) -> 
 
 def assert_same_results(directory: Path, given: dict[str, Any], local: Path, *, kept: int = SHARDS) -> None:
     """Finish a run without the cluster, which must keep the shards that are done, and compare it with the local one."""
-    finished = run_workflow(directory, given)
+    finished = run_workflow(directory, given, *TABLES)
     assert finished.returncode == 0, finished.stderr
     assert finished.stderr.count("Annotating shard") == SHARDS - kept
-    for table in ("entities", "documents", "rejected"):
-        path = f"results/{table}.parquet"
+    for path in TABLES:
         assert pl.read_parquet(directory / path).equals(pl.read_parquet(local / path))
 
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import spacy
 from making import make_pipeline, make_texts, ner_model
-from shardner.annotate.audit import Findings, audit, draw, find_limit
+from shardner.annotate.audit import audit
+from shardner.annotate.draw import are_drawn, find_limit
+from shardner.data.metrics import Totals
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import Annotations
 from shardner.engine.stock import StockEngine
@@ -16,6 +18,8 @@ from spacy.language import Language
 TEXTS = [*make_texts(30, seed=11), ""]
 IDS = [f"d{i}" for i in range(len(TEXTS))]
 DOCS = np.arange(100_000, dtype=np.uint64)
+#: No score gap of this pipeline is as wide.
+WIDE = 1e6
 
 
 @pytest.fixture(scope="module")
@@ -29,26 +33,26 @@ def annotations(nlp: Language) -> Annotations:
 
 
 def test_the_sample_holds_about_its_share_of_the_documents() -> None:
-    drawn = draw(DOCS, find_limit(DOCS, 0.01))
+    drawn = are_drawn(DOCS, find_limit(DOCS, 0.01))
     assert 800 < drawn.sum() < 1200
-    assert draw(DOCS, find_limit(DOCS, 1)).all()
-    assert not draw(DOCS, find_limit(DOCS, 0)).any()
+    assert are_drawn(DOCS, find_limit(DOCS, 1)).all()
+    assert not are_drawn(DOCS, find_limit(DOCS, 0)).any()
 
 
 def test_the_sample_is_the_same_for_any_sharding() -> None:
-    whole = draw(DOCS, find_limit(DOCS, 0.01))
-    parts = [draw(part, find_limit(part, 0.01)) for part in np.array_split(DOCS, 7)]
+    whole = are_drawn(DOCS, find_limit(DOCS, 0.01))
+    parts = [are_drawn(part, find_limit(part, 0.01)) for part in np.array_split(DOCS, 7)]
     assert np.array_equal(np.concatenate(parts), whole)
 
 
 def test_every_shard_has_a_document_in_the_sample() -> None:
     for part in np.array_split(DOCS[:500], 100):
-        assert draw(part, find_limit(part, 1e-9)).sum() == 1
+        assert are_drawn(part, find_limit(part, 1e-9)).sum() == 1
     assert find_limit(DOCS[:0], 0.5) is None
 
 
 def test_equal_answers_are_identical(nlp: Language, annotations: Annotations) -> None:
-    assert audit(nlp, IDS, TEXTS, annotations) == Findings(len(TEXTS), len(TEXTS), 0)
+    assert audit(nlp, IDS, TEXTS, annotations) == Totals(audited=len(TEXTS), identical=len(TEXTS))
 
 
 def tampered(annotations: Annotations) -> Annotations:
@@ -67,17 +71,14 @@ def test_another_answer_is_an_error_that_shows_the_document_and_both(nlp: Langua
     assert f"only this engine: {tampered(annotations).labels[0]} {found!r}" in str(error.value)
 
 
-def test_an_answer_within_rounding_is_counted(
-    nlp: Language, annotations: Annotations, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("shardner.annotate.audit.NEAR_TIE", 1e6)  # no gap of this pipeline is as wide
-    assert audit(nlp, IDS, TEXTS, tampered(annotations)) == Findings(len(TEXTS), len(TEXTS) - 1, 1)
+def test_an_answer_within_rounding_is_counted(nlp: Language, annotations: Annotations) -> None:
+    found = audit(nlp, IDS, TEXTS, tampered(annotations), near_tie=WIDE)
+    assert found == Totals(audited=len(TEXTS), identical=len(TEXTS) - 1, near_ties=1)
 
 
 def test_an_answer_within_rounding_is_counted_where_another_transition_model_comes_first(
-    nlp: Language, annotations: Annotations, monkeypatch: pytest.MonkeyPatch
+    nlp: Language, annotations: Annotations
 ) -> None:
-    monkeypatch.setattr("shardner.annotate.audit.NEAR_TIE", 1e6)
     parser = spacy.blank("en")
     model = {**ner_model(width=8, depth=1), "state_type": "parser"}
     parser.add_pipe("parser", config={"model": model}).add_label("dep")
@@ -85,7 +86,7 @@ def test_an_answer_within_rounding_is_counted_where_another_transition_model_com
     both = spacy.load(nlp.path)
     both.add_pipe("parser", source=parser, before="ner")
     theirs = StockEngine(both).annotate(TEXTS, Stopwatch())
-    assert audit(both, IDS, TEXTS, tampered(theirs)).near_ties == 1
+    assert audit(both, IDS, TEXTS, tampered(theirs), near_tie=WIDE).near_ties == 1
 
 
 def test_a_document_that_fails_for_one_engine_alone_is_an_error(nlp: Language, annotations: Annotations) -> None:

@@ -71,7 +71,7 @@ def test_plain_text_has_nothing_to_keep(tmp_path: Path) -> None:
     ("name", "data"),
     [
         ("a.csv", b"id,Text,title\n1,a,b\n"),
-        ("a.tsv.gz", gzip.compress(b"id\tText\ttitle\n")),
+        ("a.tsv.gz", gzip.compress(b"id\tText\ttitle\n", mtime=0)),
         ("a.jsonl", b'{"id": 1, "Text": "a"}\n{"id": 2, "title": ""}\n'),
     ],
 )
@@ -132,10 +132,10 @@ def test_a_column_that_is_there_twice_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "what"),
     [
-        ("a.jsonl", gzip.compress(b"{}"), "no JSONL file but gzip data; let its name end in .gz"),
+        ("a.jsonl", gzip.compress(b"{}", mtime=0), "no JSONL file but gzip data; let its name end in .gz"),
         ("a.csv", zstandard.compress(b"id,text"), "no CSV file but zstd data"),
         ("a.txt", b"PAR1....", "no TXT file but Parquet"),
-        ("a.csv.gz", gzip.compress(b"PK\x03\x04"), "no CSV file when decompressed but a zip archive"),
+        ("a.csv.gz", gzip.compress(b"PK\x03\x04", mtime=0), "no CSV file when decompressed but a zip archive"),
         ("a.tsv", "id\ttext".encode("utf-16"), "UTF-16; convert it to UTF-8"),
         ("a.jsonl.gz", b"{}", "damaged, or not the gzip file that its name says"),
         ("a.jsonl.zst", b"{}\n" * 100, "damaged, or not the zstd file that its name says"),

@@ -8,7 +8,7 @@ import pytest
 from shardner.data.job_files import read_job, write_job
 from shardner.data.manifest import InputFile, Manifest, ShardInfo, read_manifest, write_manifest
 from shardner.data.metrics import Job, Totals
-from shardner.data.tables import REJECTED, SHARD_DOCUMENTS, SHARD_ENTITIES, SHARD_REJECTED, ShardFiles
+from shardner.data.tables import ENTITIES, REJECTED, SHARD_DOCUMENTS, SHARD_ENTITIES, SHARD_REJECTED, ShardFiles
 from shardner.errors import MergeError
 from shardner.stages.merge import CorpusFiles, merge_shards
 
@@ -78,6 +78,12 @@ def test_a_label_that_no_component_declares_is_kept(files: list[ShardFiles]) -> 
     job = read_job(files[0].job)
     write_job(files[0].job, replace(job, totals=replace(job.totals, labels={"CUSTOM": 2})))
     assert pl.read_parquet(merge(files).entities)["label"].to_list() == ["CUSTOM", "CUSTOM", "PERSON"]
+
+
+def test_further_columns_of_entities_are_kept(files: list[ShardFiles]) -> None:
+    rewrite(files[0].entities, pl.read_parquet(files[0].entities).with_columns(score=pl.Series([0.5, 0.25])))
+    entities = pl.read_parquet(merge(files).entities)
+    assert entities.columns == [*ENTITIES, "score"] and entities["score"].to_list() == [0.5, 0.25, None]
 
 
 def test_merge_refuses_a_missing_shard(files: list[ShardFiles]) -> None:

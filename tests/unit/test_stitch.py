@@ -2,21 +2,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from shardner.stages.stitch import Window, stitch
+from shardner.stages.stitch import WindowSpans, stitch
 
 Spans = list[tuple[int, int]]
 
 
-def window(begin: int, spans: Spans, *, doc: int = 0, candidates: bool = True) -> Window:
+def window(begin: int, spans: Spans, *, doc: int = 0, candidates: bool = True) -> WindowSpans:
     starts, ends = (np.array([span[i] for span in spans], dtype=np.int64) for i in (0, 1))
-    return Window(0, slice(0, len(spans)), doc, begin, candidates, starts, ends)
+    return WindowSpans(0, slice(0, len(spans)), doc, begin, candidates, starts, ends)
 
 
-def entities(*windows: Window) -> tuple[Spans, list[tuple[int, int]]]:
+def entities(*windows: WindowSpans) -> tuple[Spans, list[tuple[int, int]]]:
     """Return the entities of all windows, and where that was not sure."""
     unsure: list[tuple[int, int]] = []
     found = []
-    for each, taken in stitch(windows, unsure):
+    for each, taken, places in stitch(windows):
+        unsure += [(each.doc, place) for place in places]
         found += list(zip(each.starts[taken].tolist(), each.ends[taken].tolist(), strict=True))
     return found, unsure
 
@@ -43,7 +44,7 @@ def test_a_candidate_whose_end_is_not_known_is_counted_only_where_the_walk_comes
     assert entities(window(0, [(0, 10), (5, 0), (20, 0)])) == ([(0, 10)], [(0, 20)])
 
 
-def margins(begin: int, spans: Spans) -> Window:
+def margins(begin: int, spans: Spans) -> WindowSpans:
     return window(begin, spans, candidates=False)
 
 

@@ -19,11 +19,11 @@ from shardner.data.typed_json import dump_plain, from_plain, read_json, to_plain
 from shardner.errors import JsonFileError, ShardnerError
 from shardner.model.pipeline import Pipeline
 from shardner.report import Performance
-from shardner.stages.estimate import Estimate, Measured
-from shardner.stages.verify import Findings
+from shardner.stages.estimate.figures import Estimate, SampleFigures
+from shardner.stages.verify.findings import Findings, Verification
 
 #: Every class that a stage writes to a file.
-WRITTEN = (Job, Manifest, Pipeline, Provenance, Performance, Findings, Measured, Estimate)
+WRITTEN = (Job, Manifest, Pipeline, Provenance, Performance, Findings, Verification, SampleFigures, Estimate)
 TEXT = st.text(st.characters(), max_size=5)  # lone surrogates among them
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | TEXT,

@@ -25,8 +25,8 @@ def run_bench(out: Path, model: Path, *arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_pipeline(tmp_path_factory.mktemp("model") / "pipeline")
+def model(tiny_pipeline: Path) -> Path:
+    return tiny_pipeline
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -18,9 +17,9 @@ from making import (
     annotate_plainly,
     clean_environment,
     entity_rows,
-    make_pipeline,
     make_texts,
     snakemake_command,
+    wait_for,
     write_config,
     write_jsonl,
 )
@@ -33,8 +32,8 @@ TARGET = "results/entities.parquet"
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_pipeline(tmp_path_factory.mktemp("model") / "pipeline")
+def model(tiny_pipeline: Path) -> Path:
+    return tiny_pipeline
 
 
 @pytest.fixture
@@ -127,11 +126,15 @@ def test_a_killed_job_frees_its_device_and_its_shard_is_done_again(model: Path, 
     write_machine(machine, [card(0)])
     run = start(tmp_path, machine, model, TARGET, "--retries", "1", shards={"count": 2}, ner={"threads": 1})
     lock = machine.parent / "leases" / f"{uuids(1)[0]}.lock"
-    deadline = time.monotonic() + 120
-    while not (holder := holder_of(lock)):
-        assert run.poll() is None and time.monotonic() < deadline, (tmp_path / "run.log").read_text()
-        time.sleep(0.01)
-    os.kill(holder, signal.SIGKILL)
+
+    def kill_holder() -> bool:
+        assert run.poll() is None, (tmp_path / "run.log").read_text()
+        holder = holder_of(lock)
+        if holder is not None:
+            os.kill(holder, signal.SIGKILL)
+        return holder is not None
+
+    wait_for(kill_holder, lambda: (tmp_path / "run.log").read_text(), look_s=0.01)
     output = finish(run, tmp_path)
     jobs = jobs_of(tmp_path)
     assert output.count("Annotating shard") == 3 and len(jobs) == 2

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from making import annotate_plainly, entity_rows, make_pipeline, make_texts, run_workflow
+from making import annotate_plainly, entity_rows, make_texts, run_workflow
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_pipeline(tmp_path_factory.mktemp("model") / "pipeline")
+def model(tiny_pipeline: Path) -> Path:
+    return tiny_pipeline
 
 
 @pytest.mark.parametrize(("engine", "how"), [("fused", "joined exactly"), ("spacy", "joined between entities")])

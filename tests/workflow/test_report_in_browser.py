@@ -11,7 +11,6 @@ import os
 import select
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +18,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "unit"))
-
+from making import wait_for
 from report_fixture import Shape, attack, build_run
 from shardner.report import load_performance, write_report
 
@@ -287,9 +284,7 @@ def test_tables_are_saved_as_csv(browser: Browser, report: Path, tmp_path: Path)
     browser.open(report)
     browser.call("Browser.setDownloadBehavior", session=None, behavior="allow", downloadPath=str(tmp_path))
     browser.evaluate("document.querySelector('[aria-label=\"Time by phase\"]').nextElementSibling.firstChild.click()")
-    deadline = time.monotonic() + 20
-    while not (tmp_path / "phases.csv").is_file() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_for((tmp_path / "phases.csv").is_file, "the browser saves the table")
     frame = pl.read_csv(tmp_path / "phases.csv")
     assert frame.columns == ["Phase", "What happens", "Worker time (s)", "Share"]
     assert frame["Share"].sum() == pytest.approx(1, abs=1e-4)

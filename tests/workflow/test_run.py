@@ -11,12 +11,13 @@ from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 from making import (
     ROOT,
+    TABLES,
     annotate_plainly,
     clean_environment,
     entity_rows,
-    make_pipeline,
     make_texts,
     run_workflow,
     snakemake_command,
@@ -29,12 +30,17 @@ TEXTS = [*make_texts(60), "", "Ada Lovelace in London", "Ada Lovelace in London"
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_pipeline(tmp_path_factory.mktemp("model") / "pipeline")
+def model(tiny_pipeline: Path) -> Path:
+    return tiny_pipeline
 
 
 def settings(model: Path, corpus: Path, **more: Any) -> dict[str, Any]:
     return {"corpus": {"files": [str(corpus)]}, "model": {"name": str(model)}, **more}
+
+
+def annotated_shards(run: subprocess.CompletedProcess[str]) -> list[str]:
+    lines = [line for line in run.stderr.splitlines() if "Annotating shard" in line]
+    return sorted(line.split("shard ")[1].split()[0] for line in lines)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +54,7 @@ def done(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         directory, settings(model, corpus, shards={"count": 3}, ner={"threads": 2}, output={"formats": formats})
     )
     assert run.returncode == 0, run.stderr
+    assert annotated_shards(run) == ["00000", "00001", "00002"], run.stderr
     (directory / "terminal.txt").write_text(run.stderr)
     return directory
 
@@ -151,37 +158,31 @@ def test_every_shards_metrics_add_up_to_the_figures(done: Path) -> None:
     assert {len(job["workers"]) for job in jobs} <= {1, 2}
 
 
-def annotated_shards(run: subprocess.CompletedProcess[str]) -> list[str]:
-    lines = [line for line in run.stderr.splitlines() if "Annotating shard" in line]
-    return sorted(line.split("shard ")[1].split()[0] for line in lines)
-
-
-def test_a_second_run_has_nothing_to_do_and_a_deleted_result_is_redone_alone(model: Path, tmp_path: Path) -> None:
-    given = settings(model, write_jsonl(tmp_path / "corpus.jsonl", TEXTS), shards={"count": 3})
-    first = run_workflow(tmp_path, given)
-    assert annotated_shards(first) == ["00000", "00001", "00002"], first.stderr
-    entities = entity_rows(tmp_path / "results/entities.parquet")
-    second = run_workflow(tmp_path, given)
+def test_a_second_run_has_nothing_to_do_and_a_deleted_result_is_redone_alone(done: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "copy"
+    subprocess.run(["cp", "-a", str(done), str(directory)], check=True)
+    given = yaml.safe_load((done / "settings.yaml").read_text("utf-8"))
+    second = run_workflow(directory, given)
     assert "Nothing to be done" in second.stderr
     # other workers, batches, or devices change no entity: what is done stays done
-    again = run_workflow(tmp_path, {**given, "ner": {"threads": 2, "batch_tokens": 50, "device": "cpu"}})
+    again = run_workflow(directory, {**given, "ner": {"threads": 1, "batch_tokens": 50, "device": "cpu"}})
     assert annotated_shards(again) == []
-    (tmp_path / "results/.work/entities/00001.parquet").unlink()
-    third = run_workflow(tmp_path, given)
+    (directory / "results/.work/entities/00001.parquet").unlink()
+    third = run_workflow(directory, given)
     assert annotated_shards(third) == ["00001"] and "split_corpus" not in third.stderr
     assert "merge_shards" in third.stderr and "report_performance" in third.stderr
-    assert entity_rows(tmp_path / "results/entities.parquet") == entities
+    assert entity_rows(directory / "results/entities.parquet") == entity_rows(done / "results/entities.parquet")
 
 
 def test_shards_and_workers_change_nothing_but_the_column_shard(model: Path, tmp_path: Path) -> None:
-    texts = TEXTS[-20:]  # with 50 shards, most stay empty
+    texts = TEXTS[-6:]  # with nine shards, some stay empty
     corpus = write_jsonl(tmp_path / "corpus.jsonl", texts)
     expected = annotate_plainly(model, texts)
     documents = []
-    for count, threads in ((1, 1), (2, 2), (7, 1), (50, 2)):
+    for count, threads in ((2, 2), (9, 1)):
         output = {"dir": f"out-{count}"}
         given = settings(model, corpus, shards={"count": count}, ner={"threads": threads}, output=output)
-        run = run_workflow(tmp_path, given)
+        run = run_workflow(tmp_path, given, f"out-{count}/entities.parquet")
         assert run.returncode == 0, run.stderr
         assert entity_rows(tmp_path / f"out-{count}/entities.parquet") == expected
         documents.append(pl.read_parquet(tmp_path / f"out-{count}/documents.parquet").drop("shard"))
@@ -216,7 +217,7 @@ def test_kept_columns_take_the_type_that_their_values_allow(model: Path, tmp_pat
     (tmp_path / "c.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     given = settings(model, tmp_path / "c.jsonl", shards={"count": 2})
     given["corpus"]["keep"] = ["year", "price", "paid", "who"]
-    assert run_workflow(tmp_path, given).returncode == 0
+    assert run_workflow(tmp_path, given, *TABLES).returncode == 0
     documents = pl.read_parquet(tmp_path / "results/documents.parquet")
     kept = documents.select("year", "price", "paid", "who")
     assert kept.dtypes == [pl.Int64, pl.Float64, pl.Boolean, pl.String]
@@ -250,7 +251,7 @@ def test_an_error_of_a_job_is_a_message_first_and_a_traceback_in_its_log(model: 
     corpus.write_bytes(corpus.read_bytes() + b"{broken\n")
     given = settings(model, corpus)
     given["corpus"]["on_bad_record"] = "fail"
-    run = run_workflow(tmp_path, given)
+    run = run_workflow(tmp_path, given, "--retries", "0")
     assert run.returncode != 0
     assert "CorpusError: " in run.stderr and "malformed JSON" in run.stderr
     assert run.stderr.index("CorpusError: ") < run.stderr.find("Traceback")
@@ -259,13 +260,13 @@ def test_an_error_of_a_job_is_a_message_first_and_a_traceback_in_its_log(model: 
 
 def test_asking_for_a_gpu_that_this_version_cannot_use_says_so(model: Path, tmp_path: Path) -> None:
     corpus = write_jsonl(tmp_path / "corpus.jsonl", TEXTS[:3])
-    run = run_workflow(tmp_path, settings(model, corpus, ner={"device": "gpu"}))
+    run = run_workflow(tmp_path, settings(model, corpus, ner={"device": "gpu"}), "--retries", "0")
     assert run.returncode != 0 and "DeviceError: ner.device: gpu was asked for" in run.stderr
 
 
 def test_the_gpu_resource_may_be_given_on_a_machine_without_one(model: Path, tmp_path: Path) -> None:
     corpus = write_jsonl(tmp_path / "corpus.jsonl", TEXTS[:3])
-    run = run_workflow(tmp_path, settings(model, corpus), "--resources", "gpu=4", cores=8)
+    run = run_workflow(tmp_path, settings(model, corpus), *TABLES, "--resources", "gpu=4", cores=8)
     assert run.returncode == 0, run.stderr
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from making import make_pipeline, make_texts, run_workflow, write_jsonl
+from making import make_texts, run_workflow, write_jsonl
 
 TEXTS = make_texts(60)
 LONG = 20
@@ -17,8 +17,8 @@ TEXTS[LONG] = " ".join(make_texts(60, seed=3))
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_pipeline(tmp_path_factory.mktemp("model") / "pipeline")
+def model(tiny_pipeline: Path) -> Path:
+    return tiny_pipeline
 
 
 def run(model: Path, directory: Path, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:

@@ -1,10 +1,10 @@
-# One job a shard, one device a job. The settings below `ner` change no entity, so they are no `params`: a run that is
-# resumed with other workers or batches keeps the shards that are done.
+# One job per shard, one device per job. The settings below `ner` change no entity, so they are not in `params`: a run
+# that is resumed with other workers or batches keeps the shards that are done.
 
 
 rule annotate_shard:
     input:
-        # a directory: thousands of outputs of one job make Snakemake slow
+        # a directory, because thousands of outputs of one job make Snakemake slow
         shards=rules.split_corpus.output.shards,
         pipeline=rules.prepare_model.output.pipeline,
     output:
@@ -18,13 +18,13 @@ rule annotate_shard:
         BENCHMARKS / "annotate_shard" / "{shard}.tsv"
     conda:
         GPU_ENV
-    threads: get_worker_count
+    threads: get_workers
     resources:
-        gpu=GPUS,
+        gpu=LIMITS.gpus_per_job,
         mem_mb=get_memory_mb,
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.annotate.job"),
+        code=fingerprint("annotate_shard"),
     message:
         "Annotating shard {wildcards.shard} with {threads} workers"
     script:

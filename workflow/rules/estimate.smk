@@ -1,4 +1,4 @@
-# `snakemake estimate`: what the run will take, from a sample that is annotated as the run would do it.
+# `snakemake estimate`: what the run will take, measured with a sample that is annotated as the run would do it.
 
 
 rule estimate:
@@ -22,11 +22,11 @@ rule measure_sample:
         GPU_ENV
     threads: get_sample_workers
     resources:
-        gpu=GPUS,
+        gpu=LIMITS.gpus_per_job,
         mem_mb=get_memory_mb,
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.estimate"),
+        code=fingerprint("measure_sample"),
         corpus=SETTINGS["corpus"],
         windows=SETTINGS["windows"],
         ner=SETTINGS["ner"],
@@ -45,7 +45,7 @@ rule predict_run:
         LOGS / "predict_run" / "all.log",
     benchmark:
         BENCHMARKS / "predict_run" / "all.tsv"
-    # only where Snakemake runs is known how many jobs it may run at once
+    # only the main process knows how many jobs may run at once
     localrule: True
     conda:
         CPU_ENV
@@ -54,10 +54,10 @@ rule predict_run:
         mem_mb=growing(1_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.estimate"),
-        shards=COUNT,
-        jobs=lambda wildcards: get_jobs_at_once(),
-        workers=lambda wildcards: get_local_workers(),
+        code=fingerprint("predict_run"),
+        shards=PLAN.shards,
+        jobs=lambda wildcards: limits.count_jobs_at_once(LIMITS),
+        workers=lambda wildcards: limits.count_local_workers(LIMITS),
     message:
         "Writing {output.estimate}"
     script:

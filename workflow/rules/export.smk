@@ -17,7 +17,7 @@ rule export_csv:
         mem_mb=growing(2_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.export"),
+        code=fingerprint("export_csv"),
     message:
         "Writing {output.csv}"
     script:
@@ -41,7 +41,7 @@ rule export_jsonl:
         mem_mb=growing(2_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.export"),
+        code=fingerprint("export_jsonl"),
     message:
         "Writing {output.jsonl}"
     script:
@@ -67,7 +67,7 @@ rule export_docbin:
         mem_mb=growing(2_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.export"),
+        code=fingerprint("export_docbin"),
     message:
         "Writing {output.docbin}"
     script:

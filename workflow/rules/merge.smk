@@ -1,4 +1,4 @@
-# The results of all shards, in corpus order; refuses when anything is missing.
+# The results of all shards, put together in corpus order. The merge fails when anything is missing.
 
 
 rule merge_shards:
@@ -26,8 +26,8 @@ rule merge_shards:
         mem_mb=growing(2_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.merge"),
-        shards=COUNT,
+        code=fingerprint("merge_shards"),
+        shards=PLAN.shards,
     message:
         "Merging {params.shards} shards"
     script:

@@ -1,4 +1,4 @@
-# The pipeline: found, fetched or (for the demo) trained; its components chosen.
+# The pipeline: it is found, fetched or (for the demo) trained, and its components are chosen.
 
 
 rule train_demo_pipeline:
@@ -15,7 +15,7 @@ rule train_demo_pipeline:
         mem_mb=growing(2_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.demo.train"),
+        code=fingerprint("train_demo_pipeline"),
     message:
         "Training the demo's pipeline (under a minute; kept for the next run)"
     script:
@@ -25,7 +25,7 @@ rule train_demo_pipeline:
 rule prepare_model:
     input:
         demo=get_demo_pipeline,
-        files=source_files(SOURCE),
+        files=source_files(PLAN.source),
         code_files=code_files(CONFIG.model.code),
     output:
         pipeline=WORK / "pipeline.json",
@@ -35,7 +35,7 @@ rule prepare_model:
         LOGS / "prepare_model" / "all.log",
     benchmark:
         BENCHMARKS / "prepare_model" / "all.tsv"
-    localrule: prepares_here(CONFIG.model.prepare, SOURCE)
+    localrule: prepares_here(CONFIG.model.prepare, PLAN.source)
     conda:
         CPU_ENV
     threads: 1
@@ -43,7 +43,7 @@ rule prepare_model:
         mem_mb=growing(2_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.model.pipeline"),
+        code=fingerprint("prepare_model"),
         name=CONFIG.model.name,
         components=CONFIG.model.components,
         mixed_precision=CONFIG.model.mixed_precision,

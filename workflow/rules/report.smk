@@ -6,7 +6,7 @@ rule write_provenance:
         manifest=rules.split_corpus.output.manifest,
         pipeline=rules.prepare_model.output.pipeline,
         jobs=get_jobs,
-        # a run that could not be merged has no provenance
+        # only a run that was merged has a provenance
         entities=rules.merge_shards.output.entities,
     output:
         provenance=OUT / "provenance.json",
@@ -14,7 +14,7 @@ rule write_provenance:
         LOGS / "write_provenance" / "all.log",
     benchmark:
         BENCHMARKS / "write_provenance" / "all.tsv"
-    # seconds: on a cluster it runs where Snakemake does
+    # it takes seconds, so on a cluster it runs where Snakemake does
     localrule: True
     conda:
         CPU_ENV
@@ -23,7 +23,7 @@ rule write_provenance:
         mem_mb=growing(1_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.provenance"),
+        code=fingerprint("write_provenance"),
     message:
         "Writing {output.provenance}"
     script:
@@ -59,7 +59,7 @@ rule report_performance:
         mem_mb=growing(2_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.report"),
+        code=fingerprint("report_performance", display=True),
     message:
         "Writing {output.html}"
     script:

@@ -16,7 +16,7 @@ rule make_demo_corpus:
         mem_mb=growing(1_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.demo.corpus"),
+        code=fingerprint("make_demo_corpus"),
     message:
         "Generating the demo's corpus"
     script:
@@ -42,10 +42,10 @@ rule split_corpus:
         mem_mb=growing(2_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.split"),
+        code=fingerprint("split_corpus"),
         corpus=SETTINGS["corpus"],
         windows=SETTINGS["windows"],
-        shards=COUNT,
+        shards=PLAN.shards,
     message:
         "Splitting the corpus into {params.shards} shards"
     script:

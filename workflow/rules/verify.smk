@@ -10,7 +10,7 @@ rule verify:
 
 rule verify_shard:
     input:
-        # of the following shards too: a long document's other windows lie there
+        # all of them: other windows of a long document lie in the shards that follow
         shards=rules.split_corpus.output.shards,
         pipeline=rules.prepare_model.output.pipeline,
         entities=rules.merge_shards.output.entities,
@@ -28,7 +28,7 @@ rule verify_shard:
         mem_mb=growing(5_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.verify"),
+        code=fingerprint("verify_shard"),
         share=CONFIG.verify_share,
     message:
         "Verifying shard {wildcards.shard}"
@@ -47,7 +47,7 @@ rule add_up_findings:
         LOGS / "add_up_findings" / "all.log",
     benchmark:
         BENCHMARKS / "add_up_findings" / "all.tsv"
-    # seconds: on a cluster it runs where Snakemake does
+    # it takes seconds, so on a cluster it runs where Snakemake does
     localrule: True
     conda:
         CPU_ENV
@@ -56,7 +56,7 @@ rule add_up_findings:
         mem_mb=growing(1_000),
         runtime=growing(60),
     params:
-        code=fingerprint("shardner.stages.verify"),
+        code=fingerprint("add_up_findings"),
         share=CONFIG.verify_share,
     message:
         "Adding up what {output.verification} says"

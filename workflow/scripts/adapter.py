@@ -1,4 +1,4 @@
-"""What every adapter does around its one call: the log goes to its file, and an error is a message first."""
+"""What every adapter does around its one call: it writes a log, and it turns an error into a message."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Snakemake gives a job's threads as OMP_NUM_THREADS; Polars reads its own variable when it is imported.
+# Snakemake gives a job its number of threads as OMP_NUM_THREADS. Polars reads a variable of its own, once, at import.
 os.environ.setdefault("POLARS_MAX_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
 
 from shardner.errors import ShardnerError
@@ -16,7 +16,7 @@ from shardner.errors import ShardnerError
 
 @contextmanager
 def job_log(path: str) -> Iterator[None]:
-    """Log to `path`; end the process with the message of a `ShardnerError`, whose traceback is in the log."""
+    """Log to `path`. A `ShardnerError` ends the process with its message, and its traceback is in the log."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
         filename=path, filemode="w", level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True

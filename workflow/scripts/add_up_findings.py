@@ -7,7 +7,7 @@ from adapter import job_log
 with job_log(snakemake.log[0]):
     from shardner.data.manifest import read_manifest
     from shardner.model.pipeline import read_pipeline
-    from shardner.stages.verify import add_up_findings
+    from shardner.stages.verify.findings import add_up_findings
 
     given = snakemake.input
     add_up_findings(

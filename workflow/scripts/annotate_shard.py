@@ -4,7 +4,7 @@ from pathlib import Path
 
 from adapter import job_log
 
-# workers import this file again, under another name
+# worker processes import this file again, under another name
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
         from shardner.annotate.job import annotate_shard

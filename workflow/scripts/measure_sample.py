@@ -4,12 +4,12 @@ from pathlib import Path
 
 from adapter import job_log
 
-# workers import this file again, under another name
+# worker processes import this file again, under another name
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
         from shardner.config import parse_config
         from shardner.model.pipeline import read_pipeline
-        from shardner.stages.estimate import measure_sample
+        from shardner.stages.estimate.sample import measure_sample
 
         params = snakemake.params
         config = parse_config({"corpus": params.corpus, "windows": params.windows, "ner": params.ner})

@@ -5,7 +5,9 @@ from pathlib import Path
 from adapter import job_log
 
 with job_log(snakemake.log[0]):
-    from shardner.stages.estimate import predict, read_measured, write_estimate
+    from shardner.data.typed_json import read_json, write_json
+    from shardner.stages.estimate.figures import SampleFigures
+    from shardner.stages.estimate.prediction import predict
 
-    params, measured = snakemake.params, read_measured(Path(snakemake.input.measured))
-    write_estimate(Path(snakemake.output.estimate), predict(measured, params.shards, params.jobs, params.workers))
+    params, measured = snakemake.params, read_json(Path(snakemake.input.measured), SampleFigures)
+    write_json(Path(snakemake.output.estimate), predict(measured, params.shards, params.jobs, params.workers))

@@ -21,7 +21,7 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[3] / "workflow" / "scripts")]
 
 import polars as pl
-from shardner.annotate.audit import NEAR_TIE
+from shardner.annotate.near_ties import NEAR_TIE
 
 KEY = ["doc", "start", "end", "text", "label"]
 #: More differences than these are not looked at one by one: they are no near-ties.

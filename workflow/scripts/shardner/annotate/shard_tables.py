@@ -1,62 +1,134 @@
-"""Tables of what a worker found: the rows that a shard's results are made of."""
+"""The three tables of a shard: a worker makes their rows, block by block, and the job writes them to files."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
 
-from shardner.data.tables import SHARD_ENTITIES, SHARD_REJECTED, WINDOWS, escape_raw
+from shardner.annotate.sizes import DEFAULT_SIZES
+from shardner.data.files import atomic_path
+from shardner.data.tables import (
+    RAW_BYTES,
+    SHARD_DOCUMENTS,
+    SHARD_ENTITIES,
+    SHARD_REJECTED,
+    WINDOWS,
+    ShardFiles,
+    escape_raw,
+)
 from shardner.engine.annotations import Annotations
+
+Table = TypeVar("Table", pl.DataFrame, pl.LazyFrame)
 
 
 class Tables(NamedTuple):
-    """What was found in some windows: the rows of a shard's three tables."""
+    """Rows of a shard's three tables."""
 
-    entities: pl.DataFrame  # of `SHARD_ENTITIES`
-    documents: pl.DataFrame  # of `SHARD_DOCUMENTS`, and the kept columns
-    rejected: pl.DataFrame  # of `SHARD_REJECTED`
+    entities: pl.DataFrame  # columns of `SHARD_ENTITIES`, and those of `Annotations.attributes`
+    documents: pl.DataFrame  # columns of `SHARD_DOCUMENTS`, and the kept columns
+    rejected: pl.DataFrame  # columns of `SHARD_REJECTED`
 
 
 def make_tables(
     windows: pl.DataFrame, annotations: Annotations, texts: Sequence[str], shard: int, *, candidates: bool = False
 ) -> Tables:
-    """Return the tables of windows.
+    """Return the rows for some windows.
 
     Args:
         windows: rows of a shard.
-        annotations: what was found in each, with offsets into its document.
-        texts: of the entities.
+        annotations: what was found in each window, with offsets into its document.
+        texts: the text of each entity.
         shard: its number.
-        candidates: what was found are candidates.
+        candidates: what was found are candidates, not entities.
     """
     return Tables(
-        _entities(windows, annotations, texts),
-        _documents(windows, annotations, shard, candidates),
-        _rejected(windows, annotations),
+        _make_entities(windows, annotations, texts),
+        _make_documents(windows, annotations, shard, candidates),
+        _make_rejected(windows, annotations),
     )
 
 
 def texts_of_entities(texts: Sequence[str], annotations: Annotations) -> list[str]:
-    """Return the text of each entity, given those of the documents, each of one window."""
-    rows = np.repeat(np.arange(len(texts)), np.diff(annotations.offsets))
-    spans = zip(rows.tolist(), annotations.starts.tolist(), annotations.ends.tolist(), strict=True)
+    """Return the text of each entity.
+
+    Args:
+        texts: what was annotated.
+        annotations: what was found in each text, with offsets into it.
+    """
+    spans = zip(annotations.rows().tolist(), annotations.starts.tolist(), annotations.ends.tolist(), strict=True)
     return [texts[row][start:end] for row, start, end in spans]
 
 
 def in_order(parts: Sequence[Tables]) -> Tables:
-    """Return the rows of all parts by document and window."""
+    """Return the rows of all parts, by document and window."""
     filled = [part for part in parts if part.documents.height or part.rejected.height] or [parts[0]]
     if len(filled) == 1:
         return filled[0]
-    return Tables(*(pl.concat(each).sort("doc", "window", maintain_order=True) for each in zip(*filled, strict=True)))
+    return Tables(
+        *(_concatenate(each).sort("doc", "window", maintain_order=True) for each in zip(*filled, strict=True))
+    )
 
 
-def _entities(windows: pl.DataFrame, annotations: Annotations, texts: Sequence[str]) -> pl.DataFrame:
-    rows = np.repeat(np.arange(windows.height), np.diff(annotations.offsets))
-    return pl.DataFrame(
+class TableWriter:
+    """Writes the tables of a shard. Rows wait in memory for a while, then in files of a scratch directory."""
+
+    def __init__(self, windows: Path, scratch: Path, blocks_per_file: int = DEFAULT_SIZES.blocks_per_file) -> None:
+        """Begin with tables that have no rows.
+
+        Args:
+            windows: the shard's file, from which the kept columns are known.
+            scratch: a directory.
+            blocks_per_file: so many blocks wait in memory.
+        """
+        self._scratch, self._blocks_per_file = scratch, blocks_per_file
+        self._empty = _empty_tables(windows)
+        self._waiting: list[Tables] = []
+        self._files: list[tuple[Path, ...]] = []  # of each table, in the order of `Tables`
+
+    def add(self, tables: Tables) -> None:
+        """Add the rows of a block; blocks come in order."""
+        self._waiting.append(tables)
+        if len(self._waiting) >= self._blocks_per_file:
+            paths = tuple(self._scratch / f"{name}-{len(self._files):06d}.parquet" for name in Tables._fields)
+            for path, table in zip(paths, self._gather(), strict=True):
+                table.write_parquet(path, compression="lz4")
+            self._files.append(paths)
+            self._waiting.clear()
+
+    def write(self, results: ShardFiles) -> None:
+        """Write all rows, each table atomically."""
+        targets = (results.entities, results.documents, results.rejected)
+        for number, (rest, target) in enumerate(zip(self._gather(), targets, strict=True)):
+            files = [pl.scan_parquet(paths[number]) for paths in self._files]
+            with atomic_path(target) as temporary:
+                if files:
+                    _concatenate([*files, rest.lazy()]).sink_parquet(temporary, maintain_order=True)
+                else:
+                    rest.write_parquet(temporary)
+
+    def _gather(self) -> Tables:
+        return Tables(*(_concatenate(each) for each in zip(self._empty, *self._waiting, strict=True)))
+
+
+def _concatenate(tables: Sequence[Table]) -> Table:
+    """Return all rows; a column that a table does not have is null in its rows."""
+    return pl.concat(tables, how="diagonal")
+
+
+def _empty_tables(windows: Path) -> Tables:
+    columns = pl.read_parquet_schema(windows).items()
+    keep = {name: dtype for name, dtype in columns if name not in WINDOWS}
+    schemas = (SHARD_ENTITIES, {**SHARD_DOCUMENTS, **keep}, SHARD_REJECTED)
+    return Tables(*(pl.DataFrame(schema=schema) for schema in schemas))
+
+
+def _make_entities(windows: pl.DataFrame, annotations: Annotations, texts: Sequence[str]) -> pl.DataFrame:
+    rows = annotations.rows()
+    table = pl.DataFrame(
         {
             "doc": windows["doc"].gather(rows),
             "id": windows["id"].gather(rows),
@@ -68,9 +140,10 @@ def _entities(windows: pl.DataFrame, annotations: Annotations, texts: Sequence[s
         },
         schema=SHARD_ENTITIES,
     )
+    return table.with_columns(pl.Series(name, values) for name, values in annotations.attributes.items())
 
 
-def _documents(windows: pl.DataFrame, annotations: Annotations, shard: int, candidates: bool) -> pl.DataFrame:
+def _make_documents(windows: pl.DataFrame, annotations: Annotations, shard: int, candidates: bool) -> pl.DataFrame:
     keep = [column for column in windows.columns if column not in WINDOWS]
     table = windows.select(
         "doc", "id", "file", "row", "chars",
@@ -82,15 +155,15 @@ def _documents(windows: pl.DataFrame, annotations: Annotations, shard: int, cand
         pl.lit(candidates).alias("candidates"),
         *keep,
     )  # fmt: skip
-    return table.filter(_failed(windows, annotations).not_()) if annotations.failed else table
+    return table.filter(_find_failed(windows, annotations).not_()) if annotations.failed else table
 
 
-def _rejected(windows: pl.DataFrame, annotations: Annotations) -> pl.DataFrame:
+def _make_rejected(windows: pl.DataFrame, annotations: Annotations) -> pl.DataFrame:
     """Return the windows on which the pipeline failed, as rejected records."""
     failed = sorted(annotations.failed)
     reasons = [annotations.failed[row] for row in failed]
-    texts = windows["text"].gather(failed).str.slice(0, 500)
-    return windows.filter(_failed(windows, annotations)).select(
+    texts = windows["text"].gather(failed).str.slice(0, RAW_BYTES)  # more than so many bytes are not shown
+    return windows.filter(_find_failed(windows, annotations)).select(
         "doc", "window", "windows", "file", "row",
         pl.lit(None, pl.UInt64).alias("byte_offset"),
         pl.Series("reason", [f"the pipeline failed: {reason}" for reason in reasons], dtype=pl.String),
@@ -98,7 +171,8 @@ def _rejected(windows: pl.DataFrame, annotations: Annotations) -> pl.DataFrame:
     ).cast(pl.Schema(SHARD_REJECTED))  # fmt: skip
 
 
-def _failed(windows: pl.DataFrame, annotations: Annotations) -> pl.Series:
+def _find_failed(windows: pl.DataFrame, annotations: Annotations) -> pl.Series:
+    """Tell of each window whether the pipeline failed on it."""
     mask = np.zeros(windows.height, dtype=bool)
     mask[list(annotations.failed)] = True
     return pl.Series(mask)

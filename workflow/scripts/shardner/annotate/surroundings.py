@@ -1,4 +1,4 @@
-"""The text of a long document around the windows at hand, read from the shards as far as it is asked for."""
+"""The text of a long document around some of its windows, read from the shards as far as it is needed."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import polars as pl
 from shardner.data.tables import shard_path
 from shardner.errors import AnnotateError
 
-#: Windows read at once, at most.
-_ROWS = 64
+#: At most so many windows are read at once.
+_MOST_ROWS = 64
 
 
 class Surroundings:
-    """A stretch of a document's text that grows on demand, beyond the borders of windows and of shards.
+    """A stretch of a document's text. It grows when more is asked for, into windows of other shards too.
 
     Attributes:
         begin: where the stretch begins in the document, in code points.
-        chars: length of the whole document.
+        chars: length of the whole document, in code points.
     """
 
     def __init__(self, directory: Path, shard: int, first_row: int, windows: pl.DataFrame) -> None:
-        """Start with consecutive windows of one document.
+        """Begin with consecutive windows of one document.
 
         Args:
-            directory: of the shards.
+            directory: where the files of all shards lie.
             shard: number of the shard that holds the windows.
-            first_row: of them in the shard's file.
-            windows: the rows.
+            first_row: row of the first window in the shard's file.
+            windows: the rows of the windows.
         """
         self._directory = directory
         self._doc = windows["doc"][0]
@@ -36,7 +36,7 @@ class Surroundings:
         self._text = "".join(windows["text"])
         self._typical_chars = max(len(self._text) // windows.height, 1)
         self._before = (shard, first_row)  # the first row that has been read
-        self._after = (shard, first_row + windows.height)  # the one behind the last
+        self._after = (shard, first_row + windows.height)  # the first row after those that have been read
 
     @property
     def end(self) -> int:
@@ -44,10 +44,10 @@ class Surroundings:
         return self.begin + len(self._text)
 
     def read(self, begin: int, end: int) -> str:
-        """Return the document's text from `begin` to `end`, as far as the document goes.
+        """Return the document's text from `begin` to `end`, cut where the document begins or ends.
 
         Raises:
-            AnnotateError: the shards lack a window of it.
+            AnnotateError: a window of the document is missing in the shards.
         """
         begin, end = max(begin, 0), min(end, self.chars)
         while begin < self.begin:
@@ -75,7 +75,7 @@ class Surroundings:
         self._after = (shard, row + rows.height)
 
     def _rows_for(self, chars: int) -> int:
-        return min(chars // self._typical_chars + 1, _ROWS)
+        return min(chars // self._typical_chars + 1, _MOST_ROWS)
 
     def _count_rows(self, shard: int) -> int:
         path = shard_path(self._directory, shard)
@@ -88,7 +88,7 @@ class Surroundings:
         return rows.collect().filter(pl.col("doc") == self._doc)
 
     def _joined(self, rows: pl.DataFrame, *, begin: int | None = None, end: int | None = None) -> str:
-        """Return the text of rows that must begin or end where the stretch ends or begins."""
+        """Return the text of rows, which must begin at `begin` and end at `end` where these are given."""
         text = "".join(rows["text"])
         fits = rows.height and begin in (None, rows["start"][0]) and end in (None, rows["start"][0] + len(text))
         if not fits:

@@ -32,10 +32,10 @@ ZONE_CHARS = 1 << 19
 
 
 class VocabularyMemory:
-    """Bounds what a pipeline's vocabulary keeps: the first words for good, later words until they are freed."""
+    """Bounds what a pipeline's vocabulary keeps: the first words permanently, later words until they are freed."""
 
     def __init__(self, nlp: Language, lexemes: int | None = None) -> None:
-        """Let the vocabulary of `nlp` keep `lexemes` words for good, or `LEXEMES` of them."""
+        """Let the vocabulary of `nlp` keep `lexemes` words permanently, or `LEXEMES` of them."""
         self._nlp = nlp
         self._lexemes = LEXEMES if lexemes is None else lexemes
         self._zone = ExitStack()

@@ -135,18 +135,8 @@ def _explain(problem: str, found: Found) -> str:
     )
 
 
-def gpus_a_job(choice: DeviceChoice, *, local: bool) -> int:
-    """Return how many GPUs an annotate job asks Snakemake for.
-
-    What this machine has decides where the jobs run here; for those that run elsewhere, the settings alone do.
-    """
-    if choice is DeviceChoice.AUTO and local:
-        return min(count_gpus(), 1)
-    return 1 if choice is DeviceChoice.GPU else 0
-
-
 def count_gpus() -> int:
-    """Return how many GPUs of this machine annotate jobs can use."""
+    """Return how many GPUs of this machine the annotate jobs can use."""
     found = find_gpus()
     return 0 if find_problem(found) else len(found.gpus)
 

@@ -1,1 +1,4 @@
-"""What the Snakefile needs when it is parsed, in every process of a run; it imports neither Polars nor spaCy."""
+"""What the Snakefile needs when it is parsed.
+
+Every process of a run parses it, on a cluster twice per job. So nothing in here imports Polars, spaCy or NumPy.
+"""

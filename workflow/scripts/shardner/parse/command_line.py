@@ -1,6 +1,7 @@
 """The command line of a run, for its provenance.
 
-Jobs are processes of their own, with other command lines; so the one that the user typed travels in the environment.
+Jobs are processes of their own with other command lines. So the command line that the user typed is passed on in a
+variable of the environment.
 """
 
 from __future__ import annotations
@@ -12,26 +13,26 @@ from collections.abc import Sequence
 
 VARIABLE = "SHARDNER_COMMAND"
 
-#: An option, or a setting, whose value is nobody's business: --storage-s3-secret-key, token=…
+#: An option or a setting whose value may be a secret: --storage-s3-secret-key, token=…
 _SECRET = re.compile(r"(key|secret|token|passw|credential)", re.IGNORECASE)
 _ASSIGNED = re.compile(r"^(--?[\w-]+|[\w.-]+)=(.*)$", re.DOTALL)
-#: https://user:password@host
+#: The user and the password of https://user:password@host
 _USER = re.compile(r"(?<=://)[^/@\s]+@")
 HIDDEN = "[hidden]"
 
 
 def remember_command(arguments: Sequence[str]) -> None:
-    """Put the command line where the processes that this one starts find it."""
+    """Put the command line into the environment, where the processes that this one starts find it."""
     os.environ[VARIABLE] = describe_command(arguments)
 
 
 def recall_command() -> str | None:
-    """Return the command line that started the run, where it is known."""
+    """Return the command line that started the run; None where it is not known."""
     return os.environ.get(VARIABLE)
 
 
 def describe_command(arguments: Sequence[str]) -> str:
-    """Return a command line as one would type it, with what may be secret hidden."""
+    """Return a command line as one would type it; values that may be secrets are hidden."""
     name, *rest = arguments or ("snakemake",)
     shown, hide = ["snakemake" if name.endswith(("snakemake", "__main__.py")) else name], False
     for argument in rest:

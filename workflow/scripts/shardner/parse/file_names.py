@@ -1,4 +1,4 @@
-"""Names of files that Snakemake would take for something else."""
+"""Names of files that Snakemake would take for patterns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shardner.errors import ConfigError
 
 
 def refuse_patterns(paths: Iterable[Path]) -> None:
-    """Refuse names that Snakemake would take for patterns.
+    """Refuse paths that Snakemake would take for patterns.
 
     Raises:
         ConfigError: a path holds one of ``{ } < >``.

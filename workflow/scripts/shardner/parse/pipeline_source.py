@@ -1,7 +1,4 @@
-"""Where a pipeline comes from: the demo's, a package, a directory, or a package's file by path or URL.
-
-Nothing here imports spaCy: the kind of a source is needed when Snakemake parses.
-"""
+"""Where a pipeline comes from: the demo, a package, a directory, or a package's file by path or URL."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from shardner.errors import ModelError
 
 
 class SourceKind(StrEnum):
-    """The ways to name a pipeline."""
+    """The kinds of sources."""
 
     DEMO = "demo"
     PACKAGE = "package"
@@ -32,19 +29,19 @@ ARCHIVE_SUFFIXES = (".whl", ".tar.gz")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A pipeline as config names it."""
+    """A pipeline as ``model.name`` names it."""
 
     kind: SourceKind
     name: str
 
 
 def classify(name: str) -> Source:
-    """Tell what kind of source `name` is.
+    """Return the source that `name` stands for.
 
     A directory around a pipeline's directory stands for that one, where it is the only one.
 
     Raises:
-        ModelError: it looks like a path, but nothing is there, no pipeline is, or several are.
+        ModelError: it looks like a path, but there is nothing, something else than a pipeline, or several pipelines.
     """
     if name == "demo":
         return Source(SourceKind.DEMO, name)
@@ -111,9 +108,9 @@ def code_files(names: Sequence[str]) -> list[Path]:
 
 
 def prepares_here(choice: PrepareChoice, source: Source) -> bool:
-    """Tell whether the pipeline is prepared where Snakemake runs, not in a cluster's job.
+    """Tell whether the pipeline is prepared where Snakemake runs, not in a job of the cluster.
 
-    `auto`: where it has to be fetched, which a compute node often cannot.
+    With ``model.prepare: auto``, it is when the pipeline has to be fetched: compute nodes often have no network.
     """
     if choice is PrepareChoice.AUTO:
         missing = source.kind is SourceKind.PACKAGE and package_directory(source.name) is None
@@ -122,7 +119,7 @@ def prepares_here(choice: PrepareChoice, source: Source) -> bool:
 
 
 def source_files(source: Source) -> list[Path]:
-    """List the files that define the pipeline, so that a change of one annotates again; none for URL and demo."""
+    """Return the files that define the pipeline: a change of one annotates again. For a URL and the demo, none."""
     if source.kind is SourceKind.ARCHIVE:
         return [Path(source.name)]
     if source.kind is SourceKind.DIRECTORY:
@@ -133,7 +130,7 @@ def source_files(source: Source) -> list[Path]:
 
 
 def package_directory(name: str) -> Path | None:
-    """Return the directory of an installed package, None where it is not installed."""
+    """Return the directory of an installed package; None where it is not installed."""
     try:
         spec = importlib.util.find_spec(name.replace("-", "_"))
     except (ImportError, ValueError):

@@ -1,4 +1,4 @@
-"""Results in formats for other tools: JSON lines, CSV, and spaCy's DocBin. Texts come from the shards."""
+"""The results in formats of other tools: JSON lines, CSV, and spaCy's DocBin. Texts come from the shards."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 import polars as pl
 
 from shardner.data.files import atomic_path
-from shardner.data.tables import shard_path
+from shardner.errors import MergeError
 from shardner.model.pipeline import Pipeline, load_tokenizer
+from shardner.stages.document_rows import read_texts
 
-#: Documents written at once.
+#: So many documents are written at once.
 BATCH_ROWS = 20_000
 
 
@@ -22,13 +23,14 @@ def export_entities_csv(entities: Path, target: Path) -> None:
 
 
 def export_documents_jsonl(documents: Path, entities: Path, target: Path) -> None:
-    """Write a line a document, in corpus order, with its entities as a list of start, end, text, label."""
+    """Write one line per document, in corpus order, with its entities as a list of start, end, text and label."""
     with atomic_path(target) as temporary, temporary.open("wb") as file:
         for table in _with_entities(documents, entities):
             table.write_ndjson(file)
 
 
 def _with_entities(documents: Path, entities: Path) -> Iterator[pl.DataFrame]:
+    """Yield documents in batches, each with its entities as a list in the column of that name."""
     rows = pl.scan_parquet(documents)
     for first in range(0, rows.select(pl.len()).collect().item(), BATCH_ROWS):
         batch = rows.slice(first, BATCH_ROWS).rename({"entities": "entity_count"}).collect()
@@ -47,18 +49,22 @@ def _with_entities(documents: Path, entities: Path) -> Iterator[pl.DataFrame]:
 def export_shard_docbin(
     shard: int, shards: Path, documents: Path, entities: Path, pipeline: Pipeline, target: Path
 ) -> None:
-    """Write a shard's documents with their entities as a DocBin, loadable with the pipeline's vocab.
+    """Write a shard's documents with their entities as a DocBin, to be loaded with the pipeline's vocab.
 
-    Each `Doc` carries its document's number and id in ``user_data``. Texts are tokenized again; the tokens are the
-    recogniser's, so every entity falls on token borders. A long document is with the shard of its first window, whole.
+    The ``user_data`` of each `Doc` holds number and id of the document. Texts are tokenized again, with the tokenizer
+    that the recogniser had, so every entity begins and ends with a token. A long document is written as a whole, with
+    the shard of its first window.
 
     Args:
         shard: its number.
-        shards: the directory of the shards' windows.
-        documents: of the whole corpus.
-        entities: of the whole corpus.
-        pipeline: whose tokenizer made the tokens.
+        shards: the directory of all shards.
+        documents: the run's table of documents.
+        entities: the run's table of entities.
+        pipeline: whose tokenizer is used.
         target: where the DocBin goes.
+
+    Raises:
+        MergeError: a shard that the run has read is gone.
     """
     from spacy.tokens import DocBin
 
@@ -70,7 +76,8 @@ def export_shard_docbin(
     by_document = found.collect().partition_by("doc", as_dict=True, include_key=False)
     docbin = DocBin(attrs=["ENT_IOB", "ENT_TYPE"], store_user_data=True)
     names = dict(zip(numbers, table["id"], strict=True))
-    for number, text in _read_texts(shards, shard, dict(zip(numbers, table["windows"], strict=True))):
+    windows = dict(zip(numbers, table["windows"], strict=True))
+    for number, text in read_texts(shards, shard, windows, MergeError):
         doc = nlp.make_doc(text)
         rows = by_document[number,].iter_rows() if (number,) in by_document else ()
         spans = (doc.char_span(start, end, label=label, alignment_mode="expand") for start, end, label in rows)
@@ -79,20 +86,3 @@ def export_shard_docbin(
         docbin.add(doc)
     with atomic_path(target) as temporary:
         docbin.to_disk(temporary)
-
-
-def _read_texts(shards: Path, shard: int, windows: dict[int, int]) -> Iterator[tuple[int, str]]:
-    """Yield number and text of the documents that begin in a shard, as far as `windows` has their number."""
-    waiting: list[str] = []
-    while True:
-        rows = pl.scan_parquet(shard_path(shards, shard)).select("doc", "window", "text").collect()
-        for number, window, text in rows.iter_rows():
-            if number not in windows or (not waiting and window > 0):
-                continue  # rejected, or begun in another shard
-            waiting.append(text)
-            if len(waiting) == windows[number]:
-                yield number, "".join(waiting)
-                waiting = []
-        if not waiting:
-            return
-        shard += 1  # the last document goes on there

@@ -35,7 +35,7 @@ def describe_run(config: Mapping[str, Any], manifest: Manifest, pipeline: Pipeli
     """
     jobs = list(jobs)
     return Provenance(
-        shardner=CodeVersion(shardner.__version__, fingerprint("shardner.annotate.job"), _find_commit()),
+        shardner=CodeVersion(shardner.__version__, fingerprint("annotate_shard"), _find_commit()),
         command=recall_command(),
         config=config,
         inputs=manifest.files,

@@ -1,13 +1,13 @@
-"""Long documents made whole: what was found in their windows becomes the entities of the uncut document.
+"""Long documents made whole: what was found in their windows becomes the entities of the whole document.
 
-Windows come in corpus order, whichever shards they lie in. Two kinds of them are told apart.
+Windows come in corpus order, whichever shards hold them. There are two kinds.
 
-- *Candidates* are all entities that could begin in a window, each as the uncut document would have it. The recogniser's
-  parse is a walk over them: it takes the first, goes on behind its end, and never sees those that begin inside. So the
-  walk that ends in one window goes on in the next, and an entity across a cut is nothing special.
-- *Entities* of a window and its margins come from engines that have no candidates. Near a cut both sides have found
-  entities; the merge goes over from one to the other at a place where neither has an entity open, the nearest to the
-  cut. What follows such a place depends on no entity before it.
+- A window with *candidates* has all entities that could begin in it, each as it is in the whole document. The
+  recogniser's parse is a walk over the candidates: it takes the first, goes on after its end, and never sees those that
+  begin inside it. So the walk goes on from one window to the next, and an entity may lie across a cut.
+- A window with *entities* comes from an engine that gives no candidates. It has the entities of the window and its
+  margins. So both windows next to a cut have entities near it. The merge goes over from one window to the other at a
+  place where neither has an entity open, the nearest to the cut. What follows such a place depends on no entity before.
 """
 
 from __future__ import annotations
@@ -15,46 +15,55 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from shardner.data.tables import ENTITIES, ShardFiles
+from shardner.data.tables import ShardFiles
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-#: How far from a cut two windows may be joined, in code points: half of the margins that they were annotated with.
+#: Two windows are joined at most so far from a cut, in code points. This is half of the margins of such windows.
 JOIN_REACH_CHARS = 1_000
-#: Rows of entities that are filtered at once.
+#: So many rows of entities are filtered at once.
 _ROWS = 1 << 18
-#: The end of a candidate that is not known.
+#: The end of a candidate whose end is not known.
 _UNKNOWN = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """A window of a long document and what was found in it, by start; offsets into the document."""
+class WindowSpans:
+    """A window of a long document and what was found in it, by start; offsets are code points of the document."""
 
     shard: int
     rows: slice  # in the shard's table of entities
     doc: int
     begin: int  # where the window begins
-    candidates: bool
+    candidates: bool  # what was found are candidates, not entities
     starts: Ints  # (n,)
     ends: Ints  # (n,)
 
 
-@dataclass
+class Taken(NamedTuple):
+    """A window, and which of its rows are entities of the document."""
+
+    window: WindowSpans
+    rows: Bools  # (n,)
+    unsure: list[int]  # places of the document where that could not be told for sure
+
+
+@dataclass(frozen=True, slots=True)
 class Stitched:
     """The entities of all shards, with those of long documents as they are in the whole document."""
 
     entities: list[Path]  # tables, in corpus order
-    documents: pl.DataFrame  # long documents: doc, and their tokens and entities
+    documents: pl.DataFrame  # one row per long document: doc, tokens, entities
     joins: int  # cuts at which two windows met
-    by_margins: int  # of those, where entities of both sides were compared
-    unsure: list[tuple[int, int]]  # document and character of those of which neither side was sure
+    by_margins: int  # of those cuts, the ones where entities of both sides were compared
+    unsure: list[tuple[int, int]]  # document and place where an entity may be wrong
 
 
 def stitch_shards(
@@ -68,61 +77,59 @@ def stitch_shards(
         refused: long documents that were rejected.
         scratch: a directory for tables.
     """
-    paths: dict[int, list[Path]] = {}
     counts: dict[int, int] = {}
     unsure: list[tuple[int, int]] = []
     joins = by_margins = 0
-    masks = _Masks(shards, scratch, paths)
-    last: Window | None = None
-    for window, taken in stitch(_read_windows(shards, long), unsure):
+    kept = _KeptRows(shards, scratch)
+    last: WindowSpans | None = None
+    for window, taken, places in stitch(_read_windows(shards, long)):
         if window.doc in refused:
-            masks.keep(window, np.zeros_like(taken))
+            kept.add(window, np.zeros_like(taken))
             continue
         if last is not None and last.doc == window.doc:
             joins += 1
             by_margins += not (last.candidates and window.candidates)
         last = window
         counts[window.doc] = counts.get(window.doc, 0) + int(taken.sum())
-        masks.keep(window, taken)
-    masks.finish()
+        unsure += [(window.doc, place) for place in places]
+        kept.add(window, taken)
+    paths = kept.finish()
     entities = [path for number, files in enumerate(shards) for path in paths.get(number, [files.entities])]
     return Stitched(entities, _sum_documents(shards, long, counts), joins, by_margins, unsure)
 
 
-def stitch(windows: Iterable[Window], unsure: list[tuple[int, int]]) -> Iterator[tuple[Window, Bools]]:
-    """Yield each window and which of its rows (n,) are entities of the document.
+def stitch(windows: Iterable[WindowSpans]) -> Iterator[Taken]:
+    """Yield for each window which of its rows are entities of the document.
 
     Args:
         windows: by document, and by place in it.
-        unsure: takes document and character of places where that could not be told for sure.
     """
     before, free = None, 0
     for window in windows:
-        if before is None or before.doc != window.doc:
-            if before is not None:
-                yield before, _take(before, free, unsure)[0]
+        if before is not None and before.doc != window.doc:
+            yield Taken(before, *_walk(before, free)[:2])
+            before = None
+        if before is None:
             before, free = window, 0
             continue
-        taken, end = _take(before, free, unsure)
+        taken, unsure, end = _walk(before, free)
         place, sure = find_join(before, taken, end, window, free)
-        if not sure:
-            unsure.append((window.doc, window.begin))
         taken &= before.starts < place
-        yield before, taken
-        # where no good place was found, entities must not overlap all the same
+        yield Taken(before, taken, unsure if sure else [*unsure, window.begin])
+        # entities must not overlap, not even where no good place was found
         before, free = window, max(place, int(before.ends[taken].max(initial=0)))
     if before is not None:
-        yield before, _take(before, free, unsure)[0]
+        yield Taken(before, *_walk(before, free)[:2])
 
 
-def find_join(left: Window, taken: Bools, free: int, right: Window, least: int) -> tuple[int, bool]:
-    """Return the place from which on `right` is relied on, and whether neither side has an entity open there.
+def find_join(left: WindowSpans, taken: Bools, free: int, right: WindowSpans, least: int) -> tuple[int, bool]:
+    """Return the place from which `right` is relied on, and whether neither side has an entity open there.
 
     Args:
-        left: the window before.
-        taken: which of its rows are entities of the document, if it is relied on to its end.
+        left: a window.
+        taken: which of its rows are entities of the document, if `left` is relied on to its end.
         free: where the last of these ends, if `left` has candidates.
-        right: the window behind.
+        right: the next window.
         least: `left` is relied on from here.
     """
     cut = right.begin
@@ -143,52 +150,58 @@ def find_join(left: Window, taken: Bools, free: int, right: Window, least: int) 
     return int(good[np.abs(good - cut).argmin()]), True
 
 
-def _take(window: Window, free: int, unsure: list[tuple[int, int]]) -> tuple[Bools, int]:
-    """Return which rows (n,) of a window are entities from `free` on, and, of candidates, where the last one ends."""
+def _walk(window: WindowSpans, free: int) -> tuple[Bools, list[int], int]:
+    """Walk over a window's rows from `free` on.
+
+    Returns which rows (n,) are entities, the starts of candidates that were reached but have no known end, and, for
+    candidates, where the last entity ends.
+    """
     if not window.candidates:
-        return window.starts >= free, free
+        return window.starts >= free, [], free
     taken = np.zeros(len(window.starts), dtype=np.bool_)
+    unsure = []
     for row, (start, end) in enumerate(zip(window.starts.tolist(), window.ends.tolist(), strict=True)):
         if start < free:
             continue
         if end == _UNKNOWN:
-            unsure.append((window.doc, start))
+            unsure.append(start)
             continue
         taken[row], free = True, end
-    return taken, free
+    return taken, unsure, free
 
 
-def _read_windows(shards: Sequence[ShardFiles], long: Sequence[int]) -> Iterator[Window]:
+def _read_windows(shards: Sequence[ShardFiles], long: Sequence[int]) -> Iterator[WindowSpans]:
     """Yield the windows of long documents, in corpus order."""
     for shard in long:
         files = shards[shard]
         rows = pl.scan_parquet(files.entities).select("doc", "window", "start", "end").collect()
         docs, starts, ends = (rows[name].to_numpy().astype(np.int64) for name in ("doc", "start", "end"))
         windows = _long_windows(files).select("doc", "window", "start", "candidates").collect()
-        # one number for document and window, to look rows up by
+        # document and window as one number, to look rows up by
         first_doc = int(docs[0]) if len(docs) else 0
         keys = ((docs - first_doc) << 32) + rows["window"].to_numpy().astype(np.int64)
         for doc, number, begin, candidates in windows.iter_rows():
             key = ((doc - first_doc) << 32) + number
             first, last = np.searchsorted(keys, [key, key + 1]).tolist()
             row_range = slice(first, last)
-            yield Window(shard, row_range, doc, begin, candidates, starts[row_range], ends[row_range])
+            yield WindowSpans(shard, row_range, doc, begin, candidates, starts[row_range], ends[row_range])
 
 
 def _long_windows(files: ShardFiles) -> pl.LazyFrame:
     return pl.scan_parquet(files.documents).filter(pl.col("windows") > 1)
 
 
-class _Masks:
-    """Writes the entities of shards with long documents, without the rows that are none."""
+class _KeptRows:
+    """Writes the entities of shards that hold long documents, without the rows that are no entities."""
 
-    def __init__(self, shards: Sequence[ShardFiles], scratch: Path, paths: dict[int, list[Path]]) -> None:
-        self._shards, self._scratch, self._paths = shards, scratch, paths
+    def __init__(self, shards: Sequence[ShardFiles], scratch: Path) -> None:
+        self._shards, self._scratch = shards, scratch
         self._shard: int | None = None
         self._mask = np.empty(0, dtype=np.bool_)
+        self._paths: dict[int, list[Path]] = {}
 
-    def keep(self, window: Window, taken: Bools) -> None:
-        """Keep those rows of a window that are taken; windows come in corpus order."""
+    def add(self, window: WindowSpans, taken: Bools) -> None:
+        """Keep those rows of a window that are taken. Windows come in corpus order."""
         if window.shard != self._shard:
             self.finish()
             self._shard = window.shard
@@ -196,18 +209,20 @@ class _Masks:
             self._mask = np.ones(table.select(pl.len()).collect().item(), dtype=np.bool_)
         self._mask[window.rows] = taken
 
-    def finish(self) -> None:
-        """Write what is kept of the last shard."""
-        if self._shard is None:
-            return
-        table = pl.scan_parquet(self._shards[self._shard].entities).select(*ENTITIES)
-        self._paths[self._shard] = []
+    def finish(self) -> dict[int, list[Path]]:
+        """Write what is kept of the last shard; return the tables of each shard that was written."""
+        if self._shard is not None:
+            self._paths[self._shard] = list(self._write(self._shard))
+            self._shard = None
+        return self._paths
+
+    def _write(self, shard: int) -> Iterator[Path]:
+        table = pl.scan_parquet(self._shards[shard].entities)
         for first in range(0, max(len(self._mask), 1), _ROWS):
-            path = self._scratch / f"entities-{self._shard:05d}-{first // _ROWS:05d}.parquet"
+            path = self._scratch / f"entities-{shard:05d}-{first // _ROWS:05d}.parquet"
             rows = table.slice(first, _ROWS).collect()
             rows.filter(pl.Series(self._mask[first : first + _ROWS])).write_parquet(path, compression="lz4")
-            self._paths[self._shard].append(path)
-        self._shard = None
+            yield path
 
 
 def _sum_documents(shards: Sequence[ShardFiles], long: Sequence[int], entities: dict[int, int]) -> pl.DataFrame:

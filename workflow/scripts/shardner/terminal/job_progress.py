@@ -1,4 +1,4 @@
-"""How far a job is: a bar in its log, with rate and time left, and a small file for who watches the whole run."""
+"""How far an annotate job is: a bar in its log, and a small file for the process that watches the whole run."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from shardner.terminal.numbers import bar, clock
+
 log = logging.getLogger(__name__)
 
-#: Seconds between two lines, and between two writings of the file.
+#: Seconds between two lines in the log, and between two writings of the file.
 INTERVAL_S = 10.0
 FILE_INTERVAL_S = 2.0
-WIDTH = 24
 
 
-class Done(NamedTuple):
-    """What a job has done, and in which time."""
+class WorkDone(NamedTuple):
+    """What a job has done since it started."""
 
     chars: int
     tokens: int
@@ -27,32 +28,38 @@ class Done(NamedTuple):
 
 
 class Progress:
-    """Counts what is done and logs a line every `INTERVAL_S` seconds, and one at the end.
+    """Counts what a job has done, and tells it to its log and to a file.
 
-    The file `path` says how much that is while the job runs. It is a courtesy: without it the job goes on as well.
+    The log gets a line every `INTERVAL_S` seconds and one at the end. The file is there while the job runs; when it
+    cannot be written, the job goes on without it.
+
+    Args:
+        total: units that there are to do.
+        unit: what is counted, in the plural.
+        path: the file.
     """
 
     def __init__(self, total: int, unit: str, path: Path) -> None:
         self._total, self._unit, self._path = total, unit, path
         self._done = self._chars = self._tokens = 0
-        self._started = self._shown = self._written = time.monotonic()
+        self._started_s = self._shown_s = self._written_s = time.monotonic()
 
     def advance(self, count: int, *, chars: int, tokens: int) -> None:
-        """Add `count` units, of so many characters and tokens."""
+        """Add `count` units that are done, with their characters and tokens."""
         self._done += count
         self._chars += chars
         self._tokens += tokens
-        now = time.monotonic()
-        if now - self._shown >= INTERVAL_S or self._done >= self._total:
-            self._shown = now
-            log.info(self.line(now - self._started))
-        if now - self._written >= FILE_INTERVAL_S:
-            self._written = now
+        now_s = time.monotonic()
+        if now_s - self._shown_s >= INTERVAL_S or self._done >= self._total:
+            self._shown_s = now_s
+            log.info(self.line(now_s - self._started_s))
+        if now_s - self._written_s >= FILE_INTERVAL_S:
+            self._written_s = now_s
             with suppress(OSError):
-                write_done(self._path, Done(self._chars, self._tokens, now - self._started))
+                write_done(self._path, WorkDone(self._chars, self._tokens, now_s - self._started_s))
 
     def line(self, elapsed_s: float) -> str:
-        """Return the bar as it stands `elapsed_s` seconds after the start."""
+        """Return the line for the log, `elapsed_s` seconds after the start."""
         share = self._done / self._total if self._total else 1.0
         left_s = elapsed_s * (1 - share) / share if share else 0.0
         return (
@@ -63,7 +70,7 @@ class Progress:
 
 @contextmanager
 def progress_of(total: int, unit: str, record: Path) -> Iterator[Progress]:
-    """Yield the progress of a job; its file lies beside the job's `record` and is gone in the end."""
+    """Yield the progress of a job. Its file lies beside the job's `record`, and is removed at the end of the block."""
     path = progress_path(record)
     try:
         yield Progress(total, unit, path)
@@ -77,30 +84,17 @@ def progress_path(record: Path) -> Path:
     return record.with_suffix(".progress")
 
 
-def write_done(path: Path, done: Done) -> None:
-    """Write what is done, in one go; unlike a result it need not survive a crash."""
+def write_done(path: Path, done: WorkDone) -> None:
+    """Write what is done in one step, so that no reader sees half of it. The file need not survive a crash."""
     temporary = path.with_name(f".{path.name}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary.write_text(json.dumps(done._asdict()), "ascii")
     temporary.replace(path)
 
 
-def read_done(path: Path) -> Done | None:
-    """Read what `write_done` wrote; None where there is no such file, or another."""
+def read_done(path: Path) -> WorkDone | None:
+    """Read what `write_done` wrote; None where there is no such file, or where it holds something else."""
     try:
-        return Done(**json.loads(path.read_text("ascii")))
+        return WorkDone(**json.loads(path.read_text("ascii")))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def bar(share: float) -> str:
-    """Draw a share."""
-    filled = round(share * WIDTH)
-    return f"[{'█' * filled}{'·' * (WIDTH - filled)}] {share:4.0%}"
-
-
-def clock(seconds: float) -> str:
-    """Write a duration as 1:02:03."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}"

@@ -1,4 +1,4 @@
-"""A line that stays at the bottom of a terminal, below what a logger prints there."""
+"""A line that stays at the bottom of a terminal, below the messages of a logger."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ _CLEAR = "\r\x1b[K"
 
 
 class LiveLine:
-    """The last line of a terminal that a log handler writes to; a message takes its place until it is shown anew."""
+    """The last line of a terminal to which a log handler writes.
+
+    A message of the handler removes the line first; the next `show` draws it again below the message.
+    """
 
     def __init__(self, handler: logging.StreamHandler[TextIO]) -> None:
         self._handler = handler
         self._stream = handler.stream
         self.shown = False
-        handler.setStream(_Above(self._stream, self))  # type: ignore[arg-type]
+        handler.setStream(_StreamAbove(self._stream, self))  # type: ignore[arg-type]
 
     def show(self, line: str) -> None:
-        """Show a line, cut to the terminal's width, in place of the one before."""
+        """Show a line, cut to the width of the terminal, in place of the one before."""
         self._write(_CLEAR + line[: _width(self._stream) - 1], shown=True)
 
     def close(self) -> None:
-        """Remove the line and leave the handler as it was."""
+        """Remove the line and give the handler its stream back."""
         self.clear()
         self._handler.setStream(self._stream)
 
@@ -43,8 +46,8 @@ class LiveLine:
             self._handler.release()
 
 
-class _Above:
-    """A terminal as the handler sees it: what it writes comes above the line."""
+class _StreamAbove:
+    """The terminal as the handler is given it: what the handler writes comes above the line."""
 
     def __init__(self, stream: TextIO, line: LiveLine) -> None:
         self._stream, self._line = stream, line
@@ -58,7 +61,7 @@ class _Above:
 
 
 def live_line(handlers: Iterable[logging.Handler]) -> LiveLine | None:
-    """Return a line below what the first handler of a terminal prints; None where none prints to a terminal."""
+    """Return a line below the messages of the first handler that writes to a terminal; None where no handler does."""
     for handler in handlers:
         if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
             if handler.stream.isatty() and os.environ.get("TERM") != "dumb":

@@ -1,8 +1,11 @@
-"""Numbers for reading, and text from the corpus made visible."""
+"""Numbers as people read them: with separators, units and nouns."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+
+#: Characters of a bar between its brackets.
+BAR_WIDTH = 24
 
 
 def count(value: float) -> str:
@@ -11,7 +14,7 @@ def count(value: float) -> str:
 
 
 def compact(value: float) -> str:
-    """Write a number with three digits that matter: 12.3k, 4.56M; the rest as it is."""
+    """Write a number with three significant digits: 12.3k, 4.56M; a small number as it is."""
     for factor, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= factor:
             scaled = value / (1e3 if unit == "k" else factor)
@@ -22,7 +25,7 @@ def compact(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share: 0.4 %, 12 %; nothing is rounded to 0 or 100 that is not."""
+    """Write a share: 0.4 %, 12 %. Only an exact 0 is rounded to 0, and only what is very near 1 to 100."""
     value = share * 100
     if value == 0 or value >= 99.95:
         return f"{value:.0f}\N{NO-BREAK SPACE}%"
@@ -32,12 +35,12 @@ def percent(share: float) -> str:
 
 
 def score(value: float | None) -> str:
-    """Write a score between 0 and 1, or a dash where there was nothing to score."""
+    """Write a score between 0 and 1, or a dash where nothing was scored."""
     return "\N{EN DASH}" if value is None else f"{value:.3f}"
 
 
 def duration(seconds: float) -> str:
-    """Write a duration in the two units that matter: 850 ms, 12.3 s, 3 min 12 s, 1 h 04 min, 2 d 03 h."""
+    """Write a duration in at most two units: 850 ms, 12.3 s, 3 min 12 s, 1 h 04 min, 2 d 03 h."""
     if seconds <= 0:
         return _spaced("0 s")
     if seconds < 0.9995:
@@ -52,7 +55,7 @@ def duration(seconds: float) -> str:
 
 
 def rough_duration(seconds: float) -> str:
-    """Write a duration that is an estimate, in one unit with two digits that matter: 22 s, 8.9 min, 14 h, 5.9 d."""
+    """Write an estimated duration in one unit, with two significant digits: 22 s, 8.9 min, 14 h, 5.9 d."""
     value, unit = seconds, "s"
     for factor, larger in ((60, "min"), (60, "h"), (24, "d")):
         if value < (99.5 if larger == "min" else 1.995 * factor):
@@ -61,8 +64,15 @@ def rough_duration(seconds: float) -> str:
     return _spaced(f"{value:,.{0 if value >= 9.95 else 1}f} {unit}")
 
 
+def clock(seconds: float) -> str:
+    """Write a duration as on a clock: 1:02:03."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"
+
+
 def moment(unix_s: float) -> str:
-    """Write a time of day with its date: 9 October 2025, 08:53 UTC."""
+    """Write a time with its date: 9 October 2025, 08:53 UTC."""
     return datetime.fromtimestamp(unix_s, UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0")
 
 
@@ -81,6 +91,12 @@ def size(bytes_: float) -> str:
 def plural(number: float, noun: str, nouns: str | None = None) -> str:
     """Write a number with its noun: 1 record, 2 records."""
     return f"{count(number)}\N{NO-BREAK SPACE}{noun if number == 1 else nouns or noun + 's'}"
+
+
+def bar(share: float) -> str:
+    """Draw a share as a bar, with its percentage."""
+    filled = round(share * BAR_WIDTH)
+    return f"[{'█' * filled}{'·' * (BAR_WIDTH - filled)}] {share:4.0%}"
 
 
 def _spaced(text: str) -> str:

@@ -1,17 +1,18 @@
-"""Text of unknown origin, made visible: nothing in it acts on a terminal or on the text around it."""
+"""Text of unknown origin, made visible: no character of it acts on a terminal or on the text around it."""
 
 from __future__ import annotations
 
 import re
 
-#: Control characters (but tab and newline), marks that reorder the text around them, and what no file may hold.
+#: Control characters except tab and newline, marks that reorder the text around them, and code points that a UTF-8
+#: file may not hold or should not hold.
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
 
 
 def show_controls(text: str) -> str:
-    """Replace characters that would act instead of being seen: ESC becomes ␛, others their picture or U+FFFD."""
+    """Replace control characters by visible ones: ESC becomes ␛, others become their picture or U+FFFD."""
     return _CONTROL.sub(_picture, text)
 
 

@@ -36,7 +36,7 @@ Number = TypeVar("Number", bound=np.generic)
 
 #: Chunks that are remembered, and tokens of chunks. When there are more, the half that was used last is kept.
 CHUNKS, CHUNK_TOKENS = 60_000, 120_000
-#: Words that the vocabulary keeps for good. It needs fewer than elsewhere, because most words that come again are
+#: Words that the vocabulary keeps permanently. It needs fewer than elsewhere, because most words that come again are
 #: remembered as chunks.
 CHUNK_LEXEMES = 15_000
 #: Characters of the longest chunk that is kept then. Longer chunks hardly come again.
@@ -85,7 +85,7 @@ class ChunkTokenizer:
         self._read = [IDS[name] for name in (*names, "IDX")]
         self._start()
         self._reads = 0
-        self._tokenize(_SEPARATOR)  # so that the vocabulary keeps it for good
+        self._tokenize(_SEPARATOR)  # so that the vocabulary keeps it permanently
 
     def _start(self) -> None:
         """Forget everything. NumPy's zeros take no memory until they are written to."""

@@ -24,7 +24,7 @@ def terminal_keys(strings: StringStore, characters: Iterable[str]) -> Keys:
 
 
 def sentence_starts(tokens: Tokens, terminals: Keys) -> Bools:
-    """Tell which tokens (N,) start a sentence; the first token of a document is never told.
+    """Tell which tokens (N,) start a sentence. The first token of each document is left out.
 
     Args:
         tokens: with the attributes ORTH and IS_PUNCT.

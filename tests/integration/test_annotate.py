@@ -1,21 +1,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import spacy
 from making import annotate_plainly, entity_rows, make_pipeline, make_texts, write_shard
-from shardner.annotate import worker
-from shardner.annotate.job import annotate_shard, plan_blocks
-from shardner.annotate.worker import Block, Task, annotate_block
+from shardner.annotate.block_annotator import BlockAnnotator, LoadEngine, Result, Task
+from shardner.annotate.blocks import Block, plan_blocks
+from shardner.annotate.job import annotate_shard
+from shardner.annotate.shard_tables import TableWriter, make_tables
+from shardner.annotate.sizes import DEFAULT_SIZES, Sizes
 from shardner.config import EngineChoice, parse_config
 from shardner.data.job_files import read_job
 from shardner.data.metrics import Job
-from shardner.data.tables import ShardFiles
+from shardner.data.tables import SHARD_ENTITIES, ShardFiles
+from shardner.engine.annotations import Annotations, TextEntities
+from shardner.engine.loading import load_engine
 from shardner.errors import AnnotateError, DeviceError, ModelError
 from shardner.model.pipeline import Pipeline, prepare_pipeline
 from shardner.parse.pipeline_source import classify
@@ -31,21 +36,24 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 
 
 def run(
-    directory: Path, pipeline: Pipeline, texts: list[str], threads: int = 1, **ner: object
+    directory: Path,
+    pipeline: Pipeline,
+    texts: list[str],
+    threads: int = 1,
+    sizes: Sizes = DEFAULT_SIZES,
+    **ner: object,
 ) -> tuple[Job, ShardFiles]:
     windows = write_shard(directory / "windows.parquet", texts, first_doc=100)
     names = ("entities.parquet", "documents.parquet", "rejected.parquet", "job.json")
     results = ShardFiles(*(directory / name for name in names))
-    job = annotate_shard(4, windows, pipeline, parse_config({"ner": ner}).ner, threads=threads, results=results)
+    settings = parse_config({"ner": ner}).ner
+    job = annotate_shard(4, windows, pipeline, settings, threads=threads, results=results, sizes=sizes)
     return job, results
 
 
-def test_workers_give_entities_documents_and_metrics_that_agree(
-    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("shardner.annotate.job.BLOCK_CHARS", 500)
-    monkeypatch.setattr("shardner.annotate.job.BLOCKS_A_PART", 3)
-    job, results = run(tmp_path, pipeline, TEXTS, threads=2)
+def test_workers_give_entities_documents_and_metrics_that_agree(pipeline: Pipeline, tmp_path: Path) -> None:
+    sizes = Sizes(block_chars=500, least_block_chars=500, blocks_per_file=3)
+    job, results = run(tmp_path, pipeline, TEXTS, threads=2, sizes=sizes)
     expected = annotate_plainly(Path(pipeline.location), TEXTS)
     assert entity_rows(results.entities) == [(doc + 100, *rest) for doc, *rest in expected]
     documents = pl.read_parquet(results.documents)
@@ -61,45 +69,57 @@ def test_workers_give_entities_documents_and_metrics_that_agree(
 
 
 def test_a_worker_that_met_many_words_loads_its_pipeline_again_without_a_difference(
-    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, tmp_path: Path
 ) -> None:
-    windows = write_shard(tmp_path / "windows.parquet", TEXTS)
-    task = Task(0, windows, pipeline, EngineChoice.AUTO, None, None, started_at_s=time.time())
-    monkeypatch.setattr(worker, "_ready", None)
-    blocks = [Block(number, 10 * number, 10) for number in range(3)]
-    expected = [annotate_block(task, block) for block in blocks]
-    assert ["load" in result.totals.seconds for result in expected] == [True, False, False]
-    monkeypatch.setattr(worker, "WORDS_A_LOAD", -1)
-    again = [annotate_block(task, block) for block in blocks]
-    assert all("load" in result.totals.seconds and "start_up" not in result.totals.seconds for result in again)
-    assert {result.ready_at_s for result in again} == {expected[0].ready_at_s}
-    for before, after in zip(expected, again, strict=True):
+    expected = annotate_blocks(task_of(pipeline, tmp_path))
+    assert ["load" in record.totals.seconds for _, record in expected] == [True, False, False]
+    again = annotate_blocks(task_of(pipeline, tmp_path, words_per_load=-1))
+    assert all("load" in record.totals.seconds for _, record in again)
+    assert ["start_up" in record.totals.seconds for _, record in again] == [True, False, False]
+    assert len({record.ready_at_s for _, record in again}) == 1
+    for (before, _), (after, _) in zip(expected, again, strict=True):
         assert before.entities.equals(after.entities) and before.documents.equals(after.documents)
 
 
-def test_words_that_a_pipeline_brings_are_no_reason_to_load_it_again(
-    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_words_that_a_pipeline_brings_are_no_reason_to_load_it_again(pipeline: Pipeline, tmp_path: Path) -> None:
     nlp = spacy.load(pipeline.location)
-    monkeypatch.setattr(worker, "_ready", None)
-    monkeypatch.setattr(worker, "WORDS_A_LOAD", 1 + len({token.orth for text in TEXTS for token in nlp(text)}))
-    monkeypatch.setattr(worker, "load_engine", with_words(worker.load_engine, 5_000))
-    windows = write_shard(tmp_path / "windows.parquet", TEXTS)
-    task = Task(0, windows, pipeline, EngineChoice.AUTO, None, None, started_at_s=time.time())
-    results = [annotate_block(task, Block(number, 10 * number, 10)) for number in range(3)]
-    assert ["load" in result.totals.seconds for result in results] == [True, False, False]
+    words = 1 + len({token.orth for text in TEXTS for token in nlp(text)})
+    results = annotate_blocks(task_of(pipeline, tmp_path, words_per_load=words), load_with_words)
+    assert ["load" in record.totals.seconds for _, record in results] == [True, False, False]
 
 
-def with_words(load: Callable[..., Any], count: int) -> Callable[..., Any]:
-    """Return `load` for pipelines whose vocabulary has `count` words more."""
+def task_of(pipeline: Pipeline, directory: Path, **sizes: int) -> Task:
+    windows = write_shard(directory / "windows.parquet", TEXTS)
+    return Task(0, windows, pipeline, EngineChoice.AUTO, None, None, started_at_s=time.time(), sizes=Sizes(**sizes))
 
-    def load_with_words(*given: Any) -> Any:
-        nlp, selected = load(*given)
-        for number in range(count):
-            nlp.vocab[f"word{number}"]
-        return nlp, selected
 
-    return load_with_words
+def annotate_blocks(task: Task, load: LoadEngine = load_engine) -> list[Result]:
+    annotator = BlockAnnotator(task, load)
+    return [annotator.annotate(Block(number, 10 * number, 10)) for number in range(3)]
+
+
+def load_with_words(*given: Any) -> Any:
+    """Load a pipeline whose vocabulary then has 5,000 words more."""
+    nlp, selected = load_engine(*given)
+    for number in range(5_000):
+        nlp.vocab[f"word{number}"]
+    return nlp, selected
+
+
+def test_further_columns_of_entities_come_into_the_table(tmp_path: Path) -> None:
+    path = write_shard(tmp_path / "windows.parquet", ["Ada", "Bob", ""])
+    windows = pl.read_parquet(path)
+    scores = [{"score": np.array([score])} for score in (0.5, 0.25)]
+    found = Annotations.from_columns([TextEntities(1, [0], [3], ["PERSON"], each) for each in scores])
+    results = ShardFiles(*(tmp_path / name for name in ("entities", "documents", "rejected", "job")))
+    writer = TableWriter(path, tmp_path, blocks_per_file=2)
+    for row, text in enumerate(["Ada", "Bob"]):
+        writer.add(make_tables(windows[row], found.take(np.array([row])), [text], 0))
+    writer.add(make_tables(windows[2], Annotations.empty(1), [], 0))  # without the column: nothing was annotated
+    writer.write(results)
+    entities = pl.read_parquet(results.entities)
+    assert entities.columns == [*SHARD_ENTITIES, "score"] and entities["score"].to_list() == [0.5, 0.25]
+    assert entities["text"].to_list() == ["Ada", "Bob"] and pl.read_parquet(results.documents).height == 3
 
 
 def test_an_empty_shard_starts_no_worker(pipeline: Pipeline, tmp_path: Path) -> None:
@@ -130,9 +150,7 @@ def test_documents_that_fail_become_rejected_records(pipeline: Pipeline, tmp_pat
 
 
 def test_a_pipeline_that_has_gone_is_a_clear_error_from_the_worker(pipeline: Pipeline, tmp_path: Path) -> None:
-    import dataclasses
-
-    gone = dataclasses.replace(pipeline, location=str(tmp_path / "gone"))
+    gone = replace(pipeline, location=str(tmp_path / "gone"))
     with pytest.raises(ModelError, match="cannot be loaded"):
         run(tmp_path, gone, TEXTS)
 
@@ -150,7 +168,7 @@ def test_a_shard_that_has_gone_is_a_clear_error(pipeline: Pipeline, tmp_path: Pa
 
 def test_blocks_cover_a_shard_in_order_and_hold_bounded_text(tmp_path: Path) -> None:
     texts = ["x" * size for size in (0, 10, 5, 30, 1, 1, 0, 99, 0)]
-    blocks = plan_blocks(write_shard(tmp_path / "w.parquet", texts), block_chars=15)
+    blocks = plan_blocks(write_shard(tmp_path / "w.parquet", texts), sizes=Sizes(block_chars=15))
     assert [(block.first, block.rows) for block in blocks] == [(0, 3), (3, 1), (4, 3), (7, 1), (8, 1)]
 
 

@@ -31,8 +31,14 @@ def test_a_target_only_names_a_file(name: str) -> None:
 def test_a_rule_has_everything_that_a_rule_has(name: str) -> None:
     for directive in ("output", "log", "benchmark", "threads", "resources", "conda", "params", "message", "script"):
         assert f"    {directive}:" in RULES[name], f"rule {name} has no {directive}"
-    assert "code=fingerprint(" in RULES[name] and f"../scripts/{name}.py" in RULES[name]
+    assert f'"../scripts/{name}.py"' in RULES[name]
     assert re.fullmatch(r"[a-z]+_[a-z_]+", name)
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_rule_runs_again_after_a_change_of_the_code_that_its_own_adapter_runs(name: str) -> None:
+    (found,) = re.findall(r"^        code=fingerprint\((.*)\),$", RULES[name], re.MULTILINE)
+    assert found.removesuffix(", display=True") == f'"{name}"'
 
 
 @pytest.mark.parametrize("name", JOBS)

@@ -3,26 +3,21 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-import in_process
 import pytest
+from in_process import annotate_here
 from making import make_pipeline, make_texts, write_jsonl
 from shardner.config import parse_config
+from shardner.data.typed_json import read_json, write_json
 from shardner.errors import CorpusError
 from shardner.model.pipeline import Pipeline, prepare_pipeline
 from shardner.parse.pipeline_source import classify
-from shardner.stages import estimate
-from shardner.stages.estimate import (
-    Measured,
-    describe_estimate,
-    measure_sample,
-    predict,
-    read_estimate,
-    read_measured,
-    write_estimate,
-)
+from shardner.stages.estimate.figures import Estimate, SampleFigures
+from shardner.stages.estimate.prediction import predict
+from shardner.stages.estimate.sample import SampleSize, measure_sample
+from shardner.stages.estimate.wording import describe_estimate
 
 #: A corpus of a billion characters, of which a worker annotates half a million in a second.
-MEASURED = Measured(
+MEASURED = SampleFigures(
     files=3, bytes=2_000_000_000, chars=1_000_000_000, documents=4_000_000, sampled_chars=10_000_000,
     annotated_chars=5_000_000, annotated_tokens=1_000_000, split_chars_per_s=10_000_000.0, workers=2,
     chars_per_s=500_000.0, tokens_per_s=100_000.0, start_up_s=5.0, entities_per_char=0.03, shard_bytes_per_char=0.5,
@@ -36,12 +31,15 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     return prepare_pipeline(classify(str(directory)), None, directory.parent / "unpacked", "auto")
 
 
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Annotate in this process, with a pipeline that is loaded anew, and little of a sample."""
-    monkeypatch.setattr("shardner.annotate.job.ProcessPoolExecutor", in_process.HereExecutor)
-    monkeypatch.setattr("shardner.annotate.worker._ready", None)
-    monkeypatch.setattr(estimate, "SAMPLE_S", 0.05)
+def measure(
+    paths: list[Path], max_chars: int, pipeline: Pipeline, target: Path, chars: int = 16_000_000
+) -> SampleFigures:
+    """Measure a sample that is annotated in this process."""
+    config = parse_config({})
+    return measure_sample(
+        paths, config.corpus, max_chars, pipeline, config.ner, workers=1, gpus=0, measured=target,
+        sample=SampleSize(chars=chars, annotate_s=0.05), annotate_blocks=annotate_here,
+    )  # fmt: skip
 
 
 def test_starting_up_is_counted_for_every_round_of_jobs() -> None:
@@ -63,29 +61,22 @@ def test_workers_of_a_job_share_its_shard_and_a_scheduler_may_run_all_jobs_at_on
 
 def test_an_estimate_can_be_read_again_and_shown(tmp_path: Path) -> None:
     found = predict(MEASURED, 40, 2, 1)
-    write_estimate(tmp_path / "estimate.json", found)
-    assert read_estimate(tmp_path / "estimate.json") == found
+    write_json(tmp_path / "estimate.json", found)
+    assert read_json(tmp_path / "estimate.json", Estimate) == found
     shown = describe_estimate(found).replace("\xa0", " ")
     assert "4.00M documents, 1.00G characters in 3 files of 1.9 GiB" in shown
     assert "40 shards, 2 at once with 1 worker each: 200k tokens/s, and 5.0 s for a job to start and end" in shown
     assert "381 MiB of results with 30.0M entities" in shown and "\x1b" not in shown
 
 
-@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("ending", ["", ".gz"])
-def test_a_sample_tells_the_size_of_the_corpus(
-    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
-) -> None:
-    monkeypatch.setattr(estimate, "SAMPLE_CHARS", 60_000)
+def test_a_sample_tells_the_size_of_the_corpus(pipeline: Pipeline, tmp_path: Path, ending: str) -> None:
     texts = make_texts(4_000, seed=4)
     path = tmp_path / f"c.jsonl{ending}"
     plain = write_jsonl(tmp_path / "c.jsonl", texts).read_bytes()
     path.write_bytes(gzip.compress(plain) if ending else plain)
-    config = parse_config({})
-    found = measure_sample(
-        [path], config.corpus, 1_000, pipeline, config.ner, workers=1, gpus=0, measured=tmp_path / "measured.json"
-    )
-    assert read_measured(tmp_path / "measured.json") == found
+    found = measure([path], 1_000, pipeline, tmp_path / "measured.json", chars=60_000)
+    assert read_json(tmp_path / "measured.json", SampleFigures) == found
     assert found.sampled_chars < sum(map(len, texts)) / 2
     assert found.chars == pytest.approx(sum(map(len, texts)), rel=0.15)
     assert found.documents == pytest.approx(len(texts), rel=0.15)
@@ -94,35 +85,24 @@ def test_a_sample_tells_the_size_of_the_corpus(
     assert {each.name for each in tmp_path.iterdir()} <= {"c.jsonl", "c.jsonl.gz", "measured.json"}
 
 
-@pytest.mark.usefixtures("here")
 def test_windows_of_a_long_document_are_annotated_though_others_are_not_in_the_sample(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:
     path = write_jsonl(tmp_path / "c.jsonl", [" ".join(make_texts(800, seed=4)), "Ada in London"])
-    config = parse_config({})
-    found = measure_sample(
-        [path], config.corpus, 400, pipeline, config.ner, workers=1, gpus=0, measured=tmp_path / "measured.json"
-    )
+    found = measure([path], 400, pipeline, tmp_path / "measured.json")
     assert found.documents == 2 and 0 < found.annotated_chars < found.sampled_chars
 
 
 def test_a_sample_without_a_document_says_so(pipeline: Pipeline, tmp_path: Path) -> None:
     (tmp_path / "c.jsonl").write_bytes(b"")
-    config = parse_config({})
     with pytest.raises(CorpusError, match=r"no document in .*c\.jsonl"):
-        measure_sample(
-            [tmp_path / "c.jsonl"], config.corpus, 400, pipeline, config.ner, workers=1, gpus=0, measured=tmp_path / "m"
-        )
+        measure([tmp_path / "c.jsonl"], 400, pipeline, tmp_path / "m")
     assert not (tmp_path / "m").exists()
 
 
-@pytest.mark.usefixtures("here")
 def test_kinds_of_files_have_rates_of_their_own(pipeline: Pipeline, tmp_path: Path) -> None:
     texts = ["Ada Lovelace in London. " * 40] * 500
     paths = [tmp_path / "a.jsonl.gz", write_jsonl(tmp_path / "b.jsonl", texts)]
     paths[0].write_bytes(gzip.compress(paths[1].read_bytes().replace(b'"d', b'"e')))
-    config = parse_config({})
-    found = measure_sample(
-        paths, config.corpus, 9_000, pipeline, config.ner, workers=1, gpus=0, measured=tmp_path / "measured.json"
-    )
+    found = measure(paths, 9_000, pipeline, tmp_path / "measured.json")
     assert found.files == 2 and found.chars == pytest.approx(2 * sum(map(len, texts)), rel=0.05)

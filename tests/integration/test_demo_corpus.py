@@ -14,7 +14,7 @@ import shardner
 import spacy
 from shardner.demo import corpus
 from shardner.demo.corpus import DEMO_BAD_RECORDS, DEMO_DOCUMENTS, write_demo_corpus
-from shardner.demo.size import DEMO_CORPUS_BYTES
+from shardner.parse.run_plan import DEMO_CORPUS_BYTES
 
 
 class Demo(NamedTuple):

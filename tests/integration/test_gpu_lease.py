@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 from fake_gpus import card, settle, uuids, write_machine
-from making import ROOT
+from making import ROOT, wait_for
 from shardner.config import DeviceChoice
 from shardner.errors import DeviceError
-from shardner.gpu.device import count_gpus, gpus_a_job, lease_device
+from shardner.gpu.device import count_gpus, lease_device
 from shardner.gpu.devices import find_gpus
 from shardner.gpu.lease import DevicesGoneError, lease_directory, lease_one
 
@@ -102,8 +102,8 @@ def test_a_ticket_whose_job_was_killed_holds_nobody_up(start_job: Start, machine
     write_machine(machine, [card(0)])
     with lease_one(find_gpus().gpus):
         waiter = start_job(0)
-        while not list((lease_directory() / "line").glob("*.lock")):
-            time.sleep(0.01)
+        line = lease_directory() / "line"
+        wait_for(lambda: [path for path in line.glob("*") if path.suffix != ".lock"], "the job stands in line")
         os.kill(waiter.pid, signal.SIGKILL)
         waiter.wait()
     with lease_one(find_gpus().gpus) as gpu:
@@ -198,9 +198,7 @@ def test_auto_says_in_a_line_why_it_runs_on_the_cpu(changes: dict[str, Any], rea
     assert reason.rpartition(": ")[2] in str(error.value) and "ner: {device: auto}" in str(error.value)
 
 
-def test_gpus_of_a_job_follow_the_machine_or_the_settings(machine: Path) -> None:
+def test_the_gpus_of_the_machine_are_counted(machine: Path) -> None:
     assert count_gpus() == 2
-    assert [gpus_a_job(choice, local=True) for choice in DeviceChoice] == [1, 1, 0]
-    assert [gpus_a_job(choice, local=False) for choice in DeviceChoice] == [0, 1, 0]
     write_machine(machine, [])
-    assert [gpus_a_job(choice, local=True) for choice in DeviceChoice] == [0, 1, 0]
+    assert count_gpus() == 0

@@ -11,12 +11,11 @@ from typing import Any
 import polars as pl
 import pytest
 import spacy
-from in_process import HereExecutor, Run, run
+from in_process import Run, annotate_here, run
 from making import WORDS, annotate_plainly, entity_rows, make_pipeline, write_jsonl
-from shardner.annotate import audit, worker
-from shardner.annotate import job as annotate
-from shardner.annotate import long_documents as windows
+from shardner.annotate import audit
 from shardner.annotate.job import annotate_shard
+from shardner.annotate.sizes import DEFAULT_SIZES, Sizes
 from shardner.annotate.surroundings import Surroundings
 from shardner.config import parse_config
 from shardner.data.job_files import read_job
@@ -37,12 +36,6 @@ def fail_on_oops(doc: Doc) -> Doc:
     return doc
 
 
-@pytest.fixture(autouse=True)
-def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(annotate, "ProcessPoolExecutor", HereExecutor)
-    monkeypatch.setattr("shardner.annotate.worker._ready", None)
-
-
 def prepare(directory: Path) -> Pipeline:
     return prepare_pipeline(classify(str(directory)), None, directory.parent / "unpacked", "auto")
 
@@ -60,8 +53,15 @@ def make_text(words: int, seed: int = 0) -> str:
 TEXTS = ["Ada works", make_text(3000), "", make_text(5, 2), make_text(900, 3)]
 
 
-def annotate_texts(directory: Path, pipeline: Pipeline, texts: list[str], count: int = 3, **settings: Any) -> Run:
-    return run(directory, write_jsonl(directory / "corpus.jsonl", texts), pipeline, count, **settings)
+def annotate_texts(
+    directory: Path,
+    pipeline: Pipeline,
+    texts: list[str],
+    count: int = 3,
+    sizes: Sizes = DEFAULT_SIZES,
+    **settings: Any,
+) -> Run:
+    return run(directory, write_jsonl(directory / "corpus.jsonl", texts), pipeline, count, sizes=sizes, **settings)
 
 
 def test_windows_lie_in_several_shards_and_the_tables_are_of_whole_documents(
@@ -96,15 +96,14 @@ def test_other_engines_join_between_entities(tmp_path: Path, engine: str, before
     assert done.joins.by_margins == done.joins.joins > 0 and done.joins.unsure == 0
 
 
-def test_a_job_with_another_engine_may_go_on_with_a_document(
-    tmp_path: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_with_another_engine_may_go_on_with_a_document(tmp_path: Path, pipeline: Pipeline) -> None:
     """Settings below `ner` make no shard run again, so a document may be of windows of both kinds."""
     text = make_text(6000)
     done = annotate_texts(tmp_path, pipeline, [text], windows={"max_chars": 6000})
-    monkeypatch.setattr("shardner.annotate.worker._ready", None)
     ner = parse_config({"ner": {"engine": "spacy"}}).ner
-    annotate_shard(1, shard_path(tmp_path, 1), pipeline, ner, threads=1, results=done.shards[1])
+    annotate_shard(
+        1, shard_path(tmp_path, 1), pipeline, ner, threads=1, results=done.shards[1], annotate_blocks=annotate_here
+    )
     joins = merge_shards(
         done.manifest, done.shards, tmp_path / "rejected.parquet", pipeline.labels, "a run", done.results
     )
@@ -126,24 +125,16 @@ def test_a_document_of_which_a_window_fails_is_rejected_once(tmp_path: Path) -> 
     assert {row[0] for row in entity_rows(done.results.entities)} <= {0, 2}
 
 
-def test_a_margin_grows_while_an_entity_goes_beyond_it(
-    tmp_path: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(windows, "LEFT_CHARS", 4)
-    monkeypatch.setattr(windows, "RIGHT_CHARS", 4)
-    monkeypatch.setattr(windows, "PIECE_CHARS", 100)
-    done = annotate_texts(tmp_path, pipeline, TEXTS, windows={"max_chars": 200})
+def test_a_margin_grows_while_an_entity_goes_beyond_it(tmp_path: Path, pipeline: Pipeline) -> None:
+    sizes = Sizes(left_margin_chars=4, right_margin_chars=4, piece_chars=100)
+    done = annotate_texts(tmp_path, pipeline, TEXTS, windows={"max_chars": 200}, sizes=sizes)
     assert entity_rows(done.results.entities) == annotate_plainly(Path(pipeline.location), TEXTS)
     assert done.joins.unsure == 0
 
 
-def test_a_margin_that_may_not_grow_is_counted(
-    tmp_path: Path, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(windows, "LARGEST_MARGIN_CHARS", 4)
-    monkeypatch.setattr(windows, "LEFT_CHARS", 4)
-    monkeypatch.setattr(windows, "RIGHT_CHARS", 4)
-    done = annotate_texts(tmp_path, pipeline, [make_text(200)], windows={"max_chars": 200})
+def test_a_margin_that_may_not_grow_is_counted(tmp_path: Path, pipeline: Pipeline) -> None:
+    sizes = Sizes(left_margin_chars=4, right_margin_chars=4, largest_margin_chars=4)
+    done = annotate_texts(tmp_path, pipeline, [make_text(200)], windows={"max_chars": 200}, sizes=sizes)
     assert done.joins.unsure > 0 and all(doc == 0 for doc, _ in done.joins.shown)
     assert sum(read_job(files.job).joins.unsure for files in done.shards) > 0
 
@@ -166,9 +157,9 @@ def test_of_a_longer_document_the_beginning_is_audited(
     monkeypatch.setattr(
         audit, "annotate_one", lambda nlp, text: (lengths.append(len(text)), annotate_one(nlp, text))[1]
     )
-    monkeypatch.setattr(worker, "EXCERPT_CHARS", 700)
     texts = [make_text(20), make_text(400), make_text(600)]
-    done = annotate_texts(tmp_path, pipeline, texts, count=1, windows={"max_chars": len(texts[1])}, ner={"audit": 1})
+    windows = {"max_chars": len(texts[1])}
+    done = annotate_texts(tmp_path, pipeline, texts, 1, Sizes(excerpt_chars=700), windows=windows, ner={"audit": 1})
     totals = read_job(done.shards[0].job).totals
     assert totals.identical == totals.audited == len(lengths) == totals.windows > 3
     assert lengths[:2] == [len(texts[0]), 700] and max(lengths) == 700
@@ -201,6 +192,16 @@ def test_a_missing_window_is_an_error_that_says_what_to_do(tmp_path: Path, pipel
     shard_path(tmp_path, 0).unlink()
     with pytest.raises(AnnotateError, match="is missing; remove"):
         Surroundings(tmp_path, 1, 0, rows).read(0, 10)
+
+
+def test_further_columns_of_entities_are_kept_for_long_documents(tmp_path: Path, pipeline: Pipeline) -> None:
+    done = annotate_texts(tmp_path, pipeline, TEXTS, windows={"max_chars": 1000})
+    for files in done.shards:
+        pl.read_parquet(files.entities).with_columns(place=pl.col("start") * 2).write_parquet(files.entities)
+    merge_shards(done.manifest, done.shards, tmp_path / "rejected.parquet", pipeline.labels, "a run", done.results)
+    entities = pl.read_parquet(done.results.entities)
+    assert entity_rows(done.results.entities) == annotate_plainly(Path(pipeline.location), TEXTS)
+    assert entities["place"].equals(entities["start"] * 2, check_names=False)
 
 
 def test_merge_refuses_a_missing_window(tmp_path: Path, pipeline: Pipeline) -> None:

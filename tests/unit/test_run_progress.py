@@ -7,9 +7,9 @@ import pytest
 from shardner.data.job_files import write_job
 from shardner.data.manifest import Manifest, ShardInfo, write_manifest
 from shardner.data.metrics import Job, Totals
-from shardner.terminal import run_progress as overall
-from shardner.terminal.job_progress import Done, progress_path, write_done
-from shardner.terminal.run_progress import Overall, State, Watch, describe_state, next_interval_s
+from shardner.terminal.job_progress import WorkDone, progress_path, write_done
+from shardner.terminal.progress_reporter import ProgressReporter, describe_progress, next_interval_s
+from shardner.terminal.run_progress import RunFollower, RunProgress
 
 CHARS = [1_000, 2_000, 3_000, 4_000]
 
@@ -32,7 +32,7 @@ class Run:
         progress_path(self.record(shard)).unlink(missing_ok=True)
 
     def advance(self, shard: int, chars: int, elapsed_s: float) -> None:
-        write_done(progress_path(self.record(shard)), Done(chars, chars // 5, elapsed_s))
+        write_done(progress_path(self.record(shard)), WorkDone(chars, chars // 5, elapsed_s))
 
 
 @pytest.fixture
@@ -41,13 +41,13 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_shares_are_of_characters_and_the_time_left_follows_from_the_rate(run: Run) -> None:
-    followed = Overall(run.manifest, run.records, range(4))
+    followed = RunFollower(run.manifest, run.records, range(4))
     assert followed.look(0.0) is None  # not even the directory is there
     run.advance(3, 2_000, elapsed_s=10)
-    assert followed.look(100.0) == State(4, 0, 10_000, 2_000, tokens_per_s=40.0, left_s=40.0)
+    assert followed.look(100.0) == RunProgress(4, 0, 10_000, 2_000, tokens_per_s=40.0, left_s=40.0)
     run.finish(3, elapsed_s=20)
     run.advance(2, 1_000, elapsed_s=10)
-    assert followed.look(110.0) == State(4, 1, 10_000, 5_000, tokens_per_s=50.0, left_s=20.0)
+    assert followed.look(110.0) == RunProgress(4, 1, 10_000, 5_000, tokens_per_s=50.0, left_s=20.0)
     for shard in range(3):
         run.finish(shard, elapsed_s=5)
     state = followed.look(120.0)
@@ -57,16 +57,16 @@ def test_shares_are_of_characters_and_the_time_left_follows_from_the_rate(run: R
 def test_shards_of_earlier_runs_are_done_but_say_nothing_of_the_rate(run: Run) -> None:
     run.finish(0, elapsed_s=1)
     run.finish(3, elapsed_s=1)
-    followed = Overall(run.manifest, run.records, [1, 2])
+    followed = RunFollower(run.manifest, run.records, [1, 2])
     assert followed.look(0.0) is None
     run.advance(1, 1_000, elapsed_s=10)
-    assert followed.look(10.0) == State(4, 2, 10_000, 6_000, tokens_per_s=20.0, left_s=40.0)
+    assert followed.look(10.0) == RunProgress(4, 2, 10_000, 6_000, tokens_per_s=20.0, left_s=40.0)
 
 
 def test_what_a_killed_job_or_an_outdated_one_left_is_not_counted(run: Run) -> None:
     run.advance(1, 1_900, elapsed_s=1)
     run.finish(2, elapsed_s=1)
-    followed = Overall(run.manifest, run.records, range(4))
+    followed = RunFollower(run.manifest, run.records, range(4))
     assert followed.look(0.0) is None
     run.advance(1, 500, elapsed_s=10)
     state = followed.look(10.0)
@@ -74,7 +74,7 @@ def test_what_a_killed_job_or_an_outdated_one_left_is_not_counted(run: Run) -> N
 
 
 def test_a_record_is_read_once(run: Run) -> None:
-    followed = Overall(run.manifest, run.records, range(4))
+    followed = RunFollower(run.manifest, run.records, range(4))
     run.finish(0, elapsed_s=1)
     first = followed.look(1.0)
     run.record(0).write_text("no record")
@@ -82,19 +82,17 @@ def test_a_record_is_read_once(run: Run) -> None:
     assert first is not None and again is not None and again.done_chars == first.done_chars
 
 
-def test_the_rate_is_that_of_the_last_minutes(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overall, "RATE_WINDOW_S", 100.0)
-    followed = Overall(run.manifest, run.records, [3])
+def test_the_rate_is_that_of_the_last_minutes(run: Run) -> None:
+    followed = RunFollower(run.manifest, run.records, [3], rate_window_s=100.0)
     run.advance(3, 2_000, elapsed_s=10)
     followed.look(0.0)
     for at_s in range(10, 1_000, 10):
         state = followed.look(float(at_s))
     assert state is not None and state.tokens_per_s == 0 and state.left_s is None
-    assert "left" not in describe_state(state)
 
 
 def test_a_job_that_is_tried_again_makes_no_negative_rate(run: Run) -> None:
-    followed = Overall(run.manifest, run.records, [3])
+    followed = RunFollower(run.manifest, run.records, [3])
     run.advance(3, 2_000, elapsed_s=10)
     followed.look(0.0)
     run.advance(3, 10, elapsed_s=1)
@@ -103,33 +101,38 @@ def test_a_job_that_is_tried_again_makes_no_negative_rate(run: Run) -> None:
 
 
 def test_a_line_says_share_shards_rate_and_time_left() -> None:
-    line = describe_state(State(42, 12, 1_000, 280, tokens_per_s=350_000, left_s=750))
+    line = describe_progress(RunProgress(42, 12, 1_000, 280, tokens_per_s=350_000, left_s=750))
     assert line.startswith("[███████·") and " 28%  12/42 shards  350k tokens/s  0:12:30 left" in line
+    assert "left" not in describe_progress(RunProgress(42, 12, 1_000, 280, tokens_per_s=0, left_s=None))
 
 
 def test_an_empty_corpus_has_a_share_too() -> None:
-    assert "100%" in describe_state(State(1, 1, 0, 0, tokens_per_s=0, left_s=None))
+    assert "100%" in describe_progress(RunProgress(1, 1, 0, 0, tokens_per_s=0, left_s=None))
 
 
 def test_lines_come_less_often_in_a_long_run() -> None:
     assert [next_interval_s(seconds) for seconds in (0, 1_800, 86_400)] == [10, 30, 60]
 
 
-def test_a_watch_says_how_far_the_run_came_when_it_stops_and_when_all_is_done(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reporter_that_was_not_started_stops(run: Run) -> None:
     lines: list[str] = []
-    watch = Watch(run.manifest, run.records, lines.append)
-    watch.stop()  # a run that began nothing
-    watch = Watch(run.manifest, run.records, lines.append)
-    watch.start([0, 1])
+    ProgressReporter(run.manifest, run.records, lines.append).stop()
+    assert lines == []
+
+
+def test_a_reporter_says_how_far_the_run_came_when_it_is_stopped(run: Run) -> None:
+    lines: list[str] = []
+    reporter = ProgressReporter(run.manifest, run.records, lines.append)
+    reporter.start([0, 1])
     run.finish(0, elapsed_s=1)
-    watch.stop()
+    reporter.stop()
     assert len(lines) == 1 and "3/4 shards" in lines[0]
-    monkeypatch.setattr(overall, "LOOK_S", 0.01)
-    watch = Watch(run.manifest, run.records, lines.append)
-    watch.start([1])
-    thread = next(each for each in threading.enumerate() if each.name == "overall-progress")
+
+
+def test_a_reporter_ends_by_itself_when_all_shards_are_done(run: Run) -> None:
+    lines: list[str] = []
+    ProgressReporter(run.manifest, run.records, lines.append, look_s=0.01).start([1])
+    thread = next(each for each in threading.enumerate() if each.name == "run-progress")
     assert thread.daemon
     run.finish(1, elapsed_s=1)
     thread.join(60)

@@ -83,7 +83,7 @@ def bounded(rows: int, size: int, buffer: int) -> Iterator[Path]:
 
 def settings(**changes: Any) -> CorpusConfig:
     values: dict[str, Any] = {"files": (), "text": "text", "id": "id", "keep": (), "unit": Unit.LINE}
-    return CorpusConfig(**{**values, "on_bad_record": OnBadRecord.REJECT, **changes})
+    return CorpusConfig(**{**values, "on_bad_record": OnBadRecord.REJECT, "max_rejected": 0.5, **changes})
 
 
 def read(path: Path, bound: tuple[int, int, int], corpus: CorpusConfig) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -15,7 +15,7 @@ from shardner.errors import CorpusError
 
 def settings(**changes: Any) -> CorpusConfig:
     values: dict[str, Any] = {"files": (), "text": "text", "id": "id", "keep": (), "unit": Unit.LINE}
-    return CorpusConfig(**{**values, "on_bad_record": OnBadRecord.REJECT, **changes})
+    return CorpusConfig(**{**values, "on_bad_record": OnBadRecord.REJECT, "max_rejected": 0.5, **changes})
 
 
 def write(tmp_path: Path, name: str, data: bytes) -> Path:

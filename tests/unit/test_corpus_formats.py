@@ -19,7 +19,7 @@ WINDOW = 500_000
 
 def settings(**changes: Any) -> CorpusConfig:
     values: dict[str, Any] = {"files": (), "text": "text", "id": "id", "keep": (), "unit": Unit.LINE}
-    return CorpusConfig(**{**values, "on_bad_record": OnBadRecord.REJECT, **changes})
+    return CorpusConfig(**{**values, "on_bad_record": OnBadRecord.REJECT, "max_rejected": 0.5, **changes})
 
 
 class Read:

@@ -212,7 +212,8 @@ def _refuse_unmade(nlp: Language, known: Mapping[str, Dependencies], selection: 
     if request.spans and not any(each.writes_all or SPANS in each.writes for each in running):
         raise ModelError(
             f"output.spans: no component that runs writes span groups (the pipeline has: "
-            f"{', '.join(nlp.component_names) or 'none'}); write:   output: {{spans: []}}"
+            f"{', '.join(nlp.component_names) or 'none'}; one of your own says that it does by "
+            f'assigns=["doc.spans"]); write:   output: {{spans: []}}'
         )
 
 

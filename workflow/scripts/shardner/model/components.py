@@ -27,6 +27,8 @@ SENTENCE_SETTERS = ("parser", "beam_parser", "senter")
 DISABLED = "disabled in the pipeline"
 #: What is said of a component that may read everything.
 UNDECLARED = "does not say what it reads"
+#: What stands in a note before the line of YAML that keeps what was left out on purpose.
+KEEPING = "to keep it, write:"
 #: Components that read sentence starts for nothing but to keep entities from running across them.
 RECOGNISERS = ("ner", "beam_ner")
 #: What a token that is made of several takes from the one that heads them in the parse.
@@ -212,7 +214,8 @@ def _refuse_unmade(nlp: Language, known: Mapping[str, Dependencies], selection: 
     if request.spans and not any(each.writes_all or SPANS in each.writes for each in running):
         raise ModelError(
             f"output.spans: no component that runs writes span groups (the pipeline has: "
-            f"{', '.join(nlp.component_names) or 'none'}); write:   output: {{spans: []}}"
+            f"{', '.join(nlp.component_names) or 'none'}; one of your own says that it does by "
+            f'assigns=["doc.spans"]); write:   output: {{spans: []}}'
         )
 
 
@@ -249,7 +252,7 @@ def note_decisions(nlp: Language, selection: Selection) -> tuple[str, ...]:
             line = with_kept(nlp.component_names, selection.kept, each.name, feeders)
             notes.append(
                 f"left out {each.name!r}: the sentence starts that it sets forbid entities across them, so an entity "
-                f"could differ from the whole pipeline's; to keep it, write:   {line}"
+                f"could differ from the whole pipeline's; {KEEPING}   {line}"
             )
     if any(each.reason.endswith(UNDECLARED) for each in selection.decisions):
         notes.append(_note_undeclared(nlp, selection))

@@ -145,21 +145,23 @@ def _find_writes(component: Any, factory: str, assigns: Iterable[str]) -> tuple[
     if not factory:
         linked = frozenset({KB_IDS}) if ENTITIES in declared else frozenset()  # a span that it sets may have one
         return declared | linked, says_all and bool(list(assigns))
-    set_attributes: set[str] = set()
+    words, knows_all = _find_set_by_settings(component, factory)
+    return declared | words | WRITES.get(factory, frozenset()), knows_all
+
+
+def _find_set_by_settings(component: Any, factory: str) -> tuple[frozenset[str], bool]:
+    """Return what the settings of one of spaCy's own components make it write, and whether that is all."""
     if factory == "attribute_ruler":
-        set_attributes = {name for each in component.patterns for name in _keys(each["attrs"])}
-    words, knows_all = words_of(set_attributes)
-    # an attribute that follows from the text is set for every token of that text, in all documents
-    knows_all &= all(
-        name.startswith("_.") or name in ("NORM", UNKNOWN) or words_of([name])[0] for name in set_attributes
-    )
+        names = {name for each in component.patterns for name in _keys(each["attrs"])}
+        # an attribute that follows from the text would be set for all tokens of that text, in every document
+        return words_of(names)[0], all(words_of([name])[0] for name in names)
     if factory == "doc_cleaner":
-        words, knows_all = words_of_declared(f"doc.{each}" for each in component.cfg["attrs"])
+        return words_of_declared(f"doc.{each}" for each in component.cfg["attrs"])
+    if factory == "transformer":
+        return frozenset(), is_known(getattr(component, "set_extra_annotations", None))
     if getattr(component, "annotate_ents", False):  # a span ruler told to write entities
-        words |= {ENTITIES}
-    if not is_known(getattr(component, "set_extra_annotations", is_known)) and factory == "transformer":
-        knows_all = False
-    return declared | WRITES.get(factory, frozenset()) | words, knows_all
+        return frozenset({ENTITIES}), True
+    return frozenset(), True
 
 
 def _read_settings(component: Any, factory: str) -> set[str]:
@@ -182,9 +184,8 @@ def _read_settings(component: Any, factory: str) -> set[str]:
 def _cuts_plainly(component: Any) -> bool:
     """Tell whether a transformer cuts documents by their pieces alone, and not by sentences, say."""
     getter = getattr(getattr(component, "model", None), "attrs", {}).get("get_spans")
-    return (
-        str(getattr(getter, "__qualname__", "")).endswith(_PLAIN_SPANS) and package_of(getter) == "spacy_transformers"
-    )
+    is_plain = str(getattr(getter, "__qualname__", "")).endswith(_PLAIN_SPANS)
+    return is_plain and package_of(getter) == "spacy_transformers"
 
 
 def _read_patterns(component: Any) -> frozenset[str]:

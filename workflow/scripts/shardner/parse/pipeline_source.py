@@ -41,7 +41,7 @@ def classify(name: str) -> Source:
     A directory around a pipeline's directory stands for that one, where it is the only one.
 
     Raises:
-        ModelError: it looks like a path, but there is nothing, or something else than a pipeline, or several pipelines.
+        ModelError: it looks like a path, but there is nothing, something else than a pipeline, or several pipelines.
     """
     if name == "demo":
         return Source(SourceKind.DEMO, name)

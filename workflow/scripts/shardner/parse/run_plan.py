@@ -80,9 +80,9 @@ def plan_run(config: Config, find_files: FindFiles) -> RunPlan:
         CorpusError: from `find_files`.
         ConfigError: the name of a file holds a character that Snakemake takes for a pattern.
     """
-    source, code = classify(config.model.name), code_files(config.model.code)
-    refuse_patterns(code)
-    files = _find_sizes(config, source, find_files)
+    source = classify(config.model.name)
+    code = code_files(config.model.code)
+    files = _find_sizes(config, [Path(source.name), *code], find_files)
     if config.shards != "auto":
         shards = config.shards
     else:
@@ -90,14 +90,14 @@ def plan_run(config: Config, find_files: FindFiles) -> RunPlan:
     return RunPlan(config, source, files, shards)
 
 
-def _find_sizes(config: Config, source: Source, find_files: FindFiles) -> tuple[tuple[Path, int], ...] | None:
+def _find_sizes(config: Config, model: Sequence[Path], find_files: FindFiles) -> tuple[tuple[Path, int], ...] | None:
     if _wants_demo(config):
         return ((DEMO_CORPUS, DEMO_CORPUS_BYTES),)
     paths = find_files(config.corpus.files, config.shards)
     if paths is None:
         return None
     files = tuple((path, path.stat().st_size) for path in paths)
-    refuse_patterns([config.output.dir, Path(source.name), *paths])
+    refuse_patterns([config.output.dir, *model, *paths])
     return files
 
 

@@ -20,13 +20,13 @@ from markupsafe import Markup
 
 from shardner.data.provenance import Provenance
 from shardner.data.typed_json import to_plain
-from shardner.model.components import describe_left_out
 from shardner.report.examples import Example
 from shardner.report.figures import Performance, RuleFigure, ShardFigure
 from shardner.report.nested_values import grow_tree
 from shardner.report.plot_timeline import plot_timeline
 from shardner.report.plots import MOST_SHARD_BARS, plot_phases, plot_shards
 from shardner.report.timeline import ANNOTATE
+from shardner.stages.whole_pipeline.wording import describe_check, describe_left_out_with_check
 from shardner.terminal import numbers
 from shardner.terminal.visible_text import one_line, show_controls
 
@@ -111,7 +111,8 @@ def render_page(performance: Performance, examples: Sequence[Example], provenanc
         script=Markup(script),  # likewise
         script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         contents=_list_contents(performance),
-        left_out=describe_left_out(performance.model.decisions),
+        left_out=describe_left_out_with_check(performance.model, performance.whole_pipeline),
+        whole_pipeline=describe_check(performance.whole_pipeline),
         written=numbers.moment(datetime.now(UTC).timestamp()),
         stages=_list_stages(performance),
         phases=PHASES,

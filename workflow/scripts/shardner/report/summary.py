@@ -9,10 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shardner.model.components import describe_left_out
 from shardner.report.figures import Performance
 from shardner.report.forecast import Forecast
-from shardner.stages.whole_pipeline.wording import describe_check
+from shardner.stages.whole_pipeline.wording import describe_check, describe_left_out_with_check
 from shardner.terminal.numbers import compact, count, duration, percent, plural, rough_duration, score
 from shardner.terminal.visible_text import one_line
 
@@ -48,7 +47,8 @@ def _title(performance: Performance) -> Text:
 
 def _rows(performance: Performance) -> list[tuple[str, Text]]:
     headline, lost = performance.headline, performance.lost
-    left_out, alone = describe_left_out(performance.model.decisions), performance.model.one_at_a_time
+    alone = performance.model.one_at_a_time
+    left_out = describe_left_out_with_check(performance.model, performance.whole_pipeline)
     rows = [
         (
             "speed",

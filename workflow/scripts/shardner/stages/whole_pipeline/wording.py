@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from shardner.annotate.comparison import show_difference
 from shardner.data.pipeline_check import PipelineCheck
+from shardner.data.provenance import PipelineDescription
+from shardner.model.components import KEEPING, describe_left_out
 from shardner.terminal.numbers import count, plural
 from shardner.terminal.visible_text import one_line
 
@@ -27,6 +29,14 @@ def describe_check(found: PipelineCheck) -> str:
     parts += [f"{count(found.left_out)} other without what was left out on purpose"] if found.left_out else []
     parts += [f"{count(found.failing)} on which the whole pipeline fails"] if found.failing else []
     return ", ".join(parts)
+
+
+def describe_left_out_with_check(model: PipelineDescription, found: PipelineCheck) -> str:
+    """Return what is left out and why; and of what is left out on purpose, in how many documents it shows."""
+    lines = [note.partition(KEEPING)[2].strip() for note in model.notes if KEEPING in note]
+    keeping = f"; to keep it, write {lines[0]}" if lines else ""
+    checked = f"{count(found.left_out)} of {plural(found.documents, 'sampled document')} differ{keeping}"
+    return describe_left_out(model.decisions, checked)
 
 
 def describe_difference(pipeline: Pipeline, answers: Sequence[Answer], sampled: int, line: str | None) -> str:

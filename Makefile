@@ -9,8 +9,8 @@ SHELL := bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHON
 ARGS ?=
-# Tests run side by side, a group of them in each process (tests/conftest.py). ARGS="-n0 --pdb" runs them in one.
-PYTEST := python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder --durations 15
+# Modules run side by side, in the order of tests/conftest.py. ARGS="-n0 --pdb" runs them in one process.
+PYTEST := python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder --durations 15
 
 .PHONY: help
 help: ## Show this list

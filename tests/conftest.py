@@ -1,7 +1,7 @@
-"""What every kind of test shares: the profiles of hypothesis, one seed, folders of its own for each process, groups.
+"""What every kind of test shares: the profiles of hypothesis, one seed, and folders of its own for each process.
 
-`make test` runs several pytest processes side by side (pytest-xdist). A group of tests runs in one process: so what
-a module makes for its tests is made once, and one group's processes, ports and devices are of no concern to another's.
+`make test` runs several pytest processes side by side (pytest-xdist). The tests of a module run in one of them: what a
+module makes for its tests is made once, and there is one Slurm and one browser at a time.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ if settings is not None:
 SEED = pytest.StashKey[int]()
 FOLDER = pytest.StashKey[str]()
 
-#: Groups start in this order: those that take longest first, so that no process is left with a long one at the end.
-#: Kinds that are not named come in the order of pytest.
+#: Modules start in this order, by kind: those that take longest come first, so that no process is left with a long one
+#: at the end. Kinds that are not named come last.
 FIRST = ("slurm", "faults", "workflow", "integration", "property")
 
 
@@ -84,18 +84,14 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"seed: {config.stash[SEED]} (--seed draws the same again); hypothesis profile: {PROFILE}"
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of a module into one group, but for those in a group already, and the long kinds first."""
+    """Put the long kinds first."""
 
     def order(item: pytest.Item) -> int:
         kind = item.path.parent.name
         return FIRST.index(kind) if kind in FIRST else len(FIRST)
 
     items.sort(key=order)
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def read(job: subprocess.Popen[str]) -> dict[str, float | str]:
 def test_no_two_jobs_have_a_device_at_once_and_all_devices_are_used(start_job: Start, machine: Path) -> None:
     jobs = [start_job(0.3) for _ in range(6)]
     held = [read(job) | read(job) for job in jobs]
-    assert [job.wait() for job in jobs] == [0] * 6
+    assert [job.wait(60) for job in jobs] == [0] * 6
     for uuid in uuids(2):
         times = sorted((each["from"], each["to"]) for each in held if each["uuid"] == uuid)
         assert times and all(before[1] <= after[0] for before, after in pairwise(times))
@@ -78,8 +78,8 @@ def test_a_killed_job_gives_its_device_back_at_once(start_job: Start, machine: P
     read(holder)
     waiter = start_job(0)
     os.kill(holder.pid, signal.SIGKILL)
-    holder.wait()
-    assert read(waiter)["uuid"] == uuids(1)[0] and waiter.wait() == 0
+    holder.wait(60)
+    assert read(waiter)["uuid"] == uuids(1)[0] and waiter.wait(60) == 0
 
 
 def test_jobs_get_a_device_in_the_order_in_which_they_asked(start_job: Start, machine: Path, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_jobs_get_a_device_in_the_order_in_which_they_asked(start_job: Start, ma
             assert time.monotonic() < deadline
             time.sleep(0.01)
     times = [read(job)["from"] for job in jobs[1:]]
-    assert times == sorted(times) and [job.wait() for job in jobs] == [0] * 4
+    assert times == sorted(times) and [job.wait(60) for job in jobs] == [0] * 4
     assert list(line.iterdir()) == []
 
 
@@ -105,7 +105,7 @@ def test_a_ticket_whose_job_was_killed_holds_nobody_up(start_job: Start, machine
         line = lease_directory() / "line"
         wait_for(lambda: [path for path in line.glob("*") if path.suffix != ".lock"], "the job stands in line")
         os.kill(waiter.pid, signal.SIGKILL)
-        waiter.wait()
+        waiter.wait(60)
     with lease_one(find_gpus().gpus) as gpu:
         assert gpu.number == 0
     assert list((lease_directory() / "line").iterdir()) == []
@@ -136,7 +136,7 @@ def test_a_job_waits_with_a_line_in_the_log(start_job: Start, machine: Path, cap
     with caplog.at_level("INFO"), lease_one(find_gpus().gpus):
         pass
     assert "waiting for a device: all 1 are taken" in caplog.text
-    assert holder.wait() == 0
+    assert holder.wait(60) == 0
 
 
 def test_a_directory_that_others_can_write_to_is_refused(machine: Path, tmp_path: Path) -> None:

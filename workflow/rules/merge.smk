@@ -30,7 +30,7 @@ rule merge_shards:
     params:
         code=fingerprint("merge_shards"),
         shards=PLAN.shards,
-        max_rejected=CONFIG.corpus.max_rejected,
+        max_rejected=CONFIG.max_rejected,
         attributes=CONFIG.output.attributes,
         spans=CONFIG.output.spans,
     message:

@@ -78,7 +78,6 @@ class CorpusConfig:
     keep: tuple[str, ...]
     unit: Unit
     on_bad_record: OnBadRecord
-    max_rejected: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,8 @@ class OutputConfig:
 class Config:
     """All settings. `shards` is the number of shards, `max_chars` the longest window in code points.
 
-    `verify_share` is the share of documents that `snakemake verify` compares.
+    `verify_share` is the share of documents that `snakemake verify` compares, `max_rejected` the share of records that
+    may be rejected.
     """
 
     corpus: CorpusConfig
@@ -127,6 +127,7 @@ class Config:
     ner: NerConfig
     output: OutputConfig
     verify_share: float
+    max_rejected: float
 
 
 def load_schema() -> dict[str, Any]:
@@ -168,7 +169,6 @@ def parse_config(settings: Mapping[str, Any]) -> Config:
             keep=tuple(corpus["keep"]),
             unit=Unit(corpus["unit"]),
             on_bad_record=OnBadRecord(corpus["on_bad_record"]),
-            max_rejected=float(corpus["max_rejected"]),
         ),
         model=ModelConfig(
             name=model["name"],
@@ -193,6 +193,7 @@ def parse_config(settings: Mapping[str, Any]) -> Config:
             spans=tuple(output["spans"]),
         ),
         verify_share=float(values["verify"]["share"]),
+        max_rejected=float(corpus["max_rejected"]),
     )
     _refuse_contradictions(config.corpus)
     return config

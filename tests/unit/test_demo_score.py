@@ -73,6 +73,8 @@ def test_precision_by_score_goes_from_the_least_decided_band_to_the_most() -> No
     assert bands == tuple(
         ScoreBand(4 * i / 64, (4 * i + 3) / 64, entities=4, precision=0.25 if i < 5 else 1.0) for i in range(10)
     )
+    assert score_entities(predicted, gold).bands == bands
+    assert score_entities(predicted.drop("score"), gold).bands == ()
     assert precision_by_score(predicted, gold, bands=2) == (
         ScoreBand(0.0, 19 / 64, entities=20, precision=0.25),
         ScoreBand(20 / 64, 39 / 64, entities=20, precision=1.0),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from shardner.engine.annotations import NOTHING, Annotations, TextEntities
+from shardner.engine.annotations import NOTHING, Annotations, Places, TextEntities
 
 
 class Row(NamedTuple):
@@ -171,6 +171,58 @@ def test_a_column_of_numbers_stays_an_array_unless_a_value_is_missing() -> None:
     assert Annotations.concatenate([empty, scored, empty]).attributes["score"].tolist() == [0.5]
     assert Annotations.concatenate([scored, without]).attributes["score"] == [0.5, None]
     assert scored.take(np.array([1, 0, 0])).attributes["score"].tolist() == [0.5, 0.5]
+
+
+@given(st.lists(parts(), max_size=3), st.data())
+def test_spans_and_places_go_with_their_texts(models: list[Texts], data: st.DataObject) -> None:
+    """Spans are checked as entities are: those of a text are the entities of another text."""
+    flat = [text for each in models for text in each]
+    joined = Annotations.concatenate([build_with_spans(each) for each in models])
+    numbers = data.draw(st.lists(st.sampled_from(range(len(flat))), max_size=9)) if flat else []
+    taken = joined.take(np.array(numbers, dtype=np.int64))
+    shifted = taken.shifted(np.full(len(numbers), 7, dtype=np.int64))
+    if not any(not isinstance(text, str) for text in flat):
+        assert joined.spans is None
+        return
+    assert taken.spans is not None and shifted.spans is not None
+    for row, number in enumerate(numbers):
+        text = flat[number]
+        found = taken.spans.entities_of(row)
+        assert found == ([] if isinstance(text, str) else columns_of(text).entities()[::-1])
+        assert shifted.spans.entities_of(row) == [(start + 7, end + 7, label) for start, end, label in found]
+        places = [] if isinstance(text, str) else [text.tokens]
+        assert taken.places is not None and taken.places[row].tokens.tolist() == places
+        assert shifted.places is not None and shifted.places[row].sentences.tolist() == [each + 7 for each in places]
+
+
+def build_with_spans(model: Texts) -> Annotations:
+    """Return annotations in which a text's spans are its entities backwards, and its places its number of tokens."""
+    columns = []
+    for text in model:
+        given = columns_of(text)
+        if not isinstance(text, str):
+            place = np.array([text.tokens], dtype=np.int64)
+            spans = TextEntities(0, given.starts[::-1], given.ends[::-1], given.labels[::-1])
+            given = given._replace(spans=spans, places=Places(place, place))
+        columns.append(given)
+    return Annotations.from_columns(columns, {i: text for i, text in enumerate(model) if isinstance(text, str)})
+
+
+@given(parts(), st.data())
+def test_filtered_keeps_the_entities_that_are_chosen(model: Texts, data: st.DataObject) -> None:
+    annotations = build(model)
+    chosen = np.array(
+        data.draw(st.lists(st.booleans(), min_size=len(annotations.starts), max_size=len(annotations.starts))),
+        dtype=bool,
+    )
+    left = iter(chosen.tolist())
+    expected = [
+        text if isinstance(text, str) else text._replace(rows=[row for row in text.rows if next(left)])
+        for text in model
+    ]
+    assert [text if isinstance(text, str) else text.rows for text in read(annotations.filtered(chosen))] == [
+        text if isinstance(text, str) else text.rows for text in expected
+    ]
 
 
 def test_empty_annotations_have_texts_that_may_have_failed() -> None:

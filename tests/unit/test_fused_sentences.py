@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import spacy
 from making import make_texts
-from shardner.engine.fused.sentences import must_close, sentence_starts, terminal_keys
+from shardner.engine.fused.sentences import must_close, number_sentences, sentence_starts, terminal_keys
 from shardner.engine.fused.tokens import Tokens, read_tokens
 
 TEXTS = [
@@ -27,6 +27,15 @@ def test_sentences_start_where_the_sentencizer_starts_them(characters: list[str]
     theirs = tokens["SENT_START"] == 1
     theirs[(np.cumsum(tokens.lengths) - tokens.lengths)[tokens.lengths > 0]] = False  # the first of each document
     assert ours.tolist() == theirs.tolist() and ours.any()
+
+
+def test_sentences_are_numbered_anew_in_each_document() -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    docs = list(nlp.pipe(TEXTS))
+    tokens = tokens_of(docs)
+    expected = [number for doc in docs for number, sentence in enumerate(doc.sents) for _ in sentence]
+    assert number_sentences(tokens, tokens["SENT_START"] == 1).tolist() == expected and max(expected) > 2
 
 
 def test_no_entity_runs_on_behind_a_sentence_or_a_document() -> None:

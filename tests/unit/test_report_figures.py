@@ -11,7 +11,7 @@ import pytest
 from report_fixture import START_S, Run, Shape, build_run
 from shardner.data.metrics import GpuUse, HostResources
 from shardner.data.typed_json import from_plain, to_plain
-from shardner.demo.score import Score, Scores
+from shardner.demo.score import Score, ScoreBand, Scores
 from shardner.errors import JsonFileError
 from shardner.report import Performance, load_performance, write_report
 from shardner.report.hardware import find_hardware
@@ -143,6 +143,13 @@ def test_scores_of_all_labels_come_first(run: Run) -> None:
     assert (x.label, x.precision, x.f) == ("X", 1.0, 1.0)
     assert (y.label, y.precision, y.recall) == ("Y", None, 0.0)
     assert run.measure().scores == ()
+
+
+def test_bands_of_scores_are_figures_as_they_are(run: Run) -> None:
+    bands = (ScoreBand(0.25, 0.5, 4, 0.5), ScoreBand(0.5, 1.0, 4, 1.0))
+    scores = Scores(overall=Score(6, 2, 0), by_label={}, bands=bands)
+    assert run.measure(scores=scores).precision_by_score == bands
+    assert run.measure().precision_by_score == ()
 
 
 def test_hardware_is_that_of_the_smallest_host_and_device(run: Run) -> None:

@@ -58,6 +58,7 @@ def test_results_are_tables_and_reports_and_the_formats_that_are_asked_for(tmp_p
         "00001.spacy",
     ]
     assert found.shard_names == ("00000", "00001")
+    assert plan(files, output={"spans": ["sc"]}).results[6].name == "spans.parquet"
 
 
 @pytest.mark.parametrize(

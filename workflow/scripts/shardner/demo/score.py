@@ -35,15 +35,29 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoreBand:
+    """Predicted entities whose scores (the attribute ``score``) lie near each other."""
+
+    score_from: float  # the lowest score in the band
+    score_to: float  # the highest
+    entities: int
+    precision: float  # the share of them that are right
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
-    """The score of all entities, and of each label that occurs on either side, by name and sorted by it."""
+    """The score of all entities, and of each label that occurs on either side, by name and sorted by it.
+
+    The bands are those of `precision_by_score`; there is none where entities have no scores of their own.
+    """
 
     overall: Score
     by_label: Mapping[str, Score]
+    bands: tuple[ScoreBand, ...] = ()
 
 
 def score_entities(predicted: pl.DataFrame, gold: pl.DataFrame) -> Scores:
-    """Return precision, recall and F of `predicted` against `gold`.
+    """Return precision, recall and F of `predicted` against `gold`, and the precision by ``score`` where it is a column.
 
     An entity is right when ``id``, ``start``, ``end`` and ``label`` are all equal (as in CoNLL's evaluation). Other
     columns are ignored. Integer widths and string types (categorical, enum) may differ. An entity that occurs twice
@@ -60,17 +74,8 @@ def score_entities(predicted: pl.DataFrame, gold: pl.DataFrame) -> Scores:
     )
     by_label = counts.group_by("label").agg(pl.col("tp", "fp", "fn").sum()).sort("label")
     overall = by_label.select(pl.col("tp", "fp", "fn").sum()).row(0)
-    return Scores(Score(*overall), {label: Score(*row) for label, *row in by_label.iter_rows()})
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreBand:
-    """Predicted entities whose scores (the attribute ``score``) lie near each other."""
-
-    score_from: float  # the lowest score in the band
-    score_to: float  # the highest
-    entities: int
-    precision: float  # the share of them that are right
+    bands = precision_by_score(predicted, gold) if "score" in predicted.columns else ()
+    return Scores(Score(*overall), {label: Score(*row) for label, *row in by_label.iter_rows()}, bands)
 
 
 def precision_by_score(predicted: pl.DataFrame, gold: pl.DataFrame, *, bands: int = 10) -> tuple[ScoreBand, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from shardner.data.pipeline_check import PipelineCheck
 from shardner.data.provenance import PipelineDescription
+from shardner.demo.score import ScoreBand
 from shardner.report.forecast import Forecast
 
 #: Raised whenever a field of `Performance`, or of what it holds, changes its meaning or goes away.
@@ -287,6 +288,7 @@ class Performance:
     frequent_entities: tuple[FrequentEntity, ...]
     rejected: tuple[RejectedFigure, ...]
     scores: tuple[ScoreFigure, ...]
+    precision_by_score: tuple[ScoreBand, ...]  # from low scores to high ones
     model: PipelineDescription
     whole_pipeline: PipelineCheck
     forecast: Forecast | None  # null where nothing was annotated

@@ -90,6 +90,7 @@ def measure(
         frequent_entities=tables.frequent_entities,
         rejected=tables.reasons,
         scores=_describe_scores(scores),
+        precision_by_score=scores.bands if scores else (),
         model=model,
         whole_pipeline=check,
         forecast=forecast_run(jobs, manifest, slots, shards, lost),

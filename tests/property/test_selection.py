@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import in_process
+import polars as pl
 import spacy
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
-from making import LABELS, make_texts, ner_model, randomise
+from making import LABELS, make_texts, ner_model, randomise, write_jsonl
 from shardner.model.components import Selection, select_components
+from shardner.model.pipeline import prepare_pipeline
+from shardner.parse.pipeline_source import classify
 from spacy.language import Language
 from spacy.tokens import Doc, Span, Token
 
@@ -233,6 +239,48 @@ def test_what_is_left_out_changes_no_entity(names: list[str], recogniser: int, s
     assert_as_the_whole(entities(nlp, left_out_by_mistake(nlp, selection)), whole)
     if not any(each.on_purpose for each in selection.decisions):
         assert_as_the_whole(entities(nlp, selection.left_out), whole)
+
+
+@settings(max_examples=max(settings.default.max_examples // 5, 3))  # each runs split, annotate and merge
+@given(
+    names=st.lists(st.sampled_from([*CUSTOM, *SPACY]), max_size=6),
+    recogniser=st.integers(0, 6),
+    seed=st.integers(0, 1000),
+    shards=st.integers(1, 3),
+)
+def test_a_run_gives_the_entities_of_the_whole_pipeline(
+    names: list[str], recogniser: int, seed: int, shards: int
+) -> None:
+    names.insert(min(recogniser, len(names)), "ner")
+    try:
+        nlp = build(names, seed)
+    except ValueError:  # as above
+        reject()
+    whole = entities(nlp, [])
+    if all(isinstance(each, str) for each in whole):
+        reject()  # a run would end with an error
+    with TemporaryDirectory() as directory:
+        found = run(nlp, Path(directory), shards)
+    selection = select_components(nlp, "auto")
+    by_mistake = left_out_by_mistake(nlp, selection)
+    on_purpose = [name for name in selection.left_out if name not in by_mistake]
+    assert_as_the_whole(found, entities(nlp, on_purpose) if on_purpose else whole)
+
+
+def run(nlp: Language, directory: Path, shards: int) -> list[list[tuple[int, int, str]] | str]:
+    """Return the entities of each text in the results of a run, or that it was rejected."""
+    nlp.to_disk(directory / "pipeline")
+    pipeline = prepare_pipeline(classify(str(directory / "pipeline")), None, directory / "unpacked", "auto")
+    corpus = write_jsonl(directory / "corpus.jsonl", TEXTS)
+    results = in_process.run(directory, corpus, pipeline, shards, corpus={"max_rejected": 1.0}).results
+    documents = pl.read_parquet(results.documents).get_column("doc")
+    found: dict[int, list[tuple[int, int, str]] | str] = {doc: [] for doc in documents}
+    rows = pl.read_parquet(results.entities, columns=["doc", "start", "end", "label"])
+    for doc, start, end, label in rows.iter_rows():
+        entities_of_doc = found[doc]
+        assert isinstance(entities_of_doc, list)
+        entities_of_doc.append((start, end, label))
+    return [found.get(doc, "rejected") for doc in range(len(TEXTS))]
 
 
 def assert_as_the_whole(

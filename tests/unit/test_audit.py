@@ -120,6 +120,29 @@ def test_a_component_after_the_recogniser_is_no_near_tie_whatever_it_does(nlp: L
             assert compare_entities(nlp, text, ours, theirs).verdict is Verdict.DIFFERENT
 
 
+def test_a_component_that_remembers_earlier_texts_is_named_as_what_it_is(nlp: Language) -> None:
+    remembering = spacy.load(nlp.path)
+    remembering.add_pipe("tests_drop_entities_seen_before", last=True)
+    annotations = StockEngine(remembering).annotate(TEXTS, Stopwatch())
+    with pytest.raises(AnnotateError, match="a component of the pipeline remembers earlier texts"):
+        audit(remembering, IDS, TEXTS, annotations)
+    with pytest.raises(AnnotateError) as error:
+        audit(nlp, IDS, TEXTS, tampered(annotations))
+    assert "remembers" not in str(error.value)
+
+
+@Language.factory("tests_drop_entities_seen_before")
+class DropsEntitiesSeenBefore:
+    def __init__(self, nlp: Language, name: str) -> None:
+        self.texts: dict[str, int] = {}
+
+    def __call__(self, doc: Doc) -> Doc:
+        for entity in doc.ents:
+            self.texts[entity.text] = self.texts.get(entity.text, 0) + 1
+        doc.ents = [entity for entity in doc.ents if self.texts[entity.text] % 2]
+        return doc
+
+
 @Language.component("tests_drop_first_entity")
 def drop_first_entity(doc: Doc) -> Doc:
     doc.ents = doc.ents[1:]

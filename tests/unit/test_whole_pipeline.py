@@ -43,6 +43,20 @@ def start_at_capitals(doc: Doc) -> Doc:
     return doc
 
 
+@Language.factory("tests_keeps_every_other_entity", assigns=["doc.ents"], requires=["doc.ents"])
+class KeepsEveryOtherEntity:
+    """Counts entities over all texts, so that its answer for a text depends on those before it."""
+
+    def __init__(self, nlp: Language, name: str) -> None:
+        self.seen = 0
+
+    def __call__(self, doc: Doc) -> Doc:
+        kept = [entity for number, entity in enumerate(doc.ents, self.seen) if number % 2]
+        self.seen += len(doc.ents)
+        doc.ents = kept
+        return doc
+
+
 @Language.component("tests_fails")
 def fails(doc: Doc) -> Doc:
     raise ValueError("not today")
@@ -90,6 +104,14 @@ def test_a_component_that_reads_more_than_it_says_is_found_and_the_line_to_write
     assert "write:   model: {components: [tags, sentencizer, ner, nouns]}" in str(error.value)
     assert "only the whole pipeline: " in str(error.value) and "Left out: tags." in str(error.value)
     assert not (tmp_path / "check.json").exists()
+
+
+def test_a_component_that_remembers_earlier_texts_is_named_as_what_it_is(plain: Path, tmp_path: Path) -> None:
+    nlp = spacy.load(plain)
+    nlp.add_pipe("tests_keeps_every_other_entity", last=True)
+    with pytest.raises(VerifyError, match="a component of the pipeline remembers earlier texts"):
+        # stock spaCy annotates, which the audit passes over; and the sample is not all that came before
+        checked(tmp_path, prepared(nlp, tmp_path), TEXTS, size=SampleSize(documents=20), ner={"engine": "spacy"})
 
 
 def test_what_was_left_out_on_purpose_is_counted(plain: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from shardner.annotate.comparison import Verdict, compare_entities, show_difference
+from shardner.annotate.comparison import REMEMBERS, Verdict, compare_entities, show_difference
 from shardner.annotate.near_ties import NEAR_TIE
 from shardner.data.metrics import Totals
 from shardner.engine.annotations import Annotations, Entity
@@ -41,7 +41,8 @@ def audit(
         ours, theirs = annotations.entities_of(row), _annotate_plainly(nlp, text)
         comparison = compare_entities(nlp, text, ours, theirs, near_tie)
         if comparison.verdict is Verdict.DIFFERENT:
-            raise AnnotateError(_describe(name, text, ours, theirs, comparison.gap))
+            remembers = _annotate_plainly(nlp, text) != theirs
+            raise AnnotateError(_describe(name, text, ours, theirs, comparison.gap, remembers=remembers))
         verdicts[comparison.verdict] += 1
     return Totals(audited=len(texts), identical=verdicts[Verdict.IDENTICAL], near_ties=verdicts[Verdict.NEAR_TIE])
 
@@ -54,12 +55,14 @@ def _annotate_plainly(nlp: Language, text: str) -> list[Entity] | None:
         return None
 
 
-def _describe(name: str, text: str, ours: list[Entity] | None, theirs: list[Entity] | None, gap: float) -> str:
+def _describe(
+    name: str, text: str, ours: list[Entity] | None, theirs: list[Entity] | None, gap: float, *, remembers: bool
+) -> str:
     failure = [] if ours is not None and theirs is not None else ["one of the two failed on it"]
     lines = [
         f"the audit found a document whose entities differ from stock spaCy's by more than rounding explains "
         f"(score gap {gap:.2g}): {name!r}",
         *(f"  {line}" for line in [*failure, *show_difference(text, ours, theirs, "this engine")]),
-        "Please report it with the pipeline; meanwhile write:   ner: {engine: spacy}",
+        REMEMBERS if remembers else "Please report it with the pipeline; meanwhile write:   ner: {engine: spacy}",
     ]
     return "\n".join(lines)

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 #: How many entities of one answer are shown.
 SHOWN = 12
+#: What an error says where a pipeline gives two answers for one text.
+REMEMBERS = (
+    "Asked again about one of these texts, spaCy gave another answer: a component of the pipeline remembers earlier "
+    "texts, or draws at random. What it finds depends on the order of the documents; mend the component, or leave it "
+    "out with model.components"
+)
 
 
 class Verdict(Enum):

@@ -57,7 +57,7 @@ class Scores:
 
 
 def score_entities(predicted: pl.DataFrame, gold: pl.DataFrame) -> Scores:
-    """Return precision, recall and F of `predicted` against `gold`, and the precision by ``score`` where it is a column.
+    """Return precision, recall and F of `predicted` against `gold`; and bands, if `predicted` has the column ``score``.
 
     An entity is right when ``id``, ``start``, ``end`` and ``label`` are all equal (as in CoNLL's evaluation). Other
     columns are ignored. Integer widths and string types (categorical, enum) may differ. An entity that occurs twice

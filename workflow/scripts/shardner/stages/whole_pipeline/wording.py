@@ -39,14 +39,14 @@ def describe_left_out_with_check(model: PipelineDescription, found: PipelineChec
     return describe_left_out(model.decisions, checked)
 
 
-def describe_difference(pipeline: Pipeline, answers: Sequence[Answer], sampled: int, line: str | None) -> str:
+def describe_difference(pipeline: Pipeline, answers: Sequence[Answer], sampled: int, mending: str) -> str:
     """Return the message of an error.
 
     Args:
         pipeline: what annotated.
         answers: the documents that differ, and what the results say of them.
         sampled: documents in the sample.
-        line: of YAML, that mends it; None where nothing was left out that could.
+        mending: what to do about it.
     """
     have = "has" if len(answers) == 1 else "have"
     lines = [
@@ -59,11 +59,17 @@ def describe_difference(pipeline: Pipeline, answers: Sequence[Answer], sampled: 
             lines.append("    it was rejected")
         shown = show_difference(document.text, ours, document.entities, "the results", "the whole pipeline")
         lines += [f"    {one_line(each, LINE_CHARS)}" for each in shown]
+    return "\n".join([*lines, mending])
+
+
+def describe_mending(pipeline: Pipeline, line: str | None) -> str:
+    """Return what to do about documents that differ.
+
+    Args:
+        pipeline: what annotated.
+        line: of YAML, that mends it; None where nothing was left out that could.
+    """
     if line is None:
-        lines.append("No component was left out that explains it. Please report it with the pipeline")
-    else:
-        left_out = ", ".join(pipeline.left_out)
-        lines.append(
-            f"Left out: {left_out}. A component reads what one of these writes and does not say so; write:   {line}"
-        )
-    return "\n".join(lines)
+        return "No component was left out that explains it. Please report it with the pipeline"
+    left_out = ", ".join(pipeline.left_out)
+    return f"Left out: {left_out}. A component reads what one of these writes and does not say so; write:   {line}"

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from shardner.corpus.kept_columns import dtype_name, json_value, keep_dtypes, keep_expr, parse_dtype
+from shardner.corpus.kept_columns import dtype_name, keep_dtypes, keep_expr, parse_dtype
+from shardner.data.json_values import json_value
 
 
 @pytest.mark.parametrize(

@@ -113,9 +113,9 @@ def test_a_batch_that_does_not_fit_is_halved_and_nothing_else_changes(
         monkeypatch.setattr(engine, "_chunks", None)
     plain, sizes = getattr(engine, name), []
 
-    def annotate(*given: Any) -> Any:
-        sizes.append(len(given[0].lengths if path == "fused" else given[0]))
-        result = plain(*given)
+    def annotate(*given: Any, **named: Any) -> Any:
+        sizes.append(len(given[0].lengths if path == "fused" else given[1]))
+        result = plain(*given, **named)
         if len(sizes) == failing:  # at the end, when documents have been changed
             raise cupy.cuda.memory.OutOfMemoryError("Out of memory allocating 1 bytes")
         return result

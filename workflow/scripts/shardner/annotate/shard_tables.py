@@ -23,7 +23,8 @@ from shardner.data.tables import (
     escape_raw,
 )
 from shardner.engine.annotations import Annotations, UInt32s
-from shardner.engine.attributes import GROUP, SPAN_SCORE, attribute_dtype
+from shardner.engine.attributes import GROUP, SENTENCE, SPAN_SCORE, TEXTS
+from shardner.engine.extension_values import PREFIX
 
 Table = TypeVar("Table", pl.DataFrame, pl.LazyFrame)
 
@@ -163,6 +164,13 @@ def _make_entities(windows: pl.DataFrame, annotations: Annotations, texts: Seque
     return table.with_columns(
         pl.Series(name, values, dtype=attribute_dtype(name)) for name, values in annotations.attributes.items()
     )
+
+
+def attribute_dtype(name: str) -> pl.DataType | None:
+    """Return the dtype that an attribute has in a shard's tables; None for that of its values."""
+    if name == SENTENCE:
+        return pl.Int64()
+    return pl.String() if name in TEXTS or name.startswith(PREFIX) else None
 
 
 def _make_spans(windows: pl.DataFrame, spans: Annotations | None, texts: Sequence[str]) -> pl.DataFrame:

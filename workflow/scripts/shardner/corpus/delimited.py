@@ -18,10 +18,10 @@ from shardner.corpus.batch import BadRecord, Builder, invalid_utf8, too_long
 from shardner.corpus.configured_columns import list_columns, missing_column
 from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import InputFormat
-from shardner.corpus.kept_columns import STRING
 from shardner.corpus.reader import ReadOptions
 from shardner.corpus.stream_reader import StreamReader
 from shardner.corpus.streams import Line, Readable, open_stream, read_lines
+from shardner.data.json_values import STRING
 from shardner.errors import CorpusError
 
 #: A record of several lines that takes more bytes than this is taken for a quote that never closes. The parser holds

@@ -12,10 +12,10 @@ from shardner.corpus.batch import BadRecord, Builder, invalid_utf8, too_long
 from shardner.corpus.configured_columns import list_columns, missing_column
 from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import JSONL
-from shardner.corpus.kept_columns import json_value
 from shardner.corpus.reader import ReadOptions
 from shardner.corpus.stream_reader import StreamReader
 from shardner.corpus.streams import Line, Readable, open_stream, read_lines
+from shardner.data.json_values import json_value
 
 _WHITESPACE = " \t\r\n"
 _TYPES = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
@@ -60,7 +60,7 @@ def _add(row: int, line: Line, builder: Builder, corpus: CorpusConfig) -> None:
         record = parse_object(decoded)
         text = _text(record, corpus.text)
         identifier = None if corpus.id is None else _id(record, corpus.id)
-        kept = [json_value(record.get(column)) for column in corpus.keep]
+        kept = [_keep(record.get(column)) for column in corpus.keep]
         if "\\u" in decoded:
             _refuse_surrogates([identifier, text, *(value for value, _ in kept)])
     except BadRecord as reason:
@@ -69,6 +69,13 @@ def _add(row: int, line: Line, builder: Builder, corpus: CorpusConfig) -> None:
     builder.add(row, offset, raw, identifier, text)
     if kept:
         builder.keep([value for value, _ in kept], [kind for _, kind in kept])
+
+
+def _keep(value: object) -> tuple[str | None, str | None]:
+    try:
+        return json_value(value)
+    except ValueError as error:
+        raise BadRecord(f"malformed JSON: {error}") from None
 
 
 def read_objects(lines: Iterator[Line]) -> Iterator[dict[str, Any]]:

@@ -7,18 +7,12 @@ dtype for it (as Parquet does): it has that dtype from the start.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 import polars as pl
 
-from shardner.corpus.batch import BadRecord
+from shardner.data.json_values import BOOLEAN, INTEGER, NUMBER
 
-STRING = "string"
-INTEGER = "integer"  # fits 64 bits with sign
-NUMBER = "number"
-BOOLEAN = "boolean"
-OTHER = "other"
 NATIVE = "native"
 
 _DTYPES: dict[str, pl.DataType] = {
@@ -27,26 +21,6 @@ _DTYPES: dict[str, pl.DataType] = {
     "Boolean": pl.Boolean(),
     "String": pl.String(),
 }
-
-
-def json_value(value: object) -> tuple[str | None, str | None]:
-    """Return a JSON value as text (a string as it is) and its kind; two times None for null.
-
-    Raises:
-        BadRecord: the value is nested too deeply to be written.
-    """
-    if value is None:
-        return None, None
-    if isinstance(value, str):
-        return value, STRING
-    if isinstance(value, bool):
-        return ("true" if value else "false"), BOOLEAN
-    if isinstance(value, int):
-        return str(value), INTEGER if -(1 << 63) <= value < 1 << 63 else OTHER
-    try:
-        return json.dumps(value, ensure_ascii=False), NUMBER if isinstance(value, float) else OTHER
-    except RecursionError:
-        raise BadRecord("malformed JSON: nested too deeply") from None
 
 
 def keep_dtypes(kinds: Mapping[str, frozenset[str]]) -> dict[str, pl.DataType | None]:

@@ -18,8 +18,9 @@ from shardner.corpus.batch import Batch, Draft, show_row
 from shardner.corpus.configured_columns import list_columns, missing_column
 from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import PARQUET
-from shardner.corpus.kept_columns import NATIVE, STRING
+from shardner.corpus.kept_columns import NATIVE
 from shardner.corpus.reader import ReadOptions
+from shardner.data.json_values import STRING
 from shardner.data.tables import RECORDS, REJECTED
 from shardner.errors import CorpusError
 

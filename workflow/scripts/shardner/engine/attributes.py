@@ -10,7 +10,6 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
 from shardner.engine.annotations import Attributes, Int64s, Places, TextEntities
 from shardner.engine.extension_values import PREFIX, encode_value
@@ -21,16 +20,9 @@ if TYPE_CHECKING:
 
 SENTENCE = "sentence"
 #: Attributes that are texts of a span; an empty text becomes null.
-_TEXTS = {"ent_id": attrgetter("ent_id_"), "kb_id": attrgetter("kb_id_")}
+TEXTS = {"ent_id": attrgetter("ent_id_"), "kb_id": attrgetter("kb_id_")}
 #: Attributes of a span of a group: the key of the group, and the score that a span categorizer gave, or null.
 GROUP, SPAN_SCORE = "group", "score"
-
-
-def attribute_dtype(name: str) -> pl.DataType | None:
-    """Return the dtype that an attribute has in a shard's tables; None for that of its values."""
-    if name == SENTENCE:
-        return pl.Int64()
-    return pl.String() if name in _TEXTS or name.startswith(PREFIX) else None
 
 
 class Reader:
@@ -39,7 +31,7 @@ class Reader:
     def __init__(self, attributes: Sequence[str] = (), spans: Sequence[str] = ()) -> None:
         """Take the settings ``output.attributes`` and ``output.spans``."""
         self.sentence = SENTENCE in attributes
-        self._texts = [name for name in attributes if name in _TEXTS]
+        self._texts = [name for name in attributes if name in TEXTS]
         self._extensions = [name for name in attributes if name.startswith(PREFIX)]
         self._groups = tuple(spans)
 
@@ -67,7 +59,7 @@ class Reader:
         )
 
     def _read_attributes(self, entities: Sequence[Span], sentence_starts: Int64s | None) -> Attributes:
-        columns: dict[str, Any] = {name: [_TEXTS[name](entity) or None for entity in entities] for name in self._texts}
+        columns: dict[str, Any] = {name: [TEXTS[name](entity) or None for entity in entities] for name in self._texts}
         if self.sentence and sentence_starts is not None:
             first = np.array([entity.start for entity in entities], dtype=np.int64)
             columns[SENTENCE] = np.searchsorted(sentence_starts, first, side="right").astype(np.int64)

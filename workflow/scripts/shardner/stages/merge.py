@@ -14,17 +14,18 @@ from pathlib import Path
 import polars as pl
 
 from shardner import __version__
+from shardner.annotate.shard_tables import attribute_dtype
 from shardner.corpus.kept_columns import keep_expr, parse_dtype
 from shardner.data.files import atomic_path, scratch_directory
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Joins, unsure_joins
 from shardner.data.tables import DOCUMENTS, ENTITIES, REJECTED, SHARD_DOCUMENTS, ShardFiles
-from shardner.engine.attributes import attribute_dtype
-from shardner.engine.extension_values import PREFIX, decode_columns
+from shardner.engine.extension_values import PREFIX
 from shardner.engine.scores import SCORE
 from shardner.errors import MergeError
 from shardner.model.components import Request
 from shardner.model.pipeline import Pipeline
+from shardner.stages.extension_columns import decode_columns
 from shardner.stages.merge_spans import merge_spans
 from shardner.stages.shard_check import CheckedShard, check_shard
 from shardner.stages.stitch import stitch_shards

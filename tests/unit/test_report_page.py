@@ -18,6 +18,7 @@ from report_fixture import COMMAND, LEFT_OUT, Shape, attack, build_run
 from shardner.data.manifest import InputFile
 from shardner.data.metrics import GpuUse, Phase
 from shardner.data.provenance import CodeVersion
+from shardner.demo.score import Score, ScoreBand, Scores
 from shardner.report import write_report
 from shardner.report.nested_values import grow_tree
 from shardner.report.page import FILES, PHASES
@@ -138,6 +139,14 @@ def test_a_forecast_that_cannot_be_relied_on_says_so(tmp_path: Path, page: str) 
     assert "Not to be relied on" not in page
     short = page_of(tmp_path, Shape(shards=2, documents=4, shard_s=3))
     assert "Not to be relied on" in short.split('<h2 id="more">')[1].split("<table")[0]
+
+
+def test_precision_by_score_is_shown_where_entities_have_scores(tmp_path: Path, page: str) -> None:
+    scores = Scores(Score(6, 2, 0), {}, bands=(ScoreBand(0.25, 0.5, 4, 0.5), ScoreBand(0.500001, 1.0, 4, 1.0)))
+    assert "Precision by score" not in page
+    table = page_of(tmp_path, scores=scores).split(">Precision by score</h3>")[1].split("</table>")[0]
+    assert re.findall(r'<th scope="row">(.*?)</th>', table) == ["0.250000 to 0.500000", "0.500001 to 1.000000"]
+    assert re.findall(r'<td class="num">([0-9.]+)</td></tr>', table) == ["0.500", "1.000"]
 
 
 @pytest.mark.parametrize("documents", [0, 1, 2])

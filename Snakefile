@@ -23,6 +23,7 @@ include: "workflow/rules/export.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/verify.smk"
 include: "workflow/rules/estimate.smk"
+include: "workflow/rules/tidy.smk"
 include: "workflow/rules/terminal.smk"
 
 

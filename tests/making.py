@@ -217,6 +217,15 @@ def run_workflow(
     )  # fmt: skip
 
 
+def shard_names(corpus: Path, count: int) -> list[str]:
+    """Return the names of the shards, ``<part>/<number>``, of a corpus that is one file in `count` shards."""
+    from shardner.corpus.files import can_be_entered
+    from shardner.parse.part_plan import plan_parts_of
+
+    parts = plan_parts_of([(corpus, corpus.stat().st_size)], count, can_be_entered)
+    return [name for part in parts for name in part.shard_names]
+
+
 def clean_environment() -> dict[str, str]:
     """Return the environment without what would change a run."""
     return {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE_", "CUDA_"))}

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 from shardner.config import complete
-from shardner.data.manifest import InputFile, Manifest, ShardInfo
+from shardner.data.manifest import InputFile, Manifest, PartNumbers, ShardInfo, StretchNumbers
 from shardner.data.metrics import HostResources, Job, Totals, Worker, add_up
 from shardner.data.pipeline_check import PipelineCheck
 from shardner.data.provenance import Decision, Host, Provenance, ProvenanceDevice
@@ -18,6 +18,8 @@ from shardner.demo.score import Scores, score_entities
 from shardner.model.components import KEEPING
 from shardner.model.pipeline import Pipeline, describe_pipeline
 from shardner.report import Performance, measure
+from shardner.stages.document_rows import CorpusTexts
+from shardner.stages.part_numbering import DUPLICATES
 from shardner.stages.provenance import describe_run
 
 START_S = 1_760_000_000.0
@@ -65,6 +67,7 @@ PIPELINE = Pipeline(
 )
 COMMAND = "snakemake --cores 16 --resources gpu=2"
 CONFIG = complete({"corpus": {"files": ["news/*.jsonl"]}})
+PART = "part-0.jsonl-0123456789ab"
 
 
 #: What the report says of it.
@@ -82,7 +85,12 @@ class Run:
     jobs: list[Job]
     manifest: Manifest
     results: Path
-    shard_paths: list[Path]
+    texts: CorpusTexts
+
+    @property
+    def shard_paths(self) -> list[Path]:
+        """The files of the shards' texts; some may not be there."""
+        return [self.texts.path(shard) for shard in range(len(self.manifest.shards))]
 
     def describe(self) -> Provenance:
         """Return the provenance, as the workflow makes it, but with a command line."""
@@ -105,7 +113,7 @@ class Run:
             "provenance": self.describe(),
             "check": CHECK,
             "results": self.results,
-            "shard_paths": self.shard_paths,
+            "texts": self.texts,
             "scores": self.score(),
             "html": out / "report.html",
             "performance_json": out / "performance.json",
@@ -151,10 +159,10 @@ def build_run(directory: Path, shape: Shape = DEFAULT, extra: list[tuple[str, st
     results.mkdir(parents=True)
     documents, entities = _make_documents(rng, shape, extra or [])
     _write_results(results, documents, entities, shape, extra or [])
-    shard_paths = _write_shards(directory, documents, shape)
     manifest = _make_manifest(documents, shape)
+    texts = _write_shards(directory, documents, manifest, shape)
     jobs = _make_jobs(rng, manifest, documents, entities, shape)
-    return Run(jobs, manifest, results, shard_paths)
+    return Run(jobs, manifest, results, texts)
 
 
 def _make_documents(
@@ -231,10 +239,11 @@ def _write_results(
     pl.DataFrame(rejected, schema=REJECTED).write_parquet(results / "rejected.parquet")
 
 
-def _write_shards(directory: Path, documents: list[dict[str, Any]], shape: Shape) -> list[Path]:
-    (directory / "shards").mkdir()
-    paths = [directory / "shards" / f"{shard:05d}.parquet" for shard in range(shape.shards)]
-    for shard, path in enumerate(paths[: shape.write_shards]):
+def _write_shards(directory: Path, documents: list[dict[str, Any]], manifest: Manifest, shape: Shape) -> CorpusTexts:
+    texts = CorpusTexts(directory / "shards", manifest, directory / "duplicates.parquet")
+    pl.DataFrame(schema=DUPLICATES).write_parquet(texts.duplicates)
+    (texts.shards / PART).mkdir(parents=True)
+    for shard in range(min(shape.shards, shape.write_shards)):
         rows = [
             {
                 **{k: v for k, v in each.items() if k != "shard"},
@@ -246,8 +255,8 @@ def _write_shards(directory: Path, documents: list[dict[str, Any]], shape: Shape
             for each in documents
             if each["shard"] == shard
         ]
-        pl.DataFrame(rows, schema=WINDOWS).write_parquet(path)
-    return paths
+        pl.DataFrame(rows, schema=WINDOWS).write_parquet(texts.path(shard))
+    return texts
 
 
 def _make_manifest(documents: list[dict[str, Any]], shape: Shape) -> Manifest:
@@ -260,7 +269,9 @@ def _make_manifest(documents: list[dict[str, Any]], shape: Shape) -> Manifest:
         first[shard] = each["doc"] if first[shard] is None else first[shard]
     infos = tuple(ShardInfo(i, counts[i], counts[i], chars[i], first[i]) for i in range(shape.shards))
     file = InputFile("news/part-0.jsonl", sum(chars) + 100, "ab" * 32, len(documents), shape.rejected)
-    return Manifest((file,), infos, len(documents), shape.rejected, sum(chars), {})
+    stretch = StretchNumbers(0, 0, len(documents), 0, 0, None)
+    part = PartNumbers(PART, 0, shape.shards, (stretch,), 0)
+    return Manifest((file,), (part,), infos, len(documents), shape.rejected, sum(chars), {})
 
 
 def _plain_job(rule: str, start_s: float, seconds: float, rss: int) -> Job:
@@ -278,7 +289,8 @@ def _make_jobs(
 ) -> list[Job]:
     jobs = [
         _plain_job("prepare_model", START_S, 6.2, 900 << 20),
-        _plain_job("split_corpus", START_S + 0.4, 9.3, 610 << 20),
+        _plain_job("split_part", START_S + 0.4, 9.3, 610 << 20),
+        _plain_job("number_documents", START_S + 9.8, 0.1, 200 << 20),
     ]
     labels: dict[int, dict[str, int]] = {}
     shard_of = {each["doc"]: each["shard"] for each in documents}
@@ -294,7 +306,7 @@ def _make_jobs(
         job = _annotate_job(rng, info, labels.get(info.shard, {}), place[0], free[place], shape)
         free[place] = job.ended_at_s + 0.3
         jobs.append(job)
-    jobs.append(_plain_job("merge_shards", max(free.values()), 4.8, 1400 << 20))
+    jobs.append(_plain_job("merge_parts", max(free.values()), 4.8, 1400 << 20))
     return jobs
 
 

@@ -71,8 +71,8 @@ def main() -> None:
     table = seconds_by_rule(jobs)
     for rule, row in table.items():
         print(f"{rule:<16} {row['jobs']:>4.0f} jobs {row['core_s']:>9.1f} core s   peak {row['peak_mib']:>6.0f} MiB")
-    around = table["split_corpus"]["core_s"] + table["merge_shards"]["core_s"]
-    print(f"split + merge: {around / table['annotate_shard']['core_s']:.1%} of annotate")
+    around = sum(table[rule]["core_s"] for rule in ("split_part", "number_documents", "merge_parts"))
+    print(f"split + number + merge: {around / table['annotate_shard']['core_s']:.1%} of annotate")
     for job in sorted((job for job in jobs if job.workers), key=lambda job: job.totals.documents):
         print(f"  a worker with {job.totals.documents:>9,} documents: {job.totals.peak_rss_bytes / 2**20:.0f} MiB")
 

@@ -47,7 +47,7 @@ def measure(cluster: Cluster, directory: Path, shards: int, at_once: int, interv
         "shards": {"count": shards},
         "ner": {"device": "cpu"},
     }
-    prepared = run_workflow(directory, given, "--until", "split_corpus", "prepare_model")
+    prepared = run_workflow(directory, given, "--until", "split_part", "prepare_model")
     assert prepared.returncode == 0, prepared.stderr
     command = [
         sys.executable, "-m", "snakemake", "--until", "annotate_shard", "--snakefile", str(ROOT / "Snakefile"),
@@ -58,7 +58,7 @@ def measure(cluster: Cluster, directory: Path, shards: int, at_once: int, interv
     run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert run.returncode == 0, run.stderr
     noticed = find_noticed(run.stderr)
-    paths = sorted((directory / "results/.work/jobs/annotate_shard").glob("*.json"))
+    paths = sorted((directory / "results/.work/jobs/annotate_shard").glob("*/*.json"))
     return [describe(cluster, path, noticed) for path in paths]
 
 

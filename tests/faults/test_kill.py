@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -19,11 +20,13 @@ from making import (
     entity_rows,
     make_texts,
     run_workflow,
+    shard_names,
     snakemake_command,
     wait_for,
     write_config,
     write_jsonl,
 )
+from shardner.data.tables import find_table
 
 TEXTS = make_texts(400, seed=5)
 SHARDS = 6
@@ -38,7 +41,7 @@ def start(directory: Path, given: dict[str, Any]) -> subprocess.Popen[bytes]:
 def finished_shards(directory: Path) -> dict[Path, int]:
     """Return the records of finished annotate jobs, which are written last, with their times."""
     jobs = directory / "results/.work/jobs/annotate_shard"
-    return {path: path.stat().st_mtime_ns for path in sorted(jobs.glob("?????.json"))} if jobs.is_dir() else {}
+    return {path: path.stat().st_mtime_ns for path in sorted(jobs.glob("*/?????.json"))} if jobs.is_dir() else {}
 
 
 def processes_of(directory: Path) -> list[int]:
@@ -101,6 +104,48 @@ def test_a_killed_run_goes_on_and_redoes_only_unfinished_shards(
     assert not [path for path in (tmp_path / "results").rglob("*.tmp") if path.is_file()]
 
 
+@pytest.mark.parametrize(
+    ("layout", "begun"),
+    [
+        ("file", "split_part/*.log"),
+        ("file", "number_documents/all.log"),
+        ("file", "merge_parts/all.log"),
+        ("dataset", "merge_part/*.log"),
+    ],
+)
+def test_a_run_that_is_killed_around_annotation_goes_on(
+    layout: str, begun: str, tiny_pipeline: Path, tmp_path: Path, rng: random.Random
+) -> None:
+    """The corpus has several parts, records that are rejected, and ids that occur in two parts."""
+    files = [write_jsonl(tmp_path / f"{name}.jsonl", TEXTS[:count]) for name, count in (("b", 200), ("a", 150))]
+    files[1].write_bytes(files[1].read_bytes().replace(b'{"id": "d', b'{"id": "e', 50) + b"{broken\n")
+    given = {
+        "corpus": {"files": [str(path) for path in files]},
+        "model": {"name": str(tiny_pipeline)},
+        "output": {"layout": layout},
+    }
+    sizes = tmp_path / "results/.work/sizes.json"
+    sizes.parent.mkdir(parents=True)
+    sizes.write_text(json.dumps({"shard_chars": 10_000, "part_chars": 10_000, "chars_per_s": 2_500}))
+    run = start(tmp_path, given)
+    logs = tmp_path / "results/.work/logs"
+    wait_while_running(tmp_path, run, lambda: list(logs.glob(begun)))
+    time.sleep(rng.random())
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait(60)
+    wait_for(lambda: not processes_of(tmp_path), "the processes of a killed run end")
+    resumed = resume(tmp_path, given)
+    assert resumed.returncode == 0, resumed.stderr
+    tables = [find_table(tmp_path / "results", name) for name in ("entities", "documents", "rejected")]
+    entities, documents, rejected = (pl.read_parquet(table) for table in tables)
+    texts = [*TEXTS[:200], *TEXTS[:50]]
+    assert entities.select("doc", "start", "end", "text", "label").rows() == annotate_plainly(tiny_pipeline, texts)
+    assert documents["doc"].to_list() == list(range(250))
+    assert documents["id"].to_list() == [f"d{number}" for number in range(200)] + [f"e{number}" for number in range(50)]
+    assert rejected["row"].to_list() == list(range(50, 151))
+    assert not [path for path in (tmp_path / "results").rglob("*.tmp") if path.is_file()]
+
+
 def incomplete(directory: Path, path: Path) -> bool:
     """Tell whether Snakemake had noted a job's output as not complete when it was killed."""
     import base64
@@ -117,10 +162,10 @@ def test_a_worker_that_is_killed_ends_its_job_with_a_clear_error_and_the_shard_i
     given = {"corpus": {"files": [str(corpus)]}, "model": {"name": str(tiny_pipeline)}, "shards": {"count": 1}}
     run = start(tmp_path, given)
     os.kill(wait_for_workers(tmp_path, run)[0], signal.SIGKILL)
-    output = (tmp_path / "run.log").read_text
+    output, [shard] = (tmp_path / "run.log").read_text, shard_names(corpus, 1)
     assert run.wait(120) == 0, output()
-    assert "AnnotateError: shard 00000: a worker died" in output() and "ner: {threads: 1" in output()
-    assert output().count("Annotating shard 00000") == 2
+    assert f"AnnotateError: shard {shard}: a worker died" in output() and "ner: {threads: 1" in output()
+    assert output().count(f"Annotating shard {shard}") == 2
     assert entity_rows(tmp_path / "results/entities.parquet") == annotate_plainly(tiny_pipeline, texts)
 
 

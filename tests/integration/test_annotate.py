@@ -47,7 +47,7 @@ def run(
     names = ("entities.parquet", "documents.parquet", "rejected.parquet", "job.json")
     results = ShardFiles(*(directory / name for name in names))
     settings = parse_config({"ner": ner}).ner
-    job = annotate_shard(4, windows, pipeline, settings, threads=threads, results=results, sizes=sizes)
+    job = annotate_shard("part", 4, windows, pipeline, settings, threads=threads, results=results, sizes=sizes)
     return job, results
 
 
@@ -90,7 +90,9 @@ def test_words_that_a_pipeline_brings_are_no_reason_to_load_it_again(pipeline: P
 
 def task_of(pipeline: Pipeline, directory: Path, **sizes: int) -> Task:
     windows = write_shard(directory / "windows.parquet", TEXTS)
-    return Task(0, windows, pipeline, EngineChoice.AUTO, None, None, started_at_s=time.time(), sizes=Sizes(**sizes))
+    return Task(
+        "part", 0, windows, pipeline, EngineChoice.AUTO, None, None, started_at_s=time.time(), sizes=Sizes(**sizes)
+    )
 
 
 def annotate_blocks(task: Task, load: LoadEngine = load_engine) -> list[Result]:
@@ -153,7 +155,7 @@ def test_a_gpu_that_cannot_be_used_is_a_clear_error(pipeline: Pipeline, tmp_path
 def test_a_shard_that_has_gone_is_a_clear_error(pipeline: Pipeline, tmp_path: Path) -> None:
     files = ShardFiles(*(tmp_path / name for name in "edrj"))
     with pytest.raises(AnnotateError, match=r"00004\.parquet is gone; remove .* and run again"):
-        annotate_shard(4, tmp_path / "00004.parquet", pipeline, parse_config({}).ner, threads=1, results=files)
+        annotate_shard("part", 4, tmp_path / "00004.parquet", pipeline, parse_config({}).ner, threads=1, results=files)
 
 
 def test_blocks_cover_a_shard_in_order_and_hold_bounded_text(tmp_path: Path) -> None:

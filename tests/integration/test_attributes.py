@@ -20,7 +20,6 @@ from shardner.model.pipeline import Pipeline, prepare_pipeline
 from shardner.parse.pipeline_source import classify
 from shardner.stages.docbin import Results, export_shard_docbin
 from shardner.stages.export import export_documents_jsonl, export_entities_csv
-from shardner.stages.merge import merge_shards
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 
@@ -193,7 +192,7 @@ def read_docbins(directory: Path, done: Run, pipeline: Path, **request: Any) -> 
     vocab = spacy.load(pipeline).vocab
     for shard in range(len(done.shards)):
         target = directory / f"{shard}.spacy"
-        export_shard_docbin(shard, directory, results, prepare(pipeline, **request), target)
+        export_shard_docbin(shard, done.texts, results, prepare(pipeline, **request), target)
         docs += DocBin().from_disk(target).get_docs(vocab)
     return docs
 
@@ -239,7 +238,7 @@ def test_a_docbin_has_the_tokens_of_a_component_that_does_not_say_that_it_change
     prepared = prepare_pipeline(classify(str(tmp_path / "pipeline")), None, tmp_path / "unpacked", "all")
     done = run(tmp_path, write_jsonl(tmp_path / "c.jsonl", TEXTS[:3]), prepared, 1)
     target = tmp_path / "docs.spacy"
-    export_shard_docbin(0, tmp_path, Results(done.results.documents, done.results.entities), prepared, target)
+    export_shard_docbin(0, done.texts, Results(done.results.documents, done.results.entities), prepared, target)
     docs = list(DocBin().from_disk(target).get_docs(nlp.vocab))
     assert docs[0][0].text == "Ada Lovelace"
     assert [len(doc) for doc in docs] == pl.read_parquet(done.results.documents)["tokens"].to_list()
@@ -344,9 +343,7 @@ def test_merge_refuses_spans_that_are_missing_or_not_in_order(tmp_path: Path, sa
 
     def merge(rows: pl.DataFrame) -> None:
         rows.write_parquet(files.spans)
-        merge_shards(
-            done.manifest, done.shards, tmp_path / "rejected.parquet", [], "a run", done.results, request=request
-        )
+        done.merge(request)
 
     merge(table)
     with pytest.raises(MergeError, match=rf"document 0 should have {table.height} spans, but has {table.height - 1}"):
@@ -358,9 +355,9 @@ def test_merge_refuses_spans_that_are_missing_or_not_in_order(tmp_path: Path, sa
 def test_exports_carry_the_attributes(tmp_path: Path, saying: Path) -> None:
     done = annotate(tmp_path, saying, TEXTS)
     entities = pl.read_parquet(done.results.entities).with_columns(pl.col("label").cast(pl.String))
-    export_entities_csv(done.results.entities, tmp_path / "entities.csv")
+    export_entities_csv([done.results.entities], tmp_path / "entities.csv")
     assert pl.read_csv(tmp_path / "entities.csv", schema=entities.schema).equals(entities)
-    export_documents_jsonl(done.results.documents, done.results.entities, tmp_path / "documents.jsonl")
+    export_documents_jsonl([done.results.documents], [done.results.entities], tmp_path / "documents.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "documents.jsonl").read_text("utf-8").splitlines()]
     found = [{"doc": line["doc"], "id": line["id"], **each} for line in lines for each in line["entities"]]
     assert found == entities.to_dicts()

@@ -24,7 +24,6 @@ from shardner.errors import AnnotateError, MergeError
 from shardner.model.pipeline import Pipeline, prepare_pipeline
 from shardner.parse.pipeline_source import classify
 from shardner.stages.docbin import Results, export_shard_docbin
-from shardner.stages.merge import merge_shards
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
@@ -74,7 +73,7 @@ def test_windows_lie_in_several_shards_and_the_tables_are_of_whole_documents(
     nlp = spacy.load(pipeline.location)
     assert documents["tokens"].to_list() == [len(nlp.make_doc(text)) for text in TEXTS]
     windows_of = [
-        pl.concat([pl.read_parquet(shard_path(tmp_path, shard)) for shard in range(3)]).filter(pl.col("doc") == doc)
+        pl.concat([pl.read_parquet(done.texts.path(shard)) for shard in range(3)]).filter(pl.col("doc") == doc)
         for doc in range(len(TEXTS))
     ]
     assert documents["windows"].to_list() == [table.height for table in windows_of]
@@ -101,12 +100,9 @@ def test_a_job_with_another_engine_may_go_on_with_a_document(tmp_path: Path, pip
     text = make_text(6000)
     done = annotate_texts(tmp_path, pipeline, [text], windows={"max_chars": 6000})
     ner = parse_config({"ner": {"engine": "spacy"}}).ner
-    annotate_shard(
-        1, shard_path(tmp_path, 1), pipeline, ner, threads=1, results=done.shards[1], annotate_blocks=annotate_here
-    )
-    joins = merge_shards(
-        done.manifest, done.shards, tmp_path / "rejected.parquet", pipeline.labels, "a run", done.results
-    )
+    part, path = done.split.planned[0].name, done.texts.path(1)
+    annotate_shard(part, 1, path, pipeline, ner, threads=1, results=done.shards[1], annotate_blocks=annotate_here)
+    joins = done.merge()
     assert entity_rows(done.results.entities) == annotate_plainly(Path(pipeline.location), [text])
     assert 0 < joins.by_margins <= joins.joins and joins.unsure == 0
 
@@ -173,7 +169,7 @@ def test_docbin_holds_a_long_document_whole_with_the_shard_in_which_it_begins(
     vocab = spacy.load(pipeline.location).vocab
     for shard in range(3):
         target = tmp_path / f"{shard}.spacy"
-        export_shard_docbin(shard, tmp_path, Results(done.results.documents, done.results.entities), pipeline, target)
+        export_shard_docbin(shard, done.texts, Results(done.results.documents, done.results.entities), pipeline, target)
         found += list(DocBin().from_disk(target).get_docs(vocab))
     assert [doc.text for doc in found] == TEXTS
     assert [doc.user_data["doc"] for doc in found] == list(range(len(TEXTS)))
@@ -182,23 +178,23 @@ def test_docbin_holds_a_long_document_whole_with_the_shard_in_which_it_begins(
 
 
 def test_a_missing_window_is_an_error_that_says_what_to_do(tmp_path: Path, pipeline: Pipeline) -> None:
-    annotate_texts(tmp_path, pipeline, [make_text(600)], windows={"max_chars": 500})
-    rows = pl.read_parquet(shard_path(tmp_path, 1))
-    text = Surroundings(tmp_path, 1, 0, rows)
+    shards = annotate_texts(tmp_path, pipeline, [make_text(600)], windows={"max_chars": 500}).texts.path(0).parent
+    rows = pl.read_parquet(shard_path(shards, 1))
+    text = Surroundings(shards, 1, 0, rows)
     assert len(text.read(0, rows["chars"][0])) == rows["chars"][0]
-    rows.slice(1).write_parquet(shard_path(tmp_path, 1))
+    rows.slice(1).write_parquet(shard_path(shards, 1))
     with pytest.raises(AnnotateError, match="is missing; remove"):
-        Surroundings(tmp_path, 0, 0, pl.read_parquet(shard_path(tmp_path, 0))).read(0, rows["chars"][0])
-    shard_path(tmp_path, 0).unlink()
+        Surroundings(shards, 0, 0, pl.read_parquet(shard_path(shards, 0))).read(0, rows["chars"][0])
+    shard_path(shards, 0).unlink()
     with pytest.raises(AnnotateError, match="is missing; remove"):
-        Surroundings(tmp_path, 1, 0, rows).read(0, 10)
+        Surroundings(shards, 1, 0, rows).read(0, 10)
 
 
 def test_further_columns_of_entities_are_kept_for_long_documents(tmp_path: Path, pipeline: Pipeline) -> None:
     done = annotate_texts(tmp_path, pipeline, TEXTS, windows={"max_chars": 1000})
     for files in done.shards:
         pl.read_parquet(files.entities).with_columns(place=pl.col("start") * 2).write_parquet(files.entities)
-    merge_shards(done.manifest, done.shards, tmp_path / "rejected.parquet", pipeline.labels, "a run", done.results)
+    done.merge()
     entities = pl.read_parquet(done.results.entities)
     assert entity_rows(done.results.entities) == annotate_plainly(Path(pipeline.location), TEXTS)
     assert entities["place"].equals(entities["start"] * 2, check_names=False)
@@ -208,8 +204,8 @@ def test_merge_refuses_a_missing_window(tmp_path: Path, pipeline: Pipeline) -> N
     done = annotate_texts(tmp_path, pipeline, [make_text(600)], windows={"max_chars": 200})
     documents = pl.read_parquet(done.shards[1].documents)
     documents.filter(pl.col("window") != documents["window"][1]).write_parquet(done.shards[1].documents)
-    with pytest.raises(MergeError, match=r"shard 00001: .* windows are not the .* that it was given"):
-        merge_shards(done.manifest, done.shards, tmp_path / "rejected.parquet", [], "a run", done.results)
+    with pytest.raises(MergeError, match=r"shard .*/00001: .* windows are not the .* that it was given"):
+        done.merge()
 
 
 @pytest.mark.parametrize("name", ["corpus.txt", "corpus.txt.gz"])

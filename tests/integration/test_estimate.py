@@ -42,30 +42,41 @@ def measure(
     )  # fmt: skip
 
 
+def predicted(shards: int, jobs_at_once: int | None, workers: int | None, parts: int = 1, splits: int = 1) -> Estimate:
+    return predict(
+        MEASURED, parts=parts, shards=shards, splits_at_once=splits, jobs_at_once=jobs_at_once, workers=workers
+    )
+
+
 def test_starting_up_is_counted_for_every_round_of_jobs() -> None:
-    found = predict(MEASURED, shards=40, jobs_at_once=2, workers=1)
+    found = predicted(shards=40, jobs_at_once=2, workers=1)
     assert found.annotate_s == pytest.approx(20 * (5 + 50))
     assert found.tokens_per_s == 200_000 and found.tokens == 200_000_000
     assert found.split_s == 100 and found.total_s > found.split_s + found.annotate_s + found.merge_s
     assert (found.results_bytes, found.work_bytes) == (400_000_000, 900_000_000)
     # one job more than fits into the rounds is a round more
-    assert predict(MEASURED, 41, 2, 1).annotate_s == pytest.approx(21 * (5 + 1_000_000 / 500 / 41))
+    assert predicted(41, 2, 1).annotate_s == pytest.approx(21 * (5 + 1_000_000 / 500 / 41))
+
+
+def test_parts_are_split_in_rounds() -> None:
+    assert [predicted(40, 2, 1, parts, splits).split_s for parts, splits in ((4, 2), (5, 2), (5, 8))] == [50, 60, 20]
 
 
 def test_workers_of_a_job_share_its_shard_and_a_scheduler_may_run_all_jobs_at_once() -> None:
-    assert predict(MEASURED, 40, 2, 4).annotate_s == pytest.approx(20 * (5 + 12.5))
-    assert predict(MEASURED, 40, None, 1).annotate_s == pytest.approx(55)
-    assert predict(MEASURED, 1, 8, 1).jobs_at_once == 1
-    assert predict(MEASURED, 40, 2, None).workers_a_job == MEASURED.workers
+    assert predicted(40, 2, 4).annotate_s == pytest.approx(20 * (5 + 12.5))
+    assert predicted(40, None, 1).annotate_s == pytest.approx(55)
+    assert predicted(1, 8, 1).jobs_at_once == 1
+    assert predicted(40, 2, None).workers_a_job == MEASURED.workers
 
 
 def test_an_estimate_can_be_read_again_and_shown(tmp_path: Path) -> None:
-    found = predict(MEASURED, 40, 2, 1)
+    found = predicted(40, 2, 1)
     write_json(tmp_path / "estimate.json", found)
     assert read_json(tmp_path / "estimate.json", Estimate) == found
     shown = describe_estimate(found).replace("\xa0", " ")
     assert "4.00M documents, 1.00G characters in 3 files of 1.9 GiB" in shown
-    assert "40 shards, 2 at once with 1 worker each: 200k tokens/s, and 5.0 s for a job to start and end" in shown
+    assert "40 shards in 1 part, 2 at once with 1 worker each: 200k tokens/s" in shown
+    assert "and 5.0 s for a job to start and end" in shown
     assert "381 MiB of results with 30.0M entities" in shown and "\x1b" not in shown
 
 

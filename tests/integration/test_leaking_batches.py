@@ -51,7 +51,7 @@ def test_documents_are_annotated_one_at_a_time(pipeline: Pipeline, tmp_path: Pat
         table = pl.read_parquet(run.results.entities)
         assert table.select("doc", "start", "end", pl.col("label").cast(pl.String)).rows() == alone
         found = [
-            verify_shard(shard, directory, run.results.documents, run.results.entities, pipeline, 1.0)
+            verify_shard(shard, run.texts, run.results.documents, run.results.entities, pipeline, 1.0)
             for shard in range(shards)
         ]
         assert sum(found, Findings()).identical == len(TEXTS)

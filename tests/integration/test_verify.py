@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,7 @@ def done(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     texts[LONG] = " ".join(make_texts(80, seed=3))
     corpus = write_jsonl(directory / "corpus.jsonl", texts)
     run = in_process.run(directory, corpus, pipeline, SHARDS, windows={"max_chars": 400})
-    holders = pl.scan_parquet(
-        [directory / f"{shard:05d}.parquet" for shard in range(SHARDS)], include_file_paths="shard"
-    )
+    holders = pl.scan_parquet([run.texts.path(shard) for shard in range(SHARDS)], include_file_paths="shard")
     assert holders.filter(pl.col("doc") == LONG).collect()["shard"].n_unique() == SHARDS
     return directory, run
 
@@ -54,9 +53,9 @@ def verified(
     entities: Path | None = None,
     **options: Any,
 ) -> list[Findings]:
-    directory, run = done
+    _, run = done
     tables = documents or run.results.documents, entities or run.results.entities
-    return [verify_shard(shard, directory, *tables, pipeline, share, **options) for shard in range(SHARDS)]
+    return [verify_shard(shard, run.texts, *tables, pipeline, share, **options) for shard in range(SHARDS)]
 
 
 def tampered(done: tuple[Path, in_process.Run], target: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> Path:
@@ -187,8 +186,10 @@ def test_a_rejected_document_must_fail_for_stock_spacy_too(pipeline: Pipeline) -
 def test_a_shard_that_is_gone_says_what_to_do(
     done: tuple[Path, in_process.Run], pipeline: Pipeline, tmp_path: Path
 ) -> None:
+    run = done[1]
+    gone = replace(run.texts, shards=tmp_path)
     with pytest.raises(VerifyError, match=r"00000\.parquet is gone; remove .* and run again"):
-        verified((tmp_path, done[1]), pipeline)
+        verify_shard(0, gone, run.results.documents, run.results.entities, pipeline, 1.0)
 
 
 def test_findings_of_shards_become_a_file_only_where_nothing_differs(

@@ -13,9 +13,10 @@ from in_process import run
 from making import WORDS, annotate_plainly, entity_rows, make_pipeline, some_examples, write_jsonl
 from shardner.annotate.sizes import Sizes
 from shardner.config import parse_config
+from shardner.corpus.files import detect_format
 from shardner.model.pipeline import Pipeline, prepare_pipeline
 from shardner.parse.pipeline_source import classify
-from shardner.stages.split import split_corpus
+from shardner.stages.split import PartFiles, split_part
 
 texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join), max_size=40).flatmap(
     # some come again, as transaction records do
@@ -61,7 +62,8 @@ def test_shards_are_balanced_to_within_the_longest_document(sizes: list[int], co
         corpus = write_jsonl(directory / "corpus.jsonl", ["x" * size for size in sizes])
         shards = [directory / f"{shard}.parquet" for shard in range(count)]
         config = parse_config({"corpus": {"files": [str(corpus)]}})
-        manifest = split_corpus([corpus], config.corpus, shards, directory / "r", directory / "m", config.max_chars)
+        files = PartFiles(shards, *(directory / name for name in "rdm"))
+        manifest = split_part("part", [detect_format(corpus)], config.corpus, files, config.max_chars)
         share = sum(size + 1 for size in sizes) / count
         for info, path in zip(manifest.shards, shards, strict=True):
             table = pl.read_parquet(path)

@@ -25,6 +25,7 @@ from making import (
     entity_rows,
     make_texts,
     run_workflow,
+    shard_names,
     wait_for,
     write_config,
     write_jsonl,
@@ -103,9 +104,10 @@ def command(directory: Path, given: dict[str, Any], profile: Path, *targets: str
     ]  # fmt: skip
 
 
-def annotated(count: int = SHARDS) -> list[str]:
+def annotated(given: dict[str, Any], count: int) -> list[str]:
     """Return the targets of a run that ends with the annotation of the first `count` shards."""
-    return [f"results/.work/jobs/annotate_shard/{shard:05d}.json" for shard in range(count)]
+    shards = shard_names(Path(given["corpus"]["files"][0]), SHARDS)
+    return [f"results/.work/jobs/annotate_shard/{shard}.json" for shard in shards[:count]]
 
 
 def environment(cluster: Cluster) -> dict[str, str]:
@@ -124,7 +126,7 @@ def start_on_cluster(cluster: Cluster, directory: Path, words: list[str]) -> sub
 
 
 def records(directory: Path) -> list[Job]:
-    return [read_job(path) for path in sorted((directory / "results/.work/jobs/annotate_shard").glob("?????.json"))]
+    return [read_job(path) for path in sorted((directory / "results/.work/jobs/annotate_shard").glob("*/?????.json"))]
 
 
 def workers(cluster: Cluster) -> dict[int, str]:
@@ -191,20 +193,22 @@ def test_only_annotation_asks_for_a_gpu_and_light_rules_stay_on_the_login_node(
 ) -> None:
     given = {**given, "model": {**given["model"], "prepare": "local"}}
     targets = ["results/.work/split/manifest.json", "results/.work/pipeline.json"]
+    part = shard_names(Path(given["corpus"]["files"][0]), SHARDS)[0].rpartition("/")[0]
     before = set(cluster.jobs())
     run = run_on_cluster(cluster, command(tmp_path, given, write_profile(tmp_path), *targets))
     assert run.returncode == 0, run.stderr
-    (job,) = set(cluster.jobs()) - before
-    split = cluster.describe(job)
-    assert split["Comment"] == "rule_split_corpus" and split["Partition"] == "cpu" and "TresPerJob" not in split
+    jobs = {cluster.describe(job)["Comment"]: job for job in set(cluster.jobs()) - before}
+    assert sorted(jobs) == ["rule_number_documents", f"rule_split_part_wildcards_{part}"]
+    split = cluster.describe(jobs[f"rule_split_part_wildcards_{part}"])
+    assert split["Partition"] == "cpu" and "TresPerJob" not in split
     assert read_job(tmp_path / "results/.work/jobs/prepare_model.json").job_id is None
-    assert read_job(tmp_path / "results/.work/jobs/split_corpus.json").job_id == job
+    assert read_job(tmp_path / "results/.work/jobs/split_part" / f"{part}.json").job_id in jobs.values()
 
 
 def test_a_job_that_is_cancelled_in_the_middle_is_tried_again(
     cluster: Cluster, given: dict[str, Any], local: Path, prepared: Path
 ) -> None:
-    run = start_on_cluster(cluster, prepared, command(prepared, given, write_profile(prepared), *annotated(2)))
+    run = start_on_cluster(cluster, prepared, command(prepared, given, write_profile(prepared), *annotated(given, 2)))
     held = hold_workers(cluster, run, 2)
     cancelled, *others = sorted(set(held.values()))
     cluster.ask("scancel", cancelled)
@@ -224,7 +228,7 @@ def test_a_job_beyond_its_memory_is_tried_again_with_more(
 ) -> None:
     before = set(cluster.jobs())
     profile = write_profile(prepared, mem_mb="300 * 6 ** (attempt - 1)")
-    run = run_on_cluster(cluster, command(prepared, given, profile, *annotated(2)))
+    run = run_on_cluster(cluster, command(prepared, given, profile, *annotated(given, 2)))
     assert run.returncode == 0, run.stderr
     states = {job: state for job, state in cluster.jobs().items() if job not in before}
     failed = {job for job, state in states.items() if state not in DONE}
@@ -239,7 +243,7 @@ def test_a_job_beyond_its_memory_is_tried_again_with_more(
 def test_a_controller_that_is_away_for_a_while_loses_nothing(
     cluster: Cluster, given: dict[str, Any], local: Path, prepared: Path
 ) -> None:
-    run = start_on_cluster(cluster, prepared, command(prepared, given, write_profile(prepared), *annotated(2)))
+    run = start_on_cluster(cluster, prepared, command(prepared, given, write_profile(prepared), *annotated(given, 2)))
     held = hold_workers(cluster, run, 2)
     cluster.stop("slurmctld")
     for process in held:
@@ -261,8 +265,8 @@ def test_the_other_profiles_ask_for_a_model_and_put_several_shards_into_one_job(
     other = tmp_path / "other"
     shutil.copytree(prepared, other)
     runs = [
-        command(prepared, given, write_profile(prepared, "slurm-gres", gpu_model="pretend"), *annotated(2)),
-        command(other, given, write_profile(other, "slurm-many"), *annotated(3)),
+        command(prepared, given, write_profile(prepared, "slurm-gres", gpu_model="pretend"), *annotated(given, 2)),
+        command(other, given, write_profile(other, "slurm-many"), *annotated(given, 3)),
     ]
     with ThreadPoolExecutor() as pool:
         done = list(pool.map(lambda words: run_on_cluster(cluster, words), runs))

@@ -73,7 +73,7 @@ def test_growth_and_scaling_follow_from_summaries() -> None:
 def test_profile_adds_up_to_all_core_seconds() -> None:
     performance = {
         "phases": [{"phase": "encode", "worker_s": 8.0}, {"phase": "idle", "worker_s": 1.0}],
-        "rules": [{"rule": "split_corpus", "total_s": 2.0}, {"rule": "annotate_shard", "total_s": 9.5}],
+        "rules": [{"rule": "split_part", "total_s": 2.0}, {"rule": "annotate_shard", "total_s": 9.5}],
     }
     shares = dict(profile(performance, wall_s=10.0, cores=2))
     assert sum(shares.values()) == pytest.approx(1)

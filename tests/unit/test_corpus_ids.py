@@ -51,7 +51,7 @@ def test_equal_first_halves_are_told_apart_by_the_second(tmp_path: Path, monkeyp
         numbers = values.cast(pl.UInt64).to_numpy()
         return np.stack([numbers // np.uint64(100), numbers])
 
-    monkeypatch.setattr(ids, "_hash", hashes)
+    monkeypatch.setattr(ids, "hash_ids", hashes)
     monkeypatch.setattr(ids, "RUN_IN_MEMORY", 16)
     seen, expected = SeenIds(tmp_path), set[int]()
     rng = random.Random(3)
@@ -72,7 +72,7 @@ def test_runs_are_few_and_nothing_is_left_in_scratch(tmp_path: Path, monkeypatch
 
 
 def test_the_halves_of_a_hash_do_not_collide_together() -> None:
-    first, second = ids._hash(pl.Series([f"doc-{number}" for number in range(50_000)]))
+    first, second = ids.hash_ids(pl.Series([f"doc-{number}" for number in range(50_000)]))
     assert len(set(first.tolist())) == len(set(second.tolist())) == 50_000
     assert abs(np.corrcoef(first.astype(float), second.astype(float))[0, 1]) < 0.05
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from shardner.config import parse_config
 from shardner.parse.dry_run import describe_plan
 from shardner.parse.limits import Limits
+from shardner.parse.part_plan import PlannedPart
 from shardner.parse.pipeline_source import Source, SourceKind
 from shardner.parse.run_plan import RunPlan
 
@@ -14,11 +15,12 @@ GPUS = Limits(local=True, cores=8, cluster_jobs=None, gpu_jobs=2, gpus_per_job=1
 CLUSTER = Limits(local=False, cores=None, cluster_jobs=None, gpu_jobs=None, gpus_per_job=1, threads="auto")
 
 
-def shown(tmp_path: Path, files: list[tuple[Path, int]] | None, limits: Limits) -> str:
+def shown(tmp_path: Path, files: list[tuple[Path, int]] | None, limits: Limits, new_shards: int | None = None) -> str:
     config = parse_config({"corpus": {"files": ["s3://b/x.jsonl"]}, "output": {"dir": str(tmp_path / "a" / "b")}})
     source = Source(SourceKind.PACKAGE, "en_core_web_sm")
-    plan = RunPlan(config, source, None if files is None else tuple(files), shards=42)
-    return describe_plan(plan, limits).replace("\xa0", " ")
+    parts = (PlannedPart("a", (), 40), PlannedPart("b", (), 2))
+    plan = RunPlan(config, source, None if files is None else tuple(files), parts, None)
+    return describe_plan(plan, limits, new_shards).replace("\xa0", " ")
 
 
 def test_a_plan_says_sizes_shards_jobs_and_disk(tmp_path: Path) -> None:
@@ -33,6 +35,13 @@ def test_a_plan_says_sizes_shards_jobs_and_disk(tmp_path: Path) -> None:
 
 def test_jobs_without_a_gpu_are_said_to_run_on_the_cpu(tmp_path: Path) -> None:
     assert "8 at once, on the CPU, 1 worker a job" in shown(tmp_path, [(Path("a.txt"), 5)], CPU)
+
+
+def test_shards_that_are_kept_are_said(tmp_path: Path) -> None:
+    files = [(Path("a.txt"), 4_200_000)]
+    assert "42 of about 100k characters\n" in shown(tmp_path, files, CPU)
+    assert "42 of about 100k characters, 40 kept and 2 new\n" in shown(tmp_path, files, CPU, 2)
+    assert "shards  42, 0 kept and 42 new\n" in shown(tmp_path, None, CLUSTER, 42)
 
 
 def test_names_are_aligned(tmp_path: Path) -> None:

@@ -6,11 +6,23 @@ from pathlib import Path
 import polars as pl
 import pytest
 from shardner.data.job_files import read_job, write_job
-from shardner.data.manifest import InputFile, Manifest, ShardInfo, read_manifest, write_manifest
+from shardner.data.manifest import (
+    InputFile,
+    Manifest,
+    PartManifest,
+    PartNumbers,
+    ShardInfo,
+    StretchInfo,
+    StretchNumbers,
+    read_manifest,
+    write_manifest,
+)
 from shardner.data.metrics import Job, Totals
 from shardner.data.tables import ENTITIES, REJECTED, SHARD_DOCUMENTS, SHARD_ENTITIES, SHARD_REJECTED, ShardFiles
 from shardner.errors import MergeError
-from shardner.stages.merge import CorpusFiles, merge_shards
+from shardner.stages.merge import CorpusFiles, merge_parts
+from shardner.stages.merge_part import PartResults
+from shardner.stages.part_numbering import DUPLICATES, PartNumbering
 
 
 def shard(directory: Path, number: int, docs: list[int]) -> ShardFiles:
@@ -49,15 +61,26 @@ def info(number: int, documents: int, first: int | None) -> ShardInfo:
 
 MANIFEST = Manifest(
     files=(InputFile("c", 10, "0" * 64, 5, 0),),
+    parts=(PartNumbers("c-1", 0, 3, (StretchNumbers(0, 0, 5, 0, 0, None),), 0),),
     shards=(info(0, 3, 0), info(1, 0, None), info(2, 2, 3)),
     documents=5, rejected=0, chars=15, keep={},
 )  # fmt: skip
 
 
+def no_duplicates(*arguments: object) -> pl.DataFrame:
+    raise AssertionError("there are none")
+
+
 def merge(files: list[ShardFiles], manifest: Manifest = MANIFEST, max_rejected: float = 1.0) -> CorpusFiles:
+    """Merge shards of one part, which is the corpus."""
     directory = files[0].job.parent
     results = CorpusFiles(*(directory / f"all-{name}.parquet" for name in ("entities", "documents", "rejected")))
-    merge_shards(manifest, files, directory / "rejected.parquet", ["PERSON", "ORG"], "a run", results, max_rejected)
+    documents, rejected = manifest.documents, manifest.rejected
+    stretch = StretchInfo("c", Path("c"), 10, 1, "0" * 64, 0, None, 0, 10, 5, documents, rejected, False)
+    part = PartManifest("c-1", (stretch,), manifest.shards, documents, rejected, manifest.chars, {}, {})
+    numbering = PartNumbering(manifest.parts[0], pl.DataFrame(schema=DUPLICATES))
+    parts = [PartResults(part, numbering, files, directory / "rejected.parquet")]
+    merge_parts(manifest, parts, "a run", results, reject_duplicates=no_duplicates, max_rejected=max_rejected)
     return results
 
 
@@ -69,7 +92,7 @@ def test_shards_are_merged_in_corpus_order(files: list[ShardFiles]) -> None:
     results = merge(files)
     assert pl.read_parquet(results.documents)["doc"].to_list() == [0, 1, 2, 3, 4]
     entities = pl.read_parquet(results.entities)
-    assert entities["doc"].to_list() == [1, 2, 4] and entities.schema["label"] == pl.Enum(["ORG", "PERSON"])
+    assert entities["doc"].to_list() == [1, 2, 4] and entities.schema["label"] == pl.String
     assert pl.read_parquet_metadata(results.documents)["shardner.run"] == "a run"
 
 
@@ -89,39 +112,39 @@ def test_further_columns_of_entities_are_kept(files: list[ShardFiles]) -> None:
 
 def test_merge_refuses_a_missing_shard(files: list[ShardFiles]) -> None:
     files[2].documents.unlink()
-    with pytest.raises(MergeError, match="shard 00002: its results cannot be read"):
+    with pytest.raises(MergeError, match="shard c-1/00002: its results cannot be read"):
         merge(files)
-    with pytest.raises(MergeError, match="knows 3 shards, but there are results of 2"):
+    with pytest.raises(MergeError, match="part c-1 has 3 shards, but there are results of 2"):
         merge(files[:2])
 
 
 def test_merge_refuses_a_damaged_table(files: list[ShardFiles]) -> None:
     files[0].entities.write_bytes(files[0].entities.read_bytes()[:-20])
-    with pytest.raises(MergeError, match="shard 00000: its results cannot be read"):
+    with pytest.raises(MergeError, match="shard c-1/00000: its results cannot be read"):
         merge(files)
 
 
 def test_merge_refuses_a_missing_document(files: list[ShardFiles]) -> None:
     rewrite(files[0].documents, pl.read_parquet(files[0].documents).filter(pl.col("doc") != 1))
-    with pytest.raises(MergeError, match="shard 00000: 1 of its 3 documents are missing, the first 1"):
+    with pytest.raises(MergeError, match="shard c-1/00000: 1 of its 3 documents are missing, the first 1"):
         merge(files)
 
 
 def test_merge_refuses_a_document_that_is_there_twice(files: list[ShardFiles]) -> None:
     table = pl.read_parquet(files[2].documents)
     rewrite(files[2].documents, pl.concat([table, table.tail(1)]))
-    with pytest.raises(MergeError, match="shard 00002: it holds 3 documents instead of 2"):
+    with pytest.raises(MergeError, match="shard c-1/00002: it holds 3 documents instead of 2"):
         merge(files)
 
 
 def test_merge_refuses_documents_or_entities_out_of_order(files: list[ShardFiles]) -> None:
     table = pl.read_parquet(files[0].entities)
     rewrite(files[0].entities, table.reverse())
-    with pytest.raises(MergeError, match="shard 00000: its entities are not in corpus order"):
+    with pytest.raises(MergeError, match="shard c-1/00000: its entities are not in corpus order"):
         merge(files)
     rewrite(files[0].entities, table)
     rewrite(files[0].documents, pl.read_parquet(files[0].documents).reverse())
-    with pytest.raises(MergeError, match="shard 00000: its documents are not in corpus order"):
+    with pytest.raises(MergeError, match="shard c-1/00000: its documents are not in corpus order"):
         merge(files)
 
 
@@ -134,12 +157,12 @@ def test_merge_refuses_entities_that_a_document_does_not_count(files: list[Shard
 def test_merge_refuses_counts_that_the_metrics_do_not_confirm(files: list[ShardFiles]) -> None:
     job = read_job(files[2].job)
     write_job(files[2].job, replace(job, totals=replace(job.totals, rows=7)))
-    with pytest.raises(MergeError, match=r"shard 00002: it holds .* but its job counted .*7"):
+    with pytest.raises(MergeError, match=r"shard c-1/00002: it holds .* but its job counted .*7"):
         merge(files)
 
 
 def test_merge_refuses_when_the_corpus_has_more_documents_than_the_shards(files: list[ShardFiles]) -> None:
-    with pytest.raises(MergeError, match="do not add up to the 6 of the corpus"):
+    with pytest.raises(MergeError, match="part c-1: the shards' 5 documents do not add up to the 6 of it"):
         merge(files, replace(MANIFEST, documents=6))
 
 

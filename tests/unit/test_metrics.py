@@ -63,15 +63,15 @@ def test_a_stopwatch_adds_the_seconds_of_a_phase_even_when_the_block_fails() -> 
 
 
 def test_a_plain_job_measures_itself_and_leaves_nothing_when_it_fails(tmp_path: Path) -> None:
-    with measured_job(tmp_path / "split.json", "split_corpus"):
+    with measured_job(tmp_path / "split.json", "split_part"):
         pass
     job = read_job(tmp_path / "split.json")
-    assert job.rule == "split_corpus" and job.elapsed_s >= 0 and job.totals.peak_rss_bytes > 1 << 20
+    assert job.rule == "split_part" and job.elapsed_s >= 0 and job.totals.peak_rss_bytes > 1 << 20
     assert job.host_resources is not None and job.host_resources.cores == os.cpu_count()
     assert 1 <= (job.host_resources.usable_cores or 0) <= (os.cpu_count() or 0)
     assert (job.host_resources.memory_bytes or 0) > job.totals.peak_rss_bytes
     try:
-        with measured_job(tmp_path / "bad.json", "merge_shards"):
+        with measured_job(tmp_path / "bad.json", "merge_parts"):
             raise ValueError
     except ValueError:
         pass
@@ -79,17 +79,17 @@ def test_a_plain_job_measures_itself_and_leaves_nothing_when_it_fails(tmp_path: 
 
 
 def test_a_plain_job_tells_its_memory_and_what_was_asked_for(tmp_path: Path) -> None:
-    with measured_job(tmp_path / "asked.json", "split_corpus", mem_mb=2_000):
+    with measured_job(tmp_path / "asked.json", "split_part", mem_mb=2_000):
         pass
     job = read_job(tmp_path / "asked.json")
     assert job.requested_memory_bytes == 2_000_000_000 and job.memory_bytes >= job.totals.peak_rss_bytes
-    with measured_job(tmp_path / "undecided.json", "split_corpus", mem_mb="<TBD>"):
+    with measured_job(tmp_path / "undecided.json", "split_part", mem_mb="<TBD>"):
         pass
     assert read_job(tmp_path / "undecided.json").requested_memory_bytes is None
 
 
 def test_a_job_of_a_version_that_knew_no_gpus_is_read(tmp_path: Path) -> None:
-    with measured_job(tmp_path / "job.json", "split_corpus"):
+    with measured_job(tmp_path / "job.json", "split_part"):
         pass
     data = json.loads((tmp_path / "job.json").read_text())
     for name in ("gpu_use", "host_resources", "device_number", "device_memory_bytes", "driver", "cuda", "scheduler"):
@@ -99,7 +99,7 @@ def test_a_job_of_a_version_that_knew_no_gpus_is_read(tmp_path: Path) -> None:
 
 
 def test_what_a_gpu_did_comes_back_from_disk(tmp_path: Path) -> None:
-    with measured_job(tmp_path / "job.json", "split_corpus"):
+    with measured_job(tmp_path / "job.json", "split_part"):
         pass
     job = replace(read_job(tmp_path / "job.json"), gpu_use=GpuUse(power_j=1.5), device_number=2)
     write_job(tmp_path / "job.json", job)
@@ -108,6 +108,6 @@ def test_what_a_gpu_did_comes_back_from_disk(tmp_path: Path) -> None:
 
 def test_a_job_of_a_cluster_records_the_schedulers_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_JOB_ID", "4711")
-    with measured_job(tmp_path / "job.json", "merge_shards"):
+    with measured_job(tmp_path / "job.json", "merge_parts"):
         pass
     assert read_job(tmp_path / "job.json").job_id == "4711"

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import polars as pl
 from report_fixture import Run, Shape, build_run
-from shardner.data.manifest import Manifest, ShardInfo
+from shardner.data.manifest import Manifest, PartNumbers, ShardInfo, StretchNumbers
 from shardner.data.tables import DOCUMENTS, ENTITIES, WINDOWS
 from shardner.report.examples import Example, choose_examples
+from shardner.stages.document_rows import CorpusTexts
+from shardner.stages.part_numbering import DUPLICATES
 
 
 def text_of(example: Example) -> str:
@@ -14,7 +16,7 @@ def text_of(example: Example) -> str:
 
 
 def choose(run: Run) -> tuple[Example, ...]:
-    return choose_examples(run.results, run.manifest, run.shard_paths)
+    return choose_examples(run.results, run.texts)
 
 
 def test_examples_are_few_short_and_show_every_label(tmp_path: Path) -> None:
@@ -68,13 +70,16 @@ def write_long(directory: Path, entities: list[tuple[int, int]], windows: list[t
     pl.DataFrame(rows, schema=ENTITIES).write_parquet(directory / "entities.parquet")
     document = {**place, "chars": chars, "tokens": 1, "entities": len(rows), "windows": len(windows), "shard": 0}
     pl.DataFrame([document], schema=DOCUMENTS).write_parquet(directory / "documents.parquet")
-    paths = []
-    for number, (start, text) in enumerate(windows):
-        paths.append(directory / f"{number}.parquet")
-        row = {**place, "window": number, "windows": len(windows), "start": start, "chars": chars, "text": text}
-        pl.DataFrame([row], schema=WINDOWS).write_parquet(paths[-1])
     shards = tuple(ShardInfo(number, 1 - bool(number), 1, len(text), 0) for number, (_, text) in enumerate(windows))
-    return Run([], Manifest((), shards, 1, 0, chars, {}), directory, paths)
+    part = PartNumbers("part", 0, len(shards), (StretchNumbers(0, 0, 1, 0, 0, None),), 0)
+    manifest = Manifest((), (part,), shards, 1, 0, chars, {})
+    texts = CorpusTexts(directory, manifest, directory / "duplicates.parquet")
+    pl.DataFrame(schema=DUPLICATES).write_parquet(texts.duplicates)
+    (directory / "part").mkdir()
+    for number, (start, text) in enumerate(windows):
+        row = {**place, "window": number, "windows": len(windows), "start": start, "chars": chars, "text": text}
+        pl.DataFrame([row], schema=WINDOWS).write_parquet(texts.path(number))
+    return Run([], manifest, directory, texts)
 
 
 def test_an_excerpt_from_the_middle_is_cut_at_words_and_keeps_offsets(tmp_path: Path) -> None:

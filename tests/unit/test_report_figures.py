@@ -51,9 +51,10 @@ def test_every_shard_and_every_rule_has_its_figures(run: Run, performance: Perfo
     assert sum(shard.chars for shard in performance.shards) == run.manifest.chars
     assert [(rule.rule, rule.jobs) for rule in performance.rules] == [
         ("prepare_model", 1),
-        ("split_corpus", 1),
+        ("split_part", 1),
+        ("number_documents", 1),
         ("annotate_shard", 12),
-        ("merge_shards", 1),
+        ("merge_parts", 1),
     ]
     assert [shard.start_up_s for shard in performance.shards] == pytest.approx([3.8] * 12)
 
@@ -157,7 +158,7 @@ def test_hardware_is_that_of_the_smallest_host_and_device(run: Run) -> None:
     assert (found.cores_per_host, found.host_memory_bytes) == (16, 128 << 30)
     assert (found.devices, found.device_memory_bytes) == (2, 139 << 30)
     smaller = dataclasses.replace(
-        run.jobs[2], host="node-b", host_resources=HostResources(64, 4, 1 << 30), device_memory_bytes=1 << 33
+        run.jobs[3], host="node-b", host_resources=HostResources(64, 4, 1 << 30), device_memory_bytes=1 << 33
     )
     found = find_hardware([*run.jobs, smaller])
     assert (found.cores_per_host, found.host_memory_bytes) == (4, 1 << 30)

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 from report_fixture import Shape, build_run, shifted
-from shardner.parse.shard_plan import plan_shards
+from shardner.config import Unit
 from shardner.report import Performance, load_performance, write_report
-from shardner.report.forecast import Rates, choose_slots, extrapolate, model_wall
+from shardner.report.forecast import Plan, Rates, choose_slots, extrapolate, model_wall
+from shardner.report.forecast_rates import plan_larger
 
-#: 100 s of work, 2 s until a shard is ready, 0.5 s between two; 3 s of split, 2 s of merge, 1 s of anything else.
+#: 100 s of work, 2 s until a shard is ready, 0.5 s between two; 3 s of split in 3 parts, 2 s of merge, 1 s of anything
+#: else.
 RATES = Rates(
-    chars=1_000_000, shards=10, slots=2, work_slot_s=100, start_up_slot_s=2, between_slot_s=0.5, split_s=3, merge_s=2,
-    fixed_s=1,
+    chars=1_000_000, shards=10, parts=3, slots=2, cores_a_slot=1, work_slot_s=100, start_up_slot_s=2,
+    between_slot_s=0.5, split_s=3, merge_s=2, fixed_s=1,
 )  # fmt: skip
 
 
@@ -23,28 +25,42 @@ def measured(directory: Path, shape: Shape) -> Performance:
 
 
 def test_slots_take_rounds_of_whole_shards() -> None:
-    assert model_wall(RATES, 1, 10, 1).wall_s == pytest.approx(6 + 10 * (2 + 10) + 9 * 0.5)
-    assert model_wall(RATES, 1, 10, 2).wall_s == pytest.approx(6 + 5 * (2 + 10) + 4 * 0.5)
-    assert model_wall(RATES, 1, 10, 4).wall_s == pytest.approx(6 + 3 * (2 + 10) + 2 * 0.5)  # the third round half empty
-    assert model_wall(RATES, 1, 10, 10).wall_s == model_wall(RATES, 1, 10, 64).wall_s == pytest.approx(6 + 12)
+    plan = Plan(parts=1, shards=10)
+    assert model_wall(RATES, 1, plan, 1).wall_s == pytest.approx(6 + 10 * (2 + 10) + 9 * 0.5)
+    assert model_wall(RATES, 1, plan, 2).wall_s == pytest.approx(6 + 5 * (2 + 10) + 4 * 0.5)
+    assert model_wall(RATES, 1, plan, 4).wall_s == pytest.approx(6 + 3 * (2 + 10) + 2 * 0.5)  # the third half empty
+    assert model_wall(RATES, 1, plan, 10).wall_s == model_wall(RATES, 1, plan, 64).wall_s == pytest.approx(6 + 12)
+
+
+def test_cores_take_rounds_of_whole_parts() -> None:
+    def split_s(parts: int, slots: int, cores_a_slot: int = 1) -> float:
+        rates = dataclasses.replace(RATES, cores_a_slot=cores_a_slot)
+        return model_wall(rates, 1, Plan(parts, 10), slots).wall_s - model_wall(rates, 0, Plan(1, 10), slots).wall_s
+
+    work_s = [10 * 10, 5 * 10, 3 * 10]
+    assert split_s(3, 1) == pytest.approx(3 + 2 + work_s[0])
+    assert split_s(3, 2) == pytest.approx(2 + 2 + work_s[1])
+    assert split_s(3, 4) == pytest.approx(1 + 2 + work_s[2])
+    assert split_s(6, 1, cores_a_slot=4) == pytest.approx(1 + 2 + work_s[0])
 
 
 def test_only_split_merge_and_work_grow_with_the_corpus() -> None:
-    wall = model_wall(RATES, 10, 20, 2)
+    wall = model_wall(RATES, 10, Plan(parts=1, shards=20), 2)
     assert wall.wall_s == pytest.approx(1 + 10 * 5 + 10 * (2 + 1000 / 20) + 9 * 0.5)
 
 
 def test_half_of_the_time_is_serial_where_the_row_says_so() -> None:
-    for row in extrapolate(RATES, lambda times: times * 1_000):
-        slots_s = row.shards * (2 + 0.5) + row.times * 100
-        assert slots_s / row.half_serial_slots == pytest.approx(1 + row.times * (3 + 2))
+    for row in extrapolate(RATES, lambda times: Plan(times * 3, times * 1_000)):
+        side_by_side_s = row.shards * (2 + 0.5) + row.times * (100 + 3) - row.times * 3 / row.parts
+        assert side_by_side_s / row.half_serial_slots == pytest.approx(1 + row.times * (3 / row.parts + 2))
 
 
 def test_this_corpus_keeps_its_shards_and_larger_ones_are_planned() -> None:
     asked: list[int] = []
-    rows = extrapolate(RATES, lambda times: asked.append(times) or times * 7)
+    rows = extrapolate(RATES, lambda times: asked.append(times) or Plan(times * 2, times * 7))
     assert asked == [10, 100, 1_000]
     assert [row.shards for row in rows] == [10, 70, 700, 7_000]
+    assert [row.parts for row in rows] == [3, 20, 200, 2_000]
     assert [row.chars for row in rows] == [10**6, 10**7, 10**8, 10**9]
 
 
@@ -56,7 +72,7 @@ def test_slots_shown_hold_one_and_those_of_the_run() -> None:
 
 def test_a_serial_part_of_nothing_has_no_limit_but_the_shards() -> None:
     free = dataclasses.replace(RATES, split_s=0, merge_s=0, fixed_s=0)
-    row = extrapolate(free, lambda times: 40)[1]
+    row = extrapolate(free, lambda times: Plan(4, 40))[1]
     assert row.half_serial_slots == 40
     assert row.walls[0].wall_s == pytest.approx(40 * (2 + 0.5) - 0.5 + 10 * 100)
 
@@ -69,17 +85,18 @@ def test_a_run_is_foretold_by_its_own_rates(tmp_path: Path) -> None:
     assert forecast is not None and forecast.doubts == ()
     assert (forecast.unit, forecast.unit_plural) == ("core", "cores")
     rates = forecast.rates
-    assert (rates.shards, rates.slots, rates.split_s, rates.merge_s) == (16, 2, pytest.approx(9.3), pytest.approx(4.8))
+    assert (rates.shards, rates.parts, rates.slots, rates.cores_a_slot) == (16, 1, 2, 1)
+    assert (rates.split_s, rates.merge_s) == (pytest.approx(9.3), pytest.approx(4.9))
     assert rates.start_up_slot_s == pytest.approx(3.8)
     assert rates.between_slot_s == pytest.approx(0.3)
     assert rates.work_slot_s == pytest.approx(sum(each.elapsed_s - each.start_up_s for each in performance.shards))
-    # 0.4 s of the pipeline's fetching before the split, 0.3 s before annotating and 0.3 s before the merge
-    assert rates.fixed_s == pytest.approx(1.0)
+    # 0.4 s of the pipeline's fetching before the split, 0.2 s around the numbering, 0.3 s before the merge
+    assert rates.fixed_s == pytest.approx(0.9)
     assert forecast.measured_s == pytest.approx(performance.headline.wall_s + performance.headline.between_jobs_s)
     assert forecast.modelled_s == pytest.approx(forecast.measured_s, rel=0.02)
-    assert [row.shards for row in forecast.rows[1:]] == [
-        plan_shards(times * run.manifest.files[0].bytes) for times in (10, 100, 1_000)
-    ]
+    speed = rates.chars / rates.work_slot_s
+    plans = [plan_larger(run.manifest, times, Unit.LINE, speed) for times in (10, 100, 1_000)]
+    assert [Plan(row.parts, row.shards) for row in forecast.rows[1:]] == plans and plans[2].parts > plans[0].parts
 
 
 def test_a_pause_is_neither_between_shards_nor_fixed(tmp_path: Path) -> None:
@@ -91,11 +108,11 @@ def test_a_pause_is_neither_between_shards_nor_fixed(tmp_path: Path) -> None:
 def test_a_wait_too_long_for_a_scheduler_is_left_out(tmp_path: Path) -> None:
     """The demo trains its pipeline between the split and the rest, in a job that leaves no record."""
     run = build_run(tmp_path)
-    late = [job if job.rule in ("prepare_model", "split_corpus") else shifted(job, 30) for job in run.jobs]
+    late = [job if job.rule in ("prepare_model", "split_part") else shifted(job, 30) for job in run.jobs]
     fixed = [run.measure(jobs=jobs).forecast for jobs in (run.jobs, late)]
     assert fixed[0] is not None and fixed[1] is not None
-    assert fixed[1].rates.fixed_s == pytest.approx(fixed[0].rates.fixed_s - 0.3)  # the scheduler's wait went with it
-    assert fixed[1].measured_s == pytest.approx(fixed[0].measured_s - 0.3)
+    assert fixed[1].rates.fixed_s == pytest.approx(fixed[0].rates.fixed_s - 0.1)  # the scheduler's wait went with it
+    assert fixed[1].measured_s == pytest.approx(fixed[0].measured_s - 0.1)
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 from shardner.config import parse_config
+from shardner.corpus.files import can_be_entered
 from shardner.corpus.input_files import find_files
 from shardner.errors import ConfigError, CorpusError, ModelError
 from shardner.parse.pipeline_source import SourceKind
 from shardner.parse.run_plan import DEMO_CORPUS, DEMO_CORPUS_BYTES, RunPlan, plan_run
-from shardner.parse.shard_plan import plan_shards
 
 
-def plan(files: Sequence[Path | str], **settings: Any) -> RunPlan:
-    return plan_run(parse_config({"corpus": {"files": list(map(str, files))}, **settings}), find_files)
+def plan(files: Sequence[Path | str], *, on_gpus: bool = False, **settings: Any) -> RunPlan:
+    config = parse_config({"corpus": {"files": list(map(str, files))}, **settings})
+    return plan_run(config, find_files, lambda path: can_be_entered(path, config.corpus.unit), on_gpus=on_gpus)
 
 
 def write(path: Path, chars: int) -> Path:
@@ -26,20 +27,57 @@ def test_the_demo_is_planned_before_its_corpus_is_made(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     found = plan(["demo"], model={"name": "demo"})
     assert found.files == ((DEMO_CORPUS, DEMO_CORPUS_BYTES),) and found.user_files == ()
-    assert found.is_demo and found.source.kind is SourceKind.DEMO and found.shards == plan_shards(DEMO_CORPUS_BYTES)
+    assert found.is_demo and found.source.kind is SourceKind.DEMO
+    assert (len(found.parts), found.shards) == (1, 4)
 
 
 def test_files_are_planned_with_their_sizes_in_the_order_of_the_settings(tmp_path: Path) -> None:
     paths = [write(tmp_path / name, chars) for name, chars in (("b.txt", 3_000_000), ("a.txt", 10))]
     found = plan(paths, model={"name": "en_core_web_sm"})
     assert found.files == ((paths[0], 3_000_000), (paths[1], 10)) and found.user_files == tuple(paths)
-    assert not found.is_demo and found.source.kind is SourceKind.PACKAGE and found.shards == plan_shards(3_000_010)
-    assert plan(paths, shards={"count": 7}).shards == 7
+    assert not found.is_demo and found.source.kind is SourceKind.PACKAGE
+    assert [[each.path for each in part.stretches] for part in found.parts] == [[paths[0]], [paths[1]]]
+    assert found.shards == sum(part.shards for part in found.parts) > 2
+    assert plan(paths, shards={"count": 7}).shards == 7 and plan(paths, shards={"count": 7}).sizes is None
+
+
+def test_a_gpu_gets_larger_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Path("large.jsonl").open("wb") as file:
+        file.truncate(10**10)
+    found, on_gpus = plan(["large.jsonl"]), plan(["large.jsonl"], on_gpus=True)
+    assert found.shards == 751 and len(found.parts) == 93
+    assert on_gpus.shards == 26 and len(on_gpus.parts) == 3
+    start_up_s = 2.0  # is so much of a job whose workers annotate ten million characters a second
+    assert start_up_s / (10**10 / on_gpus.shards / 10_000_000 + start_up_s) == pytest.approx(0.05, rel=0.05)
+
+
+def test_a_dataset_has_a_file_a_part(tmp_path: Path) -> None:
+    paths = [write(tmp_path / name, chars) for name, chars in (("b.txt", 3_000_000), ("a.txt", 10))]
+    formats = ["parquet", "csv", "jsonl"]
+    found = plan(paths, output={"dir": "out", "layout": "dataset", "formats": formats, "spans": ["sc"]})
+    assert found.table("entities") == ["entities/part-00000.parquet", "entities/part-00001.parquet"]
+    names = [str(path) for path in found.results]
+    assert names[:6] == [
+        f"out/{table}/part-0000{part}.parquet" for table in ("entities", "documents", "rejected") for part in (0, 1)
+    ]
+    assert {"out/csv/part-00001.csv", "out/jsonl/part-00000.jsonl", "out/spans/part-00001.parquet"} <= set(names)
+    assert [str(path) for path in found.shown_results][:3] == ["out/entities", "out/documents", "out/rejected"]
+
+
+def test_a_shard_knows_its_part(tmp_path: Path) -> None:
+    paths = [write(tmp_path / name, chars) for name, chars in (("b.txt", 3_000_000), ("a.txt", 10))]
+    found = plan(paths, shards={"count": 3})
+    assert [found.part_of_shard[shard].name for shard in found.shard_names] == [
+        part.name for part in found.parts for _ in range(part.shards)
+    ]
+    assert found.part_by_name[found.parts[1].name] is found.parts[1]
 
 
 def test_urls_are_planned_without_sizes() -> None:
     found = plan(["s3://bucket/a.jsonl"], shards={"count": 5})
     assert (found.files, found.user_files, found.is_demo, found.shards) == (None, (), False, 5)
+    assert [part.name for part in found.parts] == ["all"]
     with pytest.raises(CorpusError, match=r"shards: \{count: 100\}"):
         plan(["s3://bucket/a.jsonl"])
 

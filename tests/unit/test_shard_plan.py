@@ -1,6 +1,16 @@
+import math
 from pathlib import Path
 
-from shardner.parse.shard_plan import CHARS_PER_S, MOST_SHARDS, START_UP_S, estimate_chars, plan_shards
+import pytest
+from shardner.parse.shard_plan import (
+    CHARS_PER_S,
+    GPU_CHARS_PER_S,
+    MOST_SHARDS,
+    START_UP_S,
+    decide_sizes,
+    estimate_chars,
+    plan_shards,
+)
 
 
 def test_an_empty_corpus_is_one_shard() -> None:
@@ -8,19 +18,35 @@ def test_an_empty_corpus_is_one_shard() -> None:
 
 
 def test_a_small_corpus_still_gives_a_device_four_shards() -> None:
-    assert plan_shards(3_000_000) == 4
+    for chars in (3_400_000, 3_800_000, 10_000_000, 40_000_000):
+        assert 4 <= plan_shards(chars) <= 8
 
 
 def test_starting_up_takes_at_most_a_twentieth_of_a_job_of_a_large_corpus() -> None:
-    for chars in (60_000_000, 300_000_000, 5_000_000_000):
-        job_s = chars / plan_shards(chars) / CHARS_PER_S + START_UP_S
-        assert START_UP_S / job_s <= 0.05
+    for chars_per_s in (CHARS_PER_S, GPU_CHARS_PER_S):
+        for chars in (1_600_000_000, 30_000_000_000):
+            job_s = chars / plan_shards(chars, chars_per_s) / chars_per_s + START_UP_S
+            assert START_UP_S / job_s <= 0.05
 
 
-def test_the_number_of_shards_never_falls_as_the_corpus_grows_and_is_bounded() -> None:
+def test_the_number_of_shards_is_bounded() -> None:
     counts = [plan_shards(10**power) for power in range(15)]
-    assert counts == sorted(counts)
-    assert counts[-1] == MOST_SHARDS
+    assert counts[:9] == sorted(counts[:9]) and all(MOST_SHARDS // 2 < count <= MOST_SHARDS for count in counts[11:])
+
+
+def test_sizes_are_those_of_a_large_corpus_times_a_power_of_two() -> None:
+    usual = decide_sizes(1_000_000_000)
+    for power in range(15):
+        sizes = decide_sizes(10**power)
+        assert math.log2(sizes.shard_chars / usual.shard_chars) == pytest.approx(
+            round(math.log2(sizes.shard_chars / usual.shard_chars)), abs=1e-5
+        )
+        assert sizes.part_chars == 8 * sizes.shard_chars
+
+
+def test_a_corpus_that_grows_by_a_file_keeps_its_sizes() -> None:
+    sizes = [decide_sizes(chars).shard_chars for chars in range(60_000_000, 10**9, 10_000_000)]
+    assert len(set(sizes)) == 1
 
 
 def test_compressed_files_count_for_more_than_their_bytes() -> None:

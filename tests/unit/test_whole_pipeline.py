@@ -14,7 +14,7 @@ from shardner.errors import VerifyError
 from shardner.model.pipeline import Pipeline, prepare_pipeline
 from shardner.parse.pipeline_source import classify
 from shardner.stages.whole_pipeline.check import check_pipeline
-from shardner.stages.whole_pipeline.sample import SampleSize, annotate_sample, draw_sample, read_sample
+from shardner.stages.whole_pipeline.sample import SampleSize, annotate_sample, choose_documents, read_sample
 from shardner.stages.whole_pipeline.wording import describe_check
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -79,7 +79,7 @@ def checked(
     corpus = write_jsonl(directory / "corpus.jsonl", texts)
     run = in_process.run(directory, corpus, pipeline, shards, **settings)
     sample, target = directory / "sample.parquet", directory / "check.json"
-    annotate_sample(directory, run.manifest, pipeline, sample, size)
+    annotate_sample(run.texts, run.split.drawn, pipeline, sample, size)
     found = check_pipeline(sample, run.results.documents, run.results.entities, pipeline, target)
     assert read_json(target, PipelineCheck) == found
     return found
@@ -125,7 +125,7 @@ def test_what_was_left_out_on_purpose_is_counted(plain: Path, tmp_path: Path) ->
 def test_the_results_must_be_those_of_the_pipeline_that_ran(plain: Path, tmp_path: Path) -> None:
     pipeline = prepared(spacy.load(plain), tmp_path)
     run = in_process.run(tmp_path, write_jsonl(tmp_path / "corpus.jsonl", TEXTS), pipeline, 2)
-    annotate_sample(tmp_path, run.manifest, pipeline, tmp_path / "sample", ALL)
+    annotate_sample(run.texts, run.split.drawn, pipeline, tmp_path / "sample", ALL)
     pl.read_parquet(run.results.entities)[1:].write_parquet(run.results.entities)
     with pytest.raises(VerifyError, match=r"1\sdocument of 60 sampled has other entities[\s\S]*Please report it"):
         check_pipeline(tmp_path / "sample", run.results.documents, run.results.entities, pipeline, tmp_path / "check")
@@ -136,7 +136,7 @@ def test_a_document_that_was_rejected_though_the_whole_pipeline_annotates_it_is_
 ) -> None:
     pipeline = prepared(spacy.load(plain), tmp_path)
     run = in_process.run(tmp_path, write_jsonl(tmp_path / "corpus.jsonl", TEXTS), pipeline, 2)
-    annotate_sample(tmp_path, run.manifest, pipeline, tmp_path / "sample", ALL)
+    annotate_sample(run.texts, run.split.drawn, pipeline, tmp_path / "sample", ALL)
     pl.read_parquet(run.results.documents)[1:].write_parquet(run.results.documents)
     with pytest.raises(VerifyError, match="it was rejected"):
         check_pipeline(tmp_path / "sample", run.results.documents, run.results.entities, pipeline, tmp_path / "check")
@@ -157,7 +157,7 @@ def test_the_draw_is_the_same_with_any_sharding(plain: Path, tmp_path: Path) -> 
         directory.mkdir()
         run = in_process.run(directory, write_jsonl(directory / "corpus.jsonl", TEXTS), pipeline, shards)
         size = SampleSize(documents=20, least_chars=1_500)
-        drawn.append(draw_sample(directory, run.manifest, size).select("doc", "id").rows())
+        drawn.append(choose_documents(run.texts, run.split.drawn, size).select("doc", "id").rows())
     assert drawn[0] == drawn[1] == drawn[2] and 2 < len(drawn[0]) <= 20
 
 

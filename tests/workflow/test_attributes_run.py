@@ -81,6 +81,6 @@ def test_a_run_says_what_one_process_says_and_its_docbins_say_the_same(
     assert [len(doc) for doc in docs] == documents["tokens"].to_list()
     for change in ({"attributes": ["ent_id"], "spans": GROUPS}, {"attributes": ATTRIBUTES, "spans": GROUPS[:1]}):
         planned = run_workflow(tmp_path, {**settings, "output": change}, "--dry-run")
-        assert "Annotating shard 00000" in planned.stdout  # a change annotates again
+        assert "/00000 with 1 workers" in planned.stdout  # a change annotates again
     planned = run_workflow(tmp_path, settings, "--dry-run")
     assert "Annotating shard" not in planned.stdout

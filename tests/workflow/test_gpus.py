@@ -61,7 +61,7 @@ def finish(run: subprocess.Popen[str], directory: Path) -> str:
 
 
 def jobs_of(directory: Path) -> list[Job]:
-    return [read_job(path) for path in sorted((directory / "results/.work/jobs/annotate_shard").glob("*.json"))]
+    return [read_job(path) for path in sorted((directory / "results/.work/jobs/annotate_shard").glob("*/*.json"))]
 
 
 def assert_alone(jobs: Iterable[Job]) -> None:
@@ -159,8 +159,8 @@ def test_without_a_gpu_a_run_is_on_the_cpu_whatever_was_asked_for(model: Path, m
     finish(start(tmp_path, machine, model, TARGET, "--resources", "gpu=4", shards={"count": 1}), tmp_path)
     (job,) = jobs_of(tmp_path)
     assert (job.threads, job.device_uuid, job.gpu_use) == (1, None, None)
-    log = (tmp_path / "results/.work/logs/annotate_shard/00000.log").read_text()
-    assert "no GPU can be used: driver 570.124.06 lists no device" in log
+    [log] = (tmp_path / "results/.work/logs/annotate_shard").glob("*/00000.log")
+    assert "no GPU can be used: driver 570.124.06 lists no device" in log.read_text()
 
 
 @pytest.mark.parametrize(

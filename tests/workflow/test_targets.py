@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from making import make_texts, run_workflow, write_jsonl
+from making import make_texts, run_workflow, shard_names, write_jsonl
 
 TEXTS = make_texts(60)
 LONG = 20
@@ -61,7 +61,7 @@ def test_a_run_is_estimated(done: tuple[Path, str]) -> None:
 def test_the_terminal_shows_how_far_the_run_is_of_which_no_file_remains(done: tuple[Path, str]) -> None:
     assert "█] 100%  3/3 shards" in done[1]
     assert "The plan:" not in done[1]
-    left = list((done[0] / "results/.work/jobs/annotate_shard").iterdir())
+    left = list((done[0] / "results/.work/jobs/annotate_shard").glob("*/*"))
     assert sorted(path.name for path in left) == ["00000.json", "00001.json", "00002.json"]
 
 
@@ -92,6 +92,7 @@ def test_a_change_of_the_results_is_found_and_nothing_is_annotated_for_it(
 
 
 def test_a_quiet_run_shows_no_progress(model: Path, tmp_path: Path) -> None:
-    target = "results/.work/entities/00000.parquet"
+    corpus = write_jsonl(tmp_path / "corpus.jsonl", TEXTS)
+    target = f"results/.work/entities/{shard_names(corpus, 1)[0]}.parquet"
     shown = run(model, tmp_path, target, "--quiet", "progress", shards={"count": 1})
     assert shown.returncode == 0 and (tmp_path / target).exists() and "█" not in shown.stderr

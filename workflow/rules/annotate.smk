@@ -4,19 +4,19 @@
 
 rule annotate_shard:
     input:
-        # a directory, because thousands of outputs of one job make Snakemake slow
-        shards=rules.split_corpus.output.shards,
+        # all of the part: other windows of a long document may lie in the shards beside this one
+        shards=rules.split_part.output.shards,
         pipeline=rules.prepare_model.output.pipeline,
     output:
-        **with_spans(WORK / "spans" / "{shard}.parquet"),
-        entities=WORK / "entities" / "{shard}.parquet",
-        documents=WORK / "documents" / "{shard}.parquet",
-        rejected=WORK / "rejected" / "{shard}.parquet",
-        job=JOBS / "annotate_shard" / "{shard}.json",
+        **with_spans(WORK / "spans" / "{part}" / "{shard}.parquet"),
+        entities=WORK / "entities" / "{part}" / "{shard}.parquet",
+        documents=WORK / "documents" / "{part}" / "{shard}.parquet",
+        rejected=WORK / "rejected" / "{part}" / "{shard}.parquet",
+        job=JOBS / "annotate_shard" / "{part}" / "{shard}.json",
     log:
-        LOGS / "annotate_shard" / "{shard}.log",
+        LOGS / "annotate_shard" / "{part}" / "{shard}.log",
     benchmark:
-        BENCHMARKS / "annotate_shard" / "{shard}.tsv"
+        BENCHMARKS / "annotate_shard" / "{part}" / "{shard}.tsv"
     conda:
         GPU_ENV
     threads: get_workers
@@ -29,6 +29,6 @@ rule annotate_shard:
         attributes=CONFIG.output.attributes,
         spans=CONFIG.output.spans,
     message:
-        "Annotating shard {wildcards.shard} with {threads} workers"
+        "Annotating shard {wildcards.part}/{wildcards.shard} with {threads} workers"
     script:
         "../scripts/annotate_shard.py"

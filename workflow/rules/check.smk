@@ -3,8 +3,10 @@
 
 rule annotate_sample:
     input:
-        shards=rules.split_corpus.output.shards,
-        manifest=rules.split_corpus.output.manifest,
+        shards=get_shard_directories,
+        manifest=rules.number_documents.output.manifest,
+        duplicates=rules.number_documents.output.duplicates,
+        drawn=rules.number_documents.output.drawn,
         pipeline=rules.prepare_model.output.pipeline,
     output:
         sample=WORK / "check" / "sample.parquet",
@@ -20,6 +22,7 @@ rule annotate_sample:
         runtime=growing(60),
     params:
         code=fingerprint("annotate_sample"),
+        shards=WORK / "shards",
     message:
         "Annotating a sample with the whole pipeline"
     script:
@@ -30,8 +33,9 @@ rule check_pipeline:
     input:
         sample=rules.annotate_sample.output.sample,
         pipeline=rules.prepare_model.output.pipeline,
-        entities=rules.merge_shards.output.entities,
-        documents=rules.merge_shards.output.documents,
+        entities=get_table("entities"),
+        merged=get_merged,
+        documents=get_table("documents"),
     output:
         check=WORK / "check" / "pipeline.json",
     log:

@@ -9,6 +9,7 @@ from snakemake.logging import logger
 sys.path.insert(0, str(Path(str(workflow.current_basedir), "..", "scripts").resolve()))
 
 from shardner.config import complete, parse_config
+from shardner.corpus.files import can_be_entered
 from shardner.corpus.input_files import find_files
 from shardner.errors import ShardnerError
 from shardner.gpu.device import count_gpus
@@ -17,12 +18,23 @@ from shardner.parse.command_line import remember_command
 from shardner.parse.fingerprint import fingerprint
 from shardner.parse.pipeline_source import SourceKind, code_files, prepares_here, source_files
 from shardner.parse.run_plan import DEMO_CORPUS, plan_run
+from shardner.parse.unused import find_unused
+
+
+def get_config():
+    """Check the settings and return them typed."""
+    try:
+        return parse_config(config)
+    except ShardnerError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def get_plan():
-    """Check the settings and the input before any job runs; return what the rules need to know."""
+    """Check the input before any job runs; return what the rules need to know."""
     try:
-        plan = plan_run(parse_config(config), find_files)
+        plan = plan_run(
+            CONFIG, find_files, lambda path: can_be_entered(path, CONFIG.corpus.unit), on_gpus=LIMITS.uses_gpus
+        )
         if workflow.is_main_process and plan.user_files:
             from shardner.corpus.check import check_files
 
@@ -57,12 +69,12 @@ def get_limits():
 if workflow.is_main_process:
     remember_command(sys.argv)
 
-PLAN = get_plan()
-CONFIG = PLAN.config
+CONFIG = get_config()
 LIMITS = get_limits()
+PLAN = get_plan()
 SETTINGS = complete(config)
-# what decides how the corpus is read: with another share of rejected records, shards stay what they are
-READING = {key: value for key, value in SETTINGS["corpus"].items() if key != "max_rejected"}
+# What decides how a file is read. The list of files is not among it: with another one, parts stay what they are.
+READING = {key: value for key, value in SETTINGS["corpus"].items() if key not in ("files", "max_rejected")}
 FILES = [storage(url) for url in CONFIG.corpus.files] if PLAN.files is None else [str(path) for path, _ in PLAN.files]
 DEMO = DEMO_CORPUS.parent
 OUT = CONFIG.output.dir
@@ -75,7 +87,9 @@ GPU_ENV = "../../envs/gpu.yaml"
 
 
 wildcard_constraints:
-    shard=r"\d{5}",
+    part=r"[^/]+",
+    place=r"\d{5}",  # of a part in the corpus
+    shard=r"\d{5}",  # of the part in annotate_shard, of the corpus elsewhere
 
 
 # With --software-deployment-method apptainer: what containers/shardner.def builds, in the run's directory.
@@ -88,29 +102,91 @@ def get_results(wildcards):
     return list(PLAN.results)
 
 
+def of_parts(pattern):
+    """Return a file for each part, in corpus order."""
+    return [str(pattern).format(part=part.name) for part in PLAN.parts]
+
+
+def of_shards(directory, suffix):
+    """Return a file for each shard of each part, in corpus order."""
+    return [directory / f"{shard}{suffix}" for part in PLAN.parts for shard in part.shard_names]
+
+
+def get_part_files(wildcards):
+    """Return the files that a part is read from."""
+    if PLAN.files is None:
+        return FILES
+    return [str(stretch.path) for stretch in PLAN.part_by_name[wildcards.part].stretches]
+
+
+def get_stretches(wildcards):
+    """Return where the stretches of a part's files begin and end, in bytes."""
+    return [[stretch.start, stretch.stop] for stretch in PLAN.part_by_name[wildcards.part].stretches]
+
+
+def get_part_shards(wildcards):
+    """Return how many shards a part has."""
+    return PLAN.part_by_name[wildcards.part].shards
+
+
+def get_checksums(wildcards):
+    """Return the checksums of files that lie in several parts, one at the first part of each."""
+    return [WORK / "split" / part.name / "checksum.json" for part in PLAN.parts if part.begins_cut_file]
+
+
+def get_shards_of_part(wildcards):
+    """Return the directory of shards in which a shard of the corpus lies."""
+    return WORK / "shards" / PLAN.part_of_shard[wildcards.shard].name
+
+
+def get_shard_directories(wildcards):
+    """Return the directories of shards, in corpus order."""
+    return of_parts(WORK / "shards" / "{part}")
+
+
+def get_manifests(wildcards):
+    """Return the manifests of all parts, in corpus order."""
+    return of_parts(WORK / "split" / "{part}" / "manifest.json")
+
+
+def get_drawn(wildcards):
+    """Return the documents drawn from all parts, in corpus order."""
+    return of_parts(WORK / "split" / "{part}" / "drawn.parquet")
+
+
+def get_split_rejected(wildcards):
+    """Return the records that the split rejected of all parts, in corpus order."""
+    return of_parts(WORK / "split" / "{part}" / "rejected.parquet")
+
+
+def get_split_jobs(wildcards):
+    """Return the records of the jobs that split, in corpus order."""
+    return of_parts(JOBS / "split_part" / "{part}.json")
+
+
 def get_entities(wildcards):
     """Return the entities of all shards, in corpus order."""
-    return [WORK / "entities" / f"{shard}.parquet" for shard in PLAN.shard_names]
+    return of_shards(WORK / "entities", ".parquet")
 
 
 def get_documents(wildcards):
     """Return the documents of all shards, in corpus order."""
-    return [WORK / "documents" / f"{shard}.parquet" for shard in PLAN.shard_names]
+    return of_shards(WORK / "documents", ".parquet")
 
 
 def get_rejected(wildcards):
     """Return the rejected documents of all shards, in corpus order."""
-    return [WORK / "rejected" / f"{shard}.parquet" for shard in PLAN.shard_names]
+    return of_shards(WORK / "rejected", ".parquet")
 
 
 def get_jobs(wildcards):
-    """Return the records of the jobs that annotated, by shard."""
-    return [JOBS / "annotate_shard" / f"{shard}.json" for shard in PLAN.shard_names]
+    """Return the records of the jobs that annotated, in corpus order."""
+    return of_shards(JOBS / "annotate_shard", ".json")
 
 
 def get_spans(wildcards):
     """Return the spans of all shards, in corpus order, where span groups are asked for."""
-    return [WORK / "spans" / f"{shard}.parquet" for shard in PLAN.shard_names] if CONFIG.output.spans else []
+    return of_shards(WORK / "spans", ".parquet") if CONFIG.output.spans else []
 
 
 def with_spans(path):
@@ -138,9 +214,70 @@ def get_workers(wildcards):
     return limits.count_workers(LIMITS)
 
 
+def get_table(name, suffix="parquet"):
+    """Return a function that returns the files of a table of results."""
+    return lambda wildcards: [OUT / path for path in PLAN.table(name, suffix)]
+
+
+def get_exported(name):
+    """Return a function that returns what an export of a table is made of: all files, or that of a part."""
+
+    def get_files(wildcards):
+        place = wildcards.table.rpartition("/part-")[2] if "/" in wildcards.table else None
+        return [OUT / path for path in PLAN.table(name)] if place is None else [OUT / name / f"part-{place}.parquet"]
+
+    return get_files
+
+
+def get_merged(wildcards):
+    """Return the record of the job that found the tables of results complete."""
+    return JOBS / ("merge_parts.json" if CONFIG.output.layout == "file" else "check_dataset.json")
+
+
+def get_merge_jobs(wildcards):
+    """Return the records of the jobs that merged."""
+    alone = [JOBS / "merge_part" / f"{place}.json" for place in PLAN.part_places]
+    return [get_merged(wildcards), *(alone if CONFIG.output.layout != "file" else [])]
+
+
+def of_part(get_files):
+    """Return a function that returns those files of shards that are of one part, by its place."""
+
+    def get_files_of_part(wildcards):
+        first = sum(part.shards for part in PLAN.parts[: int(wildcards.place)])
+        return get_files(wildcards)[first : first + PLAN.parts[int(wildcards.place)].shards]
+
+    return get_files_of_part
+
+
+def get_part_manifest(wildcards):
+    """Return the manifest of a part, by its place."""
+    return get_manifests(wildcards)[int(wildcards.place)]
+
+
+def get_part_rejected(wildcards):
+    """Return the records that the split rejected of a part, by its place."""
+    return get_split_rejected(wildcards)[int(wildcards.place)]
+
+
+def get_extension_tables(wildcards):
+    """Return the entities of all shards, where custom extensions are asked for: all decide about a column's type."""
+    return get_entities(wildcards) if any(name.startswith("_.") for name in CONFIG.output.attributes) else []
+
+
+def get_merge_threads(wildcards):
+    """Return the threads of the merge: a core for each part, up to eight."""
+    return min(len(PLAN.parts), 8, LIMITS.cores or 8)
+
+
 def get_sample_workers(wildcards):
     """Return the workers that annotate the estimate's sample."""
     return limits.count_sample_workers(LIMITS)
+
+
+def get_unused(wildcards):
+    """Return what lies in the directory of work of parts that the corpus no longer has."""
+    return [str(path) for path in find_unused(WORK, {part.name: part.shards for part in PLAN.parts})]
 
 
 def get_memory_mb(wildcards, threads, attempt):

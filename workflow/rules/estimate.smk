@@ -55,7 +55,9 @@ rule predict_run:
         runtime=growing(60),
     params:
         code=fingerprint("predict_run"),
+        parts=len(PLAN.parts),
         shards=PLAN.shards,
+        splits=lambda wildcards: limits.count_splits_at_once(LIMITS),
         jobs=lambda wildcards: limits.count_jobs_at_once(LIMITS),
         workers=lambda wildcards: limits.count_local_workers(LIMITS),
     message:

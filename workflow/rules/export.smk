@@ -1,15 +1,18 @@
-# Results in further formats, where `output.formats` asks for them.
+# Results in further formats, where `output.formats` asks for them. With `layout: dataset`, a job a part writes a file.
 
 
 rule export_csv:
     input:
-        entities=rules.merge_shards.output.entities,
+        entities=get_exported("entities"),
+        merged=get_merged,
     output:
-        csv=OUT / "entities.csv",
+        csv=OUT / "{table}.csv",
     log:
-        LOGS / "export_csv" / "all.log",
+        LOGS / "export_csv" / "{table}.log",
     benchmark:
-        BENCHMARKS / "export_csv" / "all.tsv"
+        BENCHMARKS / "export_csv" / "{table}.tsv"
+    wildcard_constraints:
+        table=r"entities|csv/part-\d{5}",
     conda:
         CPU_ENV
     threads: 1
@@ -26,14 +29,17 @@ rule export_csv:
 
 rule export_jsonl:
     input:
-        documents=rules.merge_shards.output.documents,
-        entities=rules.merge_shards.output.entities,
+        documents=get_exported("documents"),
+        entities=get_exported("entities"),
+        merged=get_merged,
     output:
-        jsonl=OUT / "documents.jsonl",
+        jsonl=OUT / "{table}.jsonl",
     log:
-        LOGS / "export_jsonl" / "all.log",
+        LOGS / "export_jsonl" / "{table}.log",
     benchmark:
-        BENCHMARKS / "export_jsonl" / "all.tsv"
+        BENCHMARKS / "export_jsonl" / "{table}.tsv"
+    wildcard_constraints:
+        table=r"documents|jsonl/part-\d{5}",
     conda:
         CPU_ENV
     threads: 1
@@ -50,11 +56,14 @@ rule export_jsonl:
 
 rule export_docbin:
     input:
-        **with_spans(OUT / "spans.parquet"),
-        shards=rules.split_corpus.output.shards,
+        spans=get_table("spans") if CONFIG.output.spans else [],
+        merged=get_merged,
+        shards=get_shards_of_part,
+        manifest=rules.number_documents.output.manifest,
+        duplicates=rules.number_documents.output.duplicates,
         pipeline=rules.prepare_model.output.pipeline,
-        entities=rules.merge_shards.output.entities,
-        documents=rules.merge_shards.output.documents,
+        entities=get_table("entities"),
+        documents=get_table("documents"),
     output:
         docbin=OUT / "documents.spacy" / "{shard}.spacy",
     log:
@@ -69,6 +78,7 @@ rule export_docbin:
         runtime=growing(60),
     params:
         code=fingerprint("export_docbin"),
+        shards=WORK / "shards",
         spans=CONFIG.output.spans,
     message:
         "Writing {output.docbin}"

@@ -3,11 +3,13 @@
 
 rule write_provenance:
     input:
-        manifest=rules.split_corpus.output.manifest,
+        manifest=rules.number_documents.output.manifest,
+        checksums=get_checksums,
         pipeline=rules.prepare_model.output.pipeline,
         jobs=get_jobs,
         # only a run that was merged has a provenance
-        entities=rules.merge_shards.output.entities,
+        entities=get_table("entities"),
+        merged=get_merged,
     output:
         provenance=OUT / "provenance.json",
     log:
@@ -32,14 +34,18 @@ rule write_provenance:
 
 rule report_performance:
     input:
-        manifest=rules.split_corpus.output.manifest,
+        manifest=rules.number_documents.output.manifest,
         provenance=rules.write_provenance.output.provenance,
-        shards=rules.split_corpus.output.shards,
-        entities=rules.merge_shards.output.entities,
-        documents=rules.merge_shards.output.documents,
-        rejected=rules.merge_shards.output.rejected,
+        duplicates=rules.number_documents.output.duplicates,
+        shards=get_shard_directories,
+        entities=get_table("entities"),
+        merged=get_merged,
+        documents=get_table("documents"),
+        rejected=get_table("rejected"),
         annotate_jobs=get_jobs,
-        other_jobs=[rules.prepare_model.output.job, rules.split_corpus.output.job, rules.merge_shards.output.job],
+        split_jobs=get_split_jobs,
+        merge_jobs=get_merge_jobs,
+        other_jobs=[rules.prepare_model.output.job, rules.number_documents.output.job],
         check=rules.check_pipeline.output.check,
         gold=get_demo_gold,
     output:
@@ -61,6 +67,7 @@ rule report_performance:
         runtime=growing(60),
     params:
         code=fingerprint("report_performance", display=True),
+        shards=WORK / "shards",
     message:
         "Writing {output.html}"
     script:

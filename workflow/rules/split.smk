@@ -1,4 +1,4 @@
-# The corpus: read once, numbered, and cut into shards.
+# The corpus: parts of it are read side by side and cut into shards; then the parts are numbered.
 
 
 rule make_demo_corpus:
@@ -23,18 +23,20 @@ rule make_demo_corpus:
         "../scripts/make_demo_corpus.py"
 
 
-rule split_corpus:
+rule split_part:
     input:
-        files=FILES,
+        files=get_part_files,
     output:
-        shards=directory(WORK / "shards"),
-        rejected=WORK / "split" / "rejected.parquet",
-        manifest=WORK / "split" / "manifest.json",
-        job=JOBS / "split_corpus.json",
+        # a directory, because thousands of outputs of one job make Snakemake slow
+        shards=directory(WORK / "shards" / "{part}"),
+        rejected=WORK / "split" / "{part}" / "rejected.parquet",
+        drawn=WORK / "split" / "{part}" / "drawn.parquet",
+        manifest=WORK / "split" / "{part}" / "manifest.json",
+        job=JOBS / "split_part" / "{part}.json",
     log:
-        LOGS / "split_corpus" / "all.log",
+        LOGS / "split_part" / "{part}.log",
     benchmark:
-        BENCHMARKS / "split_corpus" / "all.tsv"
+        BENCHMARKS / "split_part" / "{part}.tsv"
     conda:
         CPU_ENV
     threads: 1
@@ -42,11 +44,67 @@ rule split_corpus:
         mem_mb=growing(2_000),
         runtime=growing(60),
     params:
-        code=fingerprint("split_corpus"),
+        code=fingerprint("split_part"),
         corpus=READING,
         windows=SETTINGS["windows"],
-        shards=PLAN.shards,
+        shards=get_part_shards,
+        stretches=get_stretches,
     message:
-        "Splitting the corpus into {params.shards} shards"
+        "Splitting {wildcards.part} into {params.shards} shards"
     script:
-        "../scripts/split_corpus.py"
+        "../scripts/split_part.py"
+
+
+rule number_documents:
+    input:
+        manifests=get_manifests,
+        drawn=get_drawn,
+        shards=get_shard_directories,
+    output:
+        manifest=WORK / "split" / "manifest.json",
+        duplicates=WORK / "split" / "duplicates.parquet",
+        drawn=WORK / "split" / "drawn.parquet",
+        job=JOBS / "number_documents.json",
+    log:
+        LOGS / "number_documents" / "all.log",
+    benchmark:
+        BENCHMARKS / "number_documents" / "all.tsv"
+    conda:
+        CPU_ENV
+    threads: 1
+    resources:
+        mem_mb=growing(2_000),
+        runtime=growing(60),
+    params:
+        code=fingerprint("number_documents"),
+        # in corpus order; None: in the order of the only part
+        files=None if PLAN.files is None else FILES,
+        corpus=READING,
+    message:
+        "Numbering the documents"
+    script:
+        "../scripts/number_documents.py"
+
+
+# A file that lies in several parts. Of another, the split makes the checksum.
+rule sum_file:
+    input:
+        files=get_part_files,
+    output:
+        checksum=WORK / "split" / "{part}" / "checksum.json",
+    log:
+        LOGS / "sum_file" / "{part}.log",
+    benchmark:
+        BENCHMARKS / "sum_file" / "{part}.tsv"
+    conda:
+        CPU_ENV
+    threads: 1
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(60),
+    params:
+        code=fingerprint("sum_file"),
+    message:
+        "Computing the checksum of {input.files}"
+    script:
+        "../scripts/sum_file.py"

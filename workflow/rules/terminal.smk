@@ -1,11 +1,25 @@
 # What the terminal shows besides Snakemake's own messages: how far the run is, and what came of it.
 
+import atexit
+
 from snakemake.settings.enums import Quietness
 
-if workflow.is_main_process and workflow.output_settings.dryrun:
+
+def show_plan():
+    """Show the plan of a dry run, and how many shards it keeps."""
     from shardner.parse.dry_run import describe_plan
 
-    logger.info(describe_plan(PLAN, LIMITS))
+    if workflow.dag is None or Quietness.ALL in (workflow.output_settings.quiet or ()):
+        return
+    annotated = [job for job in workflow.dag.jobs if job.rule.name == "annotate_shard"]
+    new = sum(map(workflow.dag.needrun, annotated)) if annotated else None
+    stream = sys.stdout if workflow.output_settings.stdout else sys.stderr
+    print("", describe_plan(PLAN, LIMITS, new), sep="\n", file=stream)
+
+
+# Snakemake runs no hook in a dry run. At the exit the plan stands last, and it is known what is to be done.
+if workflow.is_main_process and workflow.output_settings.dryrun:
+    atexit.register(show_plan)
 
 # Filled when the first job starts, so that a run with nothing to do, and the process of a job, import less.
 REPORTERS = []
@@ -13,16 +27,20 @@ REPORTERS = []
 
 onstart:
     if workflow.is_main_process and not workflow.touch:
+        from shardner.parse.kept_sizes import keep_sizes
         from shardner.terminal.live_line import live_line
         from shardner.terminal.progress_reporter import ProgressReporter
+        from shardner.terminal.run_progress import ExpectedPart
 
-        shards = [
-            int(job.wildcards.shard) for job in workflow.dag.needrun_jobs() if job.rule.name == "annotate_shard"
-        ]
+        jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "annotate_shard"]
+        shards = [f"{job.wildcards.part}/{job.wildcards.shard}" for job in jobs]
+        if shards and PLAN.sizes is not None:
+            keep_sizes(OUT, PLAN.sizes)
         shows = not {Quietness.PROGRESS, Quietness.ALL} & set(workflow.output_settings.quiet or ())
         reporter = ProgressReporter(
-            WORK / "split" / "manifest.json",
+            WORK / "split",
             JOBS / "annotate_shard",
+            {part.name: ExpectedPart(part.chars, part.shards) for part in PLAN.parts},
             lambda line: logger.info(line, extra={"quietness": Quietness.PROGRESS}),
         )
         REPORTERS.append(reporter)
@@ -37,7 +55,7 @@ onsuccess:
         from rich.console import Console
         from shardner.report import load_performance, print_summary
 
-        print_summary(load_performance(OUT / "performance.json"), Console(stderr=True), get_results(None)[:5])
+        print_summary(load_performance(OUT / "performance.json"), Console(stderr=True), PLAN.shown_results)
     if "add_up_findings" in ran and (OUT / "verify.json").is_file():
         from shardner.data.typed_json import read_json
         from shardner.stages.verify.findings import Findings
@@ -49,6 +67,11 @@ onsuccess:
             from shardner.stages.whole_pipeline.wording import describe_check
 
             logger.info(describe_check(read_json(WORK / "check" / "pipeline.json", PipelineCheck)))
+    if "remove_unused" in ran and (WORK / "tidied.json").is_file():
+        from shardner.data.typed_json import read_json
+        from shardner.stages.tidy import Tidied, describe_tidied
+
+        logger.info(describe_tidied(read_json(WORK / "tidied.json", Tidied), WORK))
     if "predict_run" in ran and (OUT / "estimate.json").is_file():
         from shardner.data.typed_json import read_json
         from shardner.stages.estimate.figures import Estimate

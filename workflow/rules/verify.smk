@@ -10,11 +10,14 @@ rule verify:
 
 rule verify_shard:
     input:
-        # all of them: other windows of a long document lie in the shards that follow
-        shards=rules.split_corpus.output.shards,
+        # all of the part: other windows of a long document lie in the shards that follow
+        shards=get_shards_of_part,
+        manifest=rules.number_documents.output.manifest,
+        duplicates=rules.number_documents.output.duplicates,
         pipeline=rules.prepare_model.output.pipeline,
-        entities=rules.merge_shards.output.entities,
-        documents=rules.merge_shards.output.documents,
+        entities=get_table("entities"),
+        merged=get_merged,
+        documents=get_table("documents"),
     output:
         findings=WORK / "verify" / "{shard}.json",
     log:
@@ -29,6 +32,7 @@ rule verify_shard:
         runtime=growing(60),
     params:
         code=fingerprint("verify_shard"),
+        shards=WORK / "shards",
         share=CONFIG.verify_share,
     message:
         "Verifying shard {wildcards.shard}"
@@ -38,7 +42,7 @@ rule verify_shard:
 
 rule add_up_findings:
     input:
-        manifest=rules.split_corpus.output.manifest,
+        manifest=rules.number_documents.output.manifest,
         pipeline=rules.prepare_model.output.pipeline,
         findings=get_findings,
     output:

@@ -15,6 +15,7 @@ if __name__ == "__main__":
 
         shard = int(snakemake.wildcards.shard)
         annotate_shard(
+            snakemake.wildcards.part,
             shard,
             shard_path(Path(snakemake.input.shards), shard),
             read_pipeline(Path(snakemake.input.pipeline)),

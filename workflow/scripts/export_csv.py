@@ -7,4 +7,4 @@ from adapter import job_log
 with job_log(snakemake.log[0]):
     from shardner.stages.export import export_entities_csv
 
-    export_entities_csv(Path(snakemake.input.entities), Path(snakemake.output.csv))
+    export_entities_csv([Path(path) for path in snakemake.input.entities], Path(snakemake.output.csv))

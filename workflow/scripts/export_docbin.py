@@ -5,13 +5,17 @@ from pathlib import Path
 from adapter import job_log
 
 with job_log(snakemake.log[0]):
+    from shardner.data.manifest import read_manifest
+    from shardner.data.tables import corpus_table
     from shardner.model.pipeline import read_pipeline
     from shardner.stages.docbin import Results, export_shard_docbin
+    from shardner.stages.document_rows import CorpusTexts
 
     given, groups = snakemake.input, tuple(snakemake.params.spans)
-    spans = Path(given.spans) if groups else None
+    corpus = CorpusTexts(Path(snakemake.params.shards), read_manifest(Path(given.manifest)), Path(given.duplicates))
+    spans = corpus_table(given.spans) if groups else None
     export_shard_docbin(
-        int(snakemake.wildcards.shard), Path(given.shards),
-        Results(Path(given.documents), Path(given.entities), spans, groups),
+        int(snakemake.wildcards.shard), corpus,
+        Results(corpus_table(given.documents), corpus_table(given.entities), spans, groups),
         read_pipeline(Path(given.pipeline)), Path(snakemake.output.docbin),
     )  # fmt: skip

@@ -10,4 +10,12 @@ with job_log(snakemake.log[0]):
     from shardner.stages.estimate.prediction import predict
 
     params, measured = snakemake.params, read_json(Path(snakemake.input.measured), SampleFigures)
-    write_json(Path(snakemake.output.estimate), predict(measured, params.shards, params.jobs, params.workers))
+    estimate = predict(
+        measured,
+        parts=params.parts,
+        shards=params.shards,
+        splits_at_once=params.splits,
+        jobs_at_once=params.jobs,
+        workers=params.workers,
+    )
+    write_json(Path(snakemake.output.estimate), estimate)

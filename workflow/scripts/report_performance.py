@@ -6,25 +6,30 @@ from adapter import job_log
 
 with job_log(snakemake.log[0]):
     import polars as pl
-    from shardner.data.job_files import read_job
+    from shardner.config import Unit
+    from shardner.data.job_files import read_annotate_jobs, read_job
     from shardner.data.manifest import read_manifest
     from shardner.data.pipeline_check import PipelineCheck
     from shardner.data.provenance import Provenance
-    from shardner.data.tables import shard_path
+    from shardner.data.tables import corpus_table
     from shardner.data.typed_json import read_json
     from shardner.demo.score import score_entities
     from shardner.report import write_report
+    from shardner.stages.document_rows import CorpusTexts
 
     given, results = snakemake.input, snakemake.output
-    manifest = read_manifest(Path(given.manifest))
+    manifest, provenance = read_manifest(Path(given.manifest)), read_json(Path(given.provenance), Provenance)
+    tables = [corpus_table(given.entities), *given.gold]
+    others = [*given.split_jobs, *given.merge_jobs, *given.other_jobs]
     write_report(
-        jobs=[read_job(Path(job)) for job in [*given.annotate_jobs, *given.other_jobs]],
+        jobs=[*read_annotate_jobs(given.annotate_jobs), *(read_job(Path(job)) for job in others)],
         manifest=manifest,
-        provenance=read_json(Path(given.provenance), Provenance),
+        provenance=provenance,
         check=read_json(Path(given.check), PipelineCheck),
-        results=Path(given.entities).parent,
-        shard_paths=[shard_path(Path(given.shards), info.shard) for info in manifest.shards],
-        scores=score_entities(*map(pl.read_parquet, [given.entities, *given.gold])) if given.gold else None,
+        results=Path(results.html).parent,
+        texts=CorpusTexts(Path(snakemake.params.shards), manifest, Path(given.duplicates)),
+        scores=score_entities(*map(pl.read_parquet, tables)) if given.gold else None,
+        unit=Unit(provenance.config["corpus"]["unit"]),
         html=Path(results.html),
         performance_json=Path(results.performance),
     )

@@ -176,12 +176,12 @@ def profile(performance: Mapping[str, Any], wall_s: float, cores: int) -> list[t
     named = {
         "start workers": phases.pop("start_up", 0.0),
         "load the pipeline": phases.pop("load", 0.0) + rules.get("prepare_model", 0.0),
-        "split": rules.get("split_corpus", 0.0),
+        "split": rules.get("split_part", 0.0),
         **{name: phases.pop(name, 0.0) for name in ("read", "tokenize", "encode", "decode")},
         "recognise (stock)": phases.pop("recognise", 0.0),
         "audit": phases.pop("audit", 0.0),
         "write": phases.pop("write", 0.0),
-        "merge": rules.get("merge_shards", 0.0),
+        "merge": rules.get("number_documents", 0.0) + rules.get("merge_parts", 0.0),
         "workers idle": phases.pop("idle", 0.0),
     }
     named["other phases"] = sum(phases.values())

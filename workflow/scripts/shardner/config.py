@@ -30,6 +30,13 @@ SCHEMA_PATH = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 Auto = Literal["auto"]
 
 
+class Layout(StrEnum):
+    """How the tables of results lie on disk."""
+
+    FILE = "file"
+    DATASET = "dataset"
+
+
 class Unit(StrEnum):
     """What is a document of a plain text file."""
 
@@ -108,6 +115,7 @@ class OutputConfig:
 
     dir: Path
     formats: tuple[str, ...]
+    layout: Layout
     attributes: tuple[str, ...]
     spans: tuple[str, ...]
 
@@ -189,6 +197,7 @@ def parse_config(settings: Mapping[str, Any]) -> Config:
         output=OutputConfig(
             dir=Path(output["dir"]),
             formats=tuple(output["formats"]),
+            layout=Layout(output["layout"]),
             attributes=tuple(output["attributes"]),
             spans=tuple(output["spans"]),
         ),

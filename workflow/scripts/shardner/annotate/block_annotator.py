@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 class Task:
     """What all blocks of a job share."""
 
-    shard: int
+    part: str  # name of the part that the shard belongs to
+    shard: int  # its number in the part
     windows: Path  # the shard's file
     pipeline: Pipeline
     engine: EngineChoice
@@ -189,7 +190,7 @@ class BlockAnnotator:
         """Return the rows whose windows are audited; none with the stock engine, which would be its own witness."""
         if ready.selected.name is EngineChoice.SPACY:
             return np.empty(0, dtype=np.int64)
-        keys = window_keys(windows["doc"].to_numpy(), windows["window"].to_numpy())
+        keys = window_keys(self._task.part, windows["doc"].to_numpy(), windows["window"].to_numpy())
         return np.flatnonzero(are_drawn(keys, self._task.draw_limit))
 
     def _audit_excerpts(self, ready: _Ready, windows: pl.DataFrame) -> Totals:

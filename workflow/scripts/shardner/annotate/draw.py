@@ -1,12 +1,14 @@
 """The draw: which windows of a corpus are checked against stock spaCy.
 
-A window has a key: a number made from the number of its document and its own number. The key is hashed, and a window
-is drawn where the hash is small enough. So the draw is random, but it is the same in every run and with any sharding.
-One window of each shard is always drawn. The audit and the verification use the same draw.
+A window has a key: a number made from the name of its part, the number of its document in the part, and its own number.
+The key is hashed, and a window is drawn where the hash is small enough. So the draw is random, but it is the same in
+every run, with any number of shards. One window of each shard is always drawn. The audit and the verification use the
+same draw.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 
 import numpy as np
@@ -16,15 +18,18 @@ UInt64s = npt.NDArray[np.uint64]
 Bools = npt.NDArray[np.bool_]
 
 
-def window_keys(docs: UInt64s, windows: npt.NDArray[np.integer]) -> UInt64s:
+def window_keys(part: str, docs: UInt64s, windows: npt.NDArray[np.integer]) -> UInt64s:
     """Return the key (N,) of each window.
 
     Args:
-        docs: (N,) number of the window's document.
-        windows: (N,) number of the window in its document. The key of window 0 is the number of the document.
+        part: name of the part.
+        docs: (N,) number of the window's document in the part.
+        windows: (N,) number of the window in its document.
     """
+    first = np.uint64(int.from_bytes(hashlib.blake2b(part.encode(), digest_size=8).digest(), "big"))
     with np.errstate(over="ignore"):
-        return docs + windows.astype(np.uint64) * np.uint64(0xD1B54A32D192ED03)  # small multiples of it lie far apart
+        # small multiples of the factor lie far apart
+        return first + docs.astype(np.uint64) + windows.astype(np.uint64) * np.uint64(0xD1B54A32D192ED03)
 
 
 def find_limit(keys: UInt64s, share: float) -> int | None:

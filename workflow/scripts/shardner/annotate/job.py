@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 
 
 def annotate_shard(
+    part: str,
     shard: int,
     windows: Path,
     pipeline: Pipeline,
@@ -58,7 +59,8 @@ def annotate_shard(
     """Annotate a shard on one device and write its results, the record of the job last.
 
     Args:
-        shard: its number.
+        part: the name of its part.
+        shard: its number in the part.
         windows: its file.
         pipeline: what annotates.
         ner: how it annotates.
@@ -84,9 +86,10 @@ def annotate_shard(
         started_at_s = time.time()  # from now on the device is the job's
         workers, share = _share_device(device, pipeline, ner, threads)
         log.info(
-            "shard %05d: %d blocks, %d workers on %s (%s)", shard, len(blocks), workers, device.name, device.reason
-        )
-        task = replace(_make_task(shard, windows, pipeline, ner, share, sizes), request=request or Request())
+            "shard %s/%05d: %d blocks, %d workers on %s (%s)",
+            part, shard, len(blocks), workers, device.name, device.reason,
+        )  # fmt: skip
+        task = replace(_make_task(part, shard, windows, pipeline, ner, share, sizes), request=request or Request())
         done = _annotate_and_write(task, blocks, device, workers, results, annotate_blocks)
     job = replace(
         _record_job(task, done, device, workers),
@@ -94,7 +97,7 @@ def annotate_shard(
         requested_memory_bytes=requested_bytes(mem_mb),
     )
     write_job(results.job, job)
-    log.info("shard %05d: %d documents, %d entities", shard, job.totals.documents, job.totals.entities)
+    log.info("shard %s/%05d: %d documents, %d entities", part, shard, job.totals.documents, job.totals.entities)
     return job
 
 
@@ -133,11 +136,12 @@ def _share_device(device: Device, pipeline: Pipeline, ner: NerConfig, threads: i
 
 
 def _make_task(
-    shard: int, windows: Path, pipeline: Pipeline, ner: NerConfig, share: Share | None, sizes: Sizes
+    part: str, shard: int, windows: Path, pipeline: Pipeline, ner: NerConfig, share: Share | None, sizes: Sizes
 ) -> Task:
     numbers = pl.read_parquet(windows, columns=["doc", "window"])
-    keys = window_keys(numbers["doc"].to_numpy(), numbers["window"].to_numpy())
+    keys = window_keys(part, numbers["doc"].to_numpy(), numbers["window"].to_numpy())
     return Task(
+        part=part,
         shard=shard,
         windows=windows,
         pipeline=pipeline,
@@ -197,6 +201,7 @@ def _record_job(task: Task, done: _Done, device: Device, threads: int) -> Job:
     device_memory = Totals(peak_device_bytes=done.use.memory_peak_bytes)  # 0 on the CPU
     return Job(
         rule="annotate_shard",
+        part=task.part,
         shard=task.shard,
         host=socket.gethostname(),
         device=device.name,

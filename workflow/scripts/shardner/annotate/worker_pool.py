@@ -56,8 +56,9 @@ def annotate_in_processes(
             yield from _feed(pool, blocks, ahead=workers * (1 + BLOCKS_AHEAD))
         except BrokenProcessPool as error:
             raise AnnotateError(
-                f"shard {task.shard:05d}: a worker died before it finished, killed perhaps because memory ran out; "
-                f"with fewer workers or smaller batches it needs less:   ner: {{threads: 1, batch_tokens: 2000}}"
+                f"shard {task.part}/{task.shard:05d}: a worker died before it finished, killed perhaps because memory "
+                f"ran out; with fewer workers or smaller batches it needs less:  "
+                f" ner: {{threads: 1, batch_tokens: 2000}}"
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

@@ -34,6 +34,25 @@ class WindowPosition:
 
 
 @dataclass(frozen=True, slots=True)
+class Extent:
+    """What has been taken of a stretch of a file.
+
+    Of two consecutive stretches that both hold rows, the second begins where the first ends.
+
+    Attributes:
+        begin: the byte of the decompressed file with which the first record begins, after a byte-order mark; of
+            Parquet, the number of the first row group, where only groups with rows are counted.
+        end: the byte after the last record and its line break; of Parquet, the number of the next row group.
+        rows: how many numbers of rows were given; rejected and duplicate records have one, blank lines of JSON lines
+            too. If there are none, `end` is `begin`.
+    """
+
+    begin: int
+    end: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Some consecutive records of one file.
 
@@ -42,6 +61,7 @@ class Batch:
         records: the records that can become documents: `data.tables.RECORDS` and the ``keep`` columns.
         rejected: the other records: `data.tables.REJECTED`, by ``row``.
         kinds: which kinds of values each ``keep`` column has here (see `shardner.corpus.kept_columns`).
+        extent: what has been taken of the stretch up to and with this batch; that of its last batch is all of it.
         position: None, or: the batch is one record with one window of its text; the next batch has the next window.
     """
 
@@ -49,6 +69,7 @@ class Batch:
     records: pl.DataFrame
     rejected: pl.DataFrame
     kinds: Mapping[str, frozenset[str]]
+    extent: Extent
     position: WindowPosition | None = None
 
 
@@ -98,6 +119,7 @@ class Builder:
         self._keep = tuple(keep)
         self._rows_limit, self._bytes_limit = BATCH_ROWS, BATCH_BYTES
         self.taken = 0
+        self._extent = self._taken_extent = Extent(0, 0, 0)
         self._start()
 
     def _start(self) -> None:
@@ -132,6 +154,10 @@ class Builder:
         self._rejected.append((self._file, row, offset, str(reason), escape_raw(raw)))
         self._bytes += len(raw)
 
+    def reach(self, begin: int, end: int, rows: int) -> None:
+        """Say what has been taken of the stretch so far (see `Extent`)."""
+        self._extent = Extent(begin, end if rows else begin, rows)
+
     @property
     def full(self) -> bool:
         """Whether the batch has reached its limits."""
@@ -139,8 +165,8 @@ class Builder:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was added since the last batch was taken."""
-        return not self._rows and not self._rejected
+        """Whether nothing was added since the last batch was taken, no blank lines either."""
+        return not self._rows and not self._rejected and self._extent == self._taken_extent
 
     def take(self, position: WindowPosition | None = None) -> Draft:
         """Return what was collected, and start the next batch.
@@ -152,11 +178,13 @@ class Builder:
             file=self._file,
             records=self._frame(),
             rejected=pl.DataFrame(self._rejected, schema=REJECTED, orient="row"),
+            extent=self._extent,
             kinds=MappingProxyType({c: frozenset(k) for c, k in zip(self._keep, self._kinds, strict=True)}),
             position=position,
         )
         draft = Draft(batch, self._offsets, self._raws)
         self.taken += 1
+        self._taken_extent = self._extent
         self._start()
         return draft
 

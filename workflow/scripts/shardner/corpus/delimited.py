@@ -72,9 +72,29 @@ class DelimitedReader(StreamReader):
     def fill(self, source: SourceFile, options: ReadOptions, builder: Builder) -> Iterator[None]:
         """See `StreamReader.fill`."""
         with open_stream(source.path, source.compression) as stream:
-            records = read_records(read_lines(stream), source, self._delimiter)
+            lines = _Counted(read_lines(stream))
+            records = read_records(iter(lines), source, self._delimiter)
             header = read_header(records, source, options.corpus)
-            yield from _fill(records, header, builder, options.corpus)
+            rows = 0
+            for rows in _fill(records, header, builder, options.corpus):
+                if builder.full:
+                    builder.reach(lines.begin, lines.end, rows)
+                    yield
+            builder.reach(lines.begin, lines.end, rows)
+
+
+class _Counted:
+    """Lines, and where the first of those that were drawn begins and the last one ends."""
+
+    def __init__(self, lines: Iterator[Line]) -> None:
+        self._lines = lines
+        self.begin = self.end = 0
+
+    def __iter__(self) -> Iterator[Line]:
+        for line in self._lines:
+            self.begin = self.begin if self.end else line.offset
+            self.end = line.offset + line.length
+            yield line
 
 
 class _Feeder:
@@ -199,8 +219,8 @@ def read_header(records: Iterator[ParsedRecord], source: SourceFile, corpus: Cor
     return header
 
 
-def _fill(records: Iterator[ParsedRecord], header: list[str], builder: Builder, corpus: CorpusConfig) -> Iterator[None]:
-    """Read the records after the header into `builder`, and yield whenever it is full."""
+def _fill(records: Iterator[ParsedRecord], header: list[str], builder: Builder, corpus: CorpusConfig) -> Iterator[int]:
+    """Read the records after the header into `builder`; after each, yield how many there were."""
     text_at = header.index(corpus.text)
     id_at = None if corpus.id is None else header.index(corpus.id)
     keep_at = [header.index(column) for column in corpus.keep]
@@ -214,8 +234,7 @@ def _fill(records: Iterator[ParsedRecord], header: list[str], builder: Builder, 
             builder.add(row, record.offset, record.raw, None if id_at is None else fields[id_at], fields[text_at])
             if keep_at:
                 builder.keep([fields[at] for at in keep_at], kinds)
-        if builder.full:
-            yield
+        yield row + 1
 
 
 def _shape_error(fields: Sequence[str], columns: int, id_at: int | None) -> BadRecord | None:

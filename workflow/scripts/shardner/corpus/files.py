@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shardner.corpus.formats import Compression, InputFormat, describe_known_suffixes, find_format
+from shardner.config import Unit
+from shardner.corpus.formats import TXT, Compression, InputFormat, describe_known_suffixes, find_format
 from shardner.errors import CorpusError
 from shardner.parse.shard_plan import CHARS_PER_BYTE
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file of the corpus, and what a reader has to know before it opens the file."""
+    """A file of the corpus or a stretch of one, and what a reader has to know before it opens the file.
+
+    Attributes:
+        path: the file.
+        format: its format.
+        compression: how it is compressed as a whole.
+        start: the stretch begins with this byte of the file. A record belongs to it if the record's first byte lies in
+            it; a row group of Parquet likewise. Only where `can_be_entered` is there any other stretch than the file.
+        stop: the byte after the stretch; None if the stretch ends with the file.
+    """
 
     path: Path
     format: InputFormat
     compression: Compression
+    start: int = 0
+    stop: int | None = None
 
     @property
     def shown(self) -> str:
@@ -30,6 +42,21 @@ class SourceFile:
     def chars_per_byte(self) -> float:
         """How many characters of text a byte of the file is expected to hold."""
         return CHARS_PER_BYTE.get(self.path.suffix.lower(), 1.0)
+
+
+def can_be_entered(path: Path, unit: Unit) -> bool:
+    """Tell from its name whether a file can be read from the middle, so that a stretch of it can be read by itself.
+
+    Args:
+        path: the file.
+        unit: what a document of a text file is; a file that is one document has no middle.
+
+    Raises:
+        CorpusError: from `detect_format`.
+    """
+    source = detect_format(path)
+    in_one = source.format is TXT and unit is Unit.FILE
+    return source.format.enterable and source.compression is Compression.NONE and not in_one
 
 
 def show_path(path: Path) -> str:
@@ -58,6 +85,23 @@ def detect_format(path: Path) -> SourceFile:
             f"known are {describe_known_suffixes()}"
         )
     return SourceFile(path, form, compression)
+
+
+def list_sources(paths: Iterable[Path], stretches: Sequence[Sequence[int | None]]) -> list[SourceFile]:
+    """Return what a part reads.
+
+    Args:
+        paths: of its files.
+        stretches: where each is begun and left, in bytes; nothing: all files are read as a whole.
+
+    Raises:
+        CorpusError: from `detect_format`.
+    """
+    sources = [detect_format(path) for path in paths]
+    if not stretches:
+        return sources
+    pairs = zip(sources, stretches, strict=True)
+    return [replace(source, start=start or 0, stop=stop) for source, (start, stop) in pairs]
 
 
 def expand_files(patterns: Sequence[str]) -> tuple[Path, ...]:

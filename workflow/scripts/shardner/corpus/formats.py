@@ -29,6 +29,8 @@ class InputFormat:
         has_columns: whether records have columns. Where they have none, there is no column of ids and none to keep.
         has_dtypes: whether the file says which dtype a column has, so that a kept column can be native
             (see `shardner.corpus.kept_columns`).
+        enterable: whether reading can begin in the middle of a file that is not compressed as a whole, provided that
+            its records are not the whole file (see `shardner.corpus.files.can_be_entered`).
     """
 
     name: str
@@ -36,13 +38,14 @@ class InputFormat:
     compressible: bool = True
     has_columns: bool = True
     has_dtypes: bool = False
+    enterable: bool = False
 
 
-JSONL = InputFormat("jsonl", (".jsonl", ".ndjson"))
+JSONL = InputFormat("jsonl", (".jsonl", ".ndjson"), enterable=True)
 CSV = InputFormat("csv", (".csv",))
 TSV = InputFormat("tsv", (".tsv",))
-TXT = InputFormat("txt", (".txt",), has_columns=False)
-PARQUET = InputFormat("parquet", (".parquet",), compressible=False, has_dtypes=True)
+TXT = InputFormat("txt", (".txt",), has_columns=False, enterable=True)
+PARQUET = InputFormat("parquet", (".parquet",), compressible=False, has_dtypes=True, enterable=True)
 
 #: Every format that can be read. Each also has a reader in `shardner.corpus.registry`, and a line in the README; one
 #: whose text takes much less or much more than a byte per character has a number in `parse.shard_plan.CHARS_PER_BYTE`.

@@ -13,8 +13,8 @@ from shardner.corpus.configured_columns import list_columns, missing_column
 from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import JSONL
 from shardner.corpus.reader import ReadOptions
-from shardner.corpus.stream_reader import StreamReader
-from shardner.corpus.streams import Line, Readable, open_stream, read_lines
+from shardner.corpus.stream_reader import StreamReader, fill_by_line
+from shardner.corpus.streams import Line, Readable, read_lines
 from shardner.data.json_values import json_value
 
 _WHITESPACE = " \t\r\n"
@@ -41,12 +41,8 @@ class JsonLinesReader(StreamReader):
 
     def fill(self, source: SourceFile, options: ReadOptions, builder: Builder) -> Iterator[None]:
         """See `StreamReader.fill`."""
-        with open_stream(source.path, source.compression) as stream:
-            for row, line in enumerate(read_lines(stream)):
-                # `_add` keeps nothing after it returns: a record may have hundreds of megabytes
-                _add(row, line, builder, options.corpus)
-                if builder.full:
-                    yield
+        # `_add` keeps nothing after it returns: a record may have hundreds of megabytes
+        return fill_by_line(source, builder, lambda row, line: _add(row, line, builder, options.corpus))
 
 
 def _add(row: int, line: Line, builder: Builder, corpus: CorpusConfig) -> None:

@@ -7,6 +7,7 @@ dtype for it (as Parquet does): it has that dtype from the start.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import polars as pl
@@ -41,6 +42,20 @@ def _dtype(kinds: frozenset[str]) -> pl.DataType | None:
     if kinds == {BOOLEAN}:
         return pl.Boolean()
     return pl.String()
+
+
+def as_strings(column: pl.Series) -> pl.Series:
+    """Return a native column as strings: nested values as JSON, bytes in base 64."""
+    if column.dtype == pl.Binary:
+        return column.bin.encode("base64")
+    if column.dtype.is_nested() or column.dtype == pl.Object:
+        values = [None if value is None else _json(value) for value in column.to_list()]
+        return pl.Series(column.name, values, pl.String)
+    return column.cast(pl.String)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def keep_expr(column: str, dtype: pl.DataType | None) -> pl.Expr:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,11 +17,12 @@ from polars.exceptions import PanicException, PolarsError
 
 from shardner.config import CorpusConfig
 from shardner.corpus import batch as bounds
-from shardner.corpus.batch import Batch, Draft, show_row
+from shardner.corpus.batch import Batch, Draft, Extent, show_row
 from shardner.corpus.configured_columns import list_columns, missing_column
 from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import PARQUET
 from shardner.corpus.kept_columns import NATIVE
+from shardner.corpus.parquet_footer import DamagedFooter, RowGroup, read_row_groups
 from shardner.corpus.reader import ReadOptions
 from shardner.data.json_values import STRING
 from shardner.data.tables import RECORDS, REJECTED
@@ -61,25 +65,30 @@ class ParquetReader:
     def read(self, source: SourceFile, options: ReadOptions) -> Iterator[Draft]:
         """See `Reader.read`."""
         self.check(source, options.corpus)
-        with _damage_named(source):
-            table = pl.scan_parquet(source.path, glob=False)
-            height: int = table.select(pl.len()).collect().item()
-        table = table.select(_columns(options))
+        groups = _find_groups(source)
+        table = pl.scan_parquet(source.path, glob=False).select(_columns(options))
         start, rows = 0, FIRST_ROWS
-        while start < height or start == 0:
+        while True:
+            wanted = min(rows, groups.rows - start)
             with _damage_named(source):
-                found = table.slice(start, rows).collect(engine="streaming")
-            if found.height != min(rows, height - start):
-                raise _damaged(source, f"{found.height} rows where there should be {min(rows, height - start)}")
+                found = table.slice(groups.rows_before + start, wanted).collect(engine="streaming")
+            if found.height != wanted:
+                raise _damaged(source, f"{found.height} rows where there should be {wanted}")
             for frame in _cut_into_batches(found.with_row_index(_ROW, start)):
-                yield _draft(frame, source.shown, options)
-            start += rows
+                yield _draft(frame, source.shown, options, groups, start + frame.height)
+                start += frame.height
+            if start >= groups.rows:
+                return
             rows = _next_rows(found, rows)
 
     def read_dtypes(self, source: SourceFile) -> Mapping[str, pl.DataType]:
         """See `Reader.read_dtypes`."""
         with _damage_named(source):
             return MappingProxyType(dict(pl.read_parquet_schema(source.path)))
+
+    def find_end(self, source: SourceFile) -> int:
+        """See `Reader.find_end`."""
+        return len(_read_groups(source))
 
     def write_head(self, source: SourceFile, corpus: CorpusConfig, wanted: int, target: Path) -> int:
         """See `Reader.write_head`; the head is the first rows."""
@@ -89,6 +98,46 @@ class ParquetReader:
         taken = min(-(-rows * wanted // size), rows) if size else rows
         table.head(taken).collect().write_parquet(target)
         return size * taken // rows if rows else size
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """The row groups of a stretch.
+
+    Attributes:
+        first: the number of the first one.
+        rows_before: how many rows the groups before it have.
+        ends: how many rows there are up to the end of each group of the stretch.
+    """
+
+    first: int
+    rows_before: int
+    ends: Sequence[int]
+
+    @property
+    def rows(self) -> int:
+        return self.ends[-1] if self.ends else 0
+
+    def extent(self, rows: int) -> Extent:
+        """Return the extent of the first `rows` rows."""
+        groups = bisect_left(self.ends, rows) + 1 if rows else 0
+        return Extent(self.first, self.first + groups, rows)
+
+
+def _read_groups(source: SourceFile) -> list[RowGroup]:
+    try:
+        return read_row_groups(source.path)
+    except (OSError, DamagedFooter) as error:
+        raise _damaged(source, str(error)) from error
+
+
+def _find_groups(source: SourceFile) -> _Groups:
+    groups = _read_groups(source)
+    starts = [group.start for group in groups]
+    first = bisect_left(starts, source.start) if source.start else 0
+    stop = len(groups) if source.stop is None else bisect_left(starts, source.stop)
+    rows = [group.rows for group in groups]
+    return _Groups(first, sum(rows[:first]), list(accumulate(rows[first:stop])))
 
 
 def _columns(options: ReadOptions) -> list[pl.Expr]:
@@ -118,10 +167,10 @@ def _cut_into_batches(found: pl.DataFrame) -> Iterator[pl.DataFrame]:
         start, before = stop, int(ends[stop - 1])
 
 
-def _draft(frame: pl.DataFrame, file: str, options: ReadOptions) -> Draft:
+def _draft(frame: pl.DataFrame, file: str, options: ReadOptions, groups: _Groups, taken: int) -> Draft:
     keep, native = options.corpus.keep, options.native
     if options.id_prefix is not None:
-        frame = frame.with_columns(pl.format("{}:{}", pl.lit(options.id_prefix), _ROW).alias(_ID))
+        frame = frame.with_columns(_number(options.id_prefix, pl.col(_ROW)))
     reason = (
         pl.when(pl.col(_TEXT).is_null())
         .then(pl.lit("missing text"))
@@ -133,8 +182,16 @@ def _draft(frame: pl.DataFrame, file: str, options: ReadOptions) -> Draft:
     kept = [_kept(good[_KEEP + column], native).alias(column) for column in keep]
     records = good.select(pl.col(column).cast(dtype) for column, dtype in RECORDS.items()).with_columns(kept)
     kinds = frozenset({NATIVE if native else STRING}) if native or good.height else frozenset[str]()
-    rejected = _rejected(frame.filter(pl.col("reason").is_not_null()))
-    return Draft(Batch(file, records, rejected, MappingProxyType(dict.fromkeys(keep, kinds))), (), ())
+    bad = frame.filter(pl.col("reason").is_not_null())
+    if options.id_prefix is not None:  # shown as it is when the whole file is numbered
+        bad = bad.with_columns(_number(options.id_prefix, pl.col(_ROW) + groups.rows_before))
+    rejected = _rejected(bad)
+    kinds_of = MappingProxyType(dict.fromkeys(keep, kinds))
+    return Draft(Batch(file, records, rejected, kinds_of, groups.extent(taken)), (), ())
+
+
+def _number(prefix: str, row: pl.Expr) -> pl.Expr:
+    return pl.format("{}:{}", pl.lit(prefix), row).alias(_ID)
 
 
 def _rejected(bad: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import polars as pl
 from shardner.config import CorpusConfig, OnBadRecord
 from shardner.corpus.batch import Batch, Draft, show_row
 from shardner.corpus.configured_columns import corpus_line
-from shardner.corpus.files import SourceFile, detect_format, show_path
+from shardner.corpus.files import SourceFile, can_be_entered, detect_format, show_path
 from shardner.corpus.reader import ReadOptions
 from shardner.corpus.registry import READERS
 from shardner.corpus.seen_ids import SeenIds
@@ -44,33 +44,128 @@ def read_corpus(files: Sequence[Path], corpus: CorpusConfig, *, scratch: Path, m
             column, or, under ``on_bad_record: fail``, holds a bad record.
     """
     sources = [detect_format(path) for path in files]
-    # Ids that are made of file and row need not be compared.
-    named_by_row = [corpus.id is None or not source.format.has_columns for source in sources]
-    seen = None if all(named_by_row) else SeenIds(scratch)
-    prefixes = _id_prefixes(files)
-    native = _is_native(sources, corpus.keep)
-    for source, by_row in zip(sources, named_by_row, strict=True):
-        options = ReadOptions(corpus, prefixes[source.path] if by_row else None, native, max_chars)
-        for draft in READERS[source.format].read(source, options):
-            batch = draft.batch if seen is None else _without_duplicates(draft, seen)
-            if corpus.on_bad_record is OnBadRecord.FAIL and batch.rejected.height:
-                raise _first_bad(batch.rejected)
-            yield batch
+    prefixes, native = id_prefixes(files), is_native(sources, corpus.keep)
+    each = [ReadOptions(corpus, _prefix(source, corpus, prefixes), native, max_chars) for source in sources]
+    # ids that are made of file and row need not be compared
+    seen = None if all(options.id_prefix is not None for options in each) else SeenIds(scratch)
+    for source, options in zip(sources, each, strict=True):
+        yield from _read(source, options, seen)
 
 
-def _id_prefixes(files: Sequence[Path]) -> Mapping[Path, str]:
+def read_sources(
+    sources: Sequence[SourceFile],
+    corpus: CorpusConfig,
+    *,
+    scratch: Path,
+    max_chars: int,
+    id_prefixes: Mapping[Path, str] | None = None,
+    native: bool | None = None,
+) -> Iterator[Batch]:
+    """Yield the records of files or stretches of files, as `read_corpus` does, but each by itself.
+
+    Numbers of rows, and ids that are made of them, count from 0 in each source. A record is rejected if its id came
+    before in the same source; ids of two sources are not compared.
+
+    Args:
+        sources: what to read; only a file that `can_be_entered` may be read in part.
+        corpus: as in `read_corpus`.
+        scratch: as in `read_corpus`.
+        max_chars: as in `read_corpus`.
+        id_prefixes: what ids of each file start with, from `id_prefixes` of all files of the corpus; None if the files
+            of `sources` are all.
+        native: whether ``keep`` columns stay as they are, from `is_native` of all files of the corpus; None if the
+            files of `sources` are all.
+
+    Raises:
+        CorpusError: as `read_corpus`.
+    """
+    prefixes = _prefixes(sources) if id_prefixes is None else id_prefixes
+    native = is_native(sources, corpus.keep) if native is None else native
+    for source in sources:
+        options = ReadOptions(corpus, _prefix(source, corpus, prefixes), native, max_chars)
+        yield from _read(source, options, SeenIds(scratch) if options.id_prefix is None else None)
+
+
+def raws_of(
+    source: SourceFile, rows: Collection[int], corpus: CorpusConfig, *, max_chars: int
+) -> list[tuple[int, str, int | None, str]]:
+    """Read a source again, and return how ``rejected.parquet`` shows some of its documents.
+
+    Args:
+        source: the file or stretch.
+        rows: the numbers of the documents in it, which were neither rejected nor duplicates of others in it.
+        corpus: as in `read_corpus`.
+        max_chars: as in `read_corpus`.
+
+    Returns:
+        Row, id, ``byte_offset`` (None in a format that has none) and ``raw`` of each, by row.
+
+    Raises:
+        CorpusError: the file cannot be read, or does not have these documents any more.
+    """
+    wanted = pl.Series(sorted(set(rows)), dtype=pl.UInt64)
+    options = ReadOptions(corpus, _prefix(source, corpus, _prefixes([source])), native=False, max_chars=max_chars)
+    shown: list[tuple[int, str, int | None, str]] = []
+    for draft in _drafts(source, options) if len(wanted) else ():
+        records = draft.batch.records
+        if draft.batch.position is None or draft.batch.position.window == 0:
+            places = np.flatnonzero(records["row"].is_in(wanted.implode()).to_numpy())
+            names = (records[name].gather(places) for name in ("row", "id"))
+            shown += zip(*names, *_show(draft, places), strict=True)
+        if len(shown) == len(wanted):
+            return shown
+    if len(wanted):
+        raise CorpusError(f"{source.shown}: the file changed while it was read; run again when it is complete")
+    return shown
+
+
+def end_of(source: SourceFile) -> int | None:
+    """Return the end of the last extent of a file that has records (see `Reader.find_end`)."""
+    return READERS[source.format].find_end(source)
+
+
+def id_prefixes(files: Sequence[Path]) -> Mapping[Path, str]:
     """Return what ids of each file start with: its base name, or its path if two files have the same base name."""
     bases = {path: show_path(Path(path.name)) for path in files}
     times = Counter(bases.values())
     return {path: base if times[base] == 1 else show_path(path) for path, base in bases.items()}
 
 
-def _is_native(sources: Sequence[SourceFile], keep: Sequence[str]) -> bool:
+def is_native(sources: Sequence[SourceFile], keep: Sequence[str]) -> bool:
     """Tell whether all files say the dtypes of their columns, and agree on those of the ``keep`` columns."""
     if not keep or not all(source.format.has_dtypes for source in sources):
         return False
     schemas = [READERS[source.format].read_dtypes(source) for source in sources]
     return all(schema.get(column) == schemas[0].get(column) for schema in schemas for column in keep)
+
+
+def duplicate_reason(identifier: str) -> str:
+    """Return why a record is rejected whose id came before."""
+    shown = identifier[:_ID_SHOWN].encode("unicode_escape").decode()
+    return f"duplicate id '{shown}{'…' if len(identifier) > _ID_SHOWN else ''}'"
+
+
+def _prefixes(sources: Sequence[SourceFile]) -> Mapping[Path, str]:
+    return id_prefixes([source.path for source in sources])
+
+
+def _prefix(source: SourceFile, corpus: CorpusConfig, prefixes: Mapping[Path, str]) -> str | None:
+    """Return what ids of a file start with; None where records bring their own."""
+    return None if corpus.id is not None and source.format.has_columns else prefixes[source.path]
+
+
+def _read(source: SourceFile, options: ReadOptions, seen: SeenIds | None) -> Iterator[Batch]:
+    for draft in _drafts(source, options):
+        batch = draft.batch if seen is None else _without_duplicates(draft, seen)
+        if options.corpus.on_bad_record is OnBadRecord.FAIL and batch.rejected.height:
+            raise bad_record(batch.rejected)
+        yield batch
+
+
+def _drafts(source: SourceFile, options: ReadOptions) -> Iterator[Draft]:
+    if (source.start, source.stop) != (0, None) and not can_be_entered(source.path, options.corpus.unit):
+        raise ValueError(f"{source.shown} can only be read as a whole")
+    return READERS[source.format].read(source, options)
 
 
 def _without_duplicates(draft: Draft, seen: SeenIds) -> Batch:
@@ -87,19 +182,28 @@ def _without_duplicates(draft: Draft, seen: SeenIds) -> Batch:
 
 
 def _duplicates(draft: Draft, places: npt.NDArray[np.intp]) -> pl.DataFrame:
-    rows = []
-    for place, record in zip(places.tolist(), draft.batch.records[places].iter_rows(named=True), strict=True):
-        shown = record["id"][:_ID_SHOWN].encode("unicode_escape").decode()
-        reason = f"duplicate id '{shown}{'…' if len(record['id']) > _ID_SHOWN else ''}'"
-        if draft.raws:
-            offset, raw = draft.offsets[place], escape_raw(draft.raws[place])
-        else:
-            offset, raw = None, show_row(record["id"], record["text"])
-        rows.append((draft.batch.file, record["row"], offset, reason, raw))
-    return pl.DataFrame(rows, schema=REJECTED, orient="row")
+    records = draft.batch.records[places]
+    offsets, raws = _show(draft, places)
+    columns = {
+        "file": pl.repeat(draft.batch.file, records.height, dtype=pl.String, eager=True),
+        "row": records["row"],
+        "byte_offset": offsets,
+        "reason": [duplicate_reason(identifier) for identifier in records["id"]],
+        "raw": raws,
+    }
+    return pl.DataFrame(columns, schema=REJECTED)
 
 
-def _first_bad(rejected: pl.DataFrame) -> CorpusError:
+def _show(draft: Draft, places: npt.NDArray[np.intp]) -> tuple[list[int | None], list[str]]:
+    """Return ``byte_offset`` and ``raw`` of some records of a draft."""
+    if draft.raws:
+        return [draft.offsets[at] for at in places.tolist()], [escape_raw(draft.raws[at]) for at in places.tolist()]
+    shown = draft.batch.records[places].select("id", "text").iter_rows()
+    return [None] * places.size, [show_row(identifier, text) for identifier, text in shown]
+
+
+def bad_record(rejected: pl.DataFrame) -> CorpusError:
+    """Return an error about the first of some rejected records."""
     bad = rejected.row(0, named=True)
     place = "" if bad["byte_offset"] is None else f" (byte {bad['byte_offset']})"
     raw = bad["raw"]

@@ -65,6 +65,15 @@ class Reader(Protocol):
             CorpusError: the file is damaged.
         """
 
+    def find_end(self, source: SourceFile) -> int | None:
+        """Return the end of the last extent of a file that has records, as its name and footer say it.
+
+        None for a file that is compressed as a whole: only reading it to its end tells.
+
+        Raises:
+            CorpusError: the file is damaged.
+        """
+
     def write_head(self, source: SourceFile, corpus: CorpusConfig, wanted: int, target: Path) -> int:
         """Write the first records of a file as a file of the same format, which is not compressed as a whole.
 

@@ -22,18 +22,18 @@ RUN_IN_MEMORY = 1 << 20
 #: A search first looks at every 64th hash of a run; these stay in memory. A power of two.
 FENCE_EVERY = 64
 
-_Hashes = npt.NDArray[np.uint64]
+Hashes = npt.NDArray[np.uint64]
 
 
 class _Run:
     """Hashes, uint64 of shape (2, n): row 0 has the first halves, sorted; row 1 has the second halves."""
 
-    def __init__(self, hashes: _Hashes) -> None:
+    def __init__(self, hashes: Hashes) -> None:
         self.hashes = hashes
         self.size = hashes.shape[1]
         self._fences = np.array(hashes[0, ::FENCE_EVERY])
 
-    def contains(self, hashes: _Hashes) -> npt.NDArray[np.bool_]:
+    def contains(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
         """Return which of `hashes`, which are sorted like a run, are in this run: bool of shape (n,)."""
         found = np.zeros(hashes.shape[1], dtype=np.bool_)
         first, second = np.asarray(self.hashes)  # indexing is slow in a memmap
@@ -49,7 +49,7 @@ class _Run:
             left, at = left[~equal], at[~equal] + 1
         return found
 
-    def _places(self, halves: _Hashes) -> npt.NDArray[np.intp]:
+    def _places(self, halves: Hashes) -> npt.NDArray[np.intp]:
         """Return where `halves` would be inserted: ``np.searchsorted``, but it reads few places of a large array."""
         first = np.asarray(self.hashes)[0]
         fence = np.searchsorted(self._fences, halves)
@@ -88,18 +88,30 @@ class SeenIds:
         """
         new: npt.NDArray[np.bool_] = ids.is_first_distinct().to_numpy(writable=True)
         places = np.flatnonzero(new)
-        hashes = _hash(ids.gather(places) if places.size < len(ids) else ids)
+        new[places] = self.add_hashes(hash_ids(ids.gather(places) if places.size < len(ids) else ids))
+        return new
+
+    def add_hashes(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
+        """Add ids by their hashes, which must differ from each other; return which of them are new.
+
+        Args:
+            hashes: of the ids, from `hash_ids`.
+
+        Raises:
+            CorpusError: the scratch directory is full.
+        """
         order = np.argsort(hashes[0])
         hashes = np.take(hashes, order, axis=1)
         seen = np.zeros(order.size, dtype=np.bool_)
         for run in self._runs:
             seen |= run.contains(hashes)
-        new[places[order[seen]]] = False
+        new = np.ones(order.size, dtype=np.bool_)
+        new[order[seen]] = False
         if not seen.all():
             self._insert(np.compress(~seen, hashes, axis=1))
         return new
 
-    def _insert(self, hashes: _Hashes) -> None:
+    def _insert(self, hashes: Hashes) -> None:
         """Add a run. Merge it with the last runs, as long as these are shorter than twice all that follows them."""
         merging, size = [hashes], hashes.shape[1]
         while self._runs and self._runs[-1].size < 2 * size:
@@ -110,7 +122,7 @@ class SeenIds:
             hashes = _merge(merging) if size <= RUN_IN_MEMORY else self._merge_on_disk(merging, size)
         self._runs.append(_Run(hashes))
 
-    def _merge_on_disk(self, runs: list[_Hashes], size: int) -> _Hashes:
+    def _merge_on_disk(self, runs: list[Hashes], size: int) -> Hashes:
         path = self._scratch / "seen-ids"
         try:
             # written as files: then a full disk raises an error; a memmap would get a signal that ends the process
@@ -129,19 +141,25 @@ class SeenIds:
             path.unlink(missing_ok=True)
 
 
-def _hash(ids: pl.Series) -> _Hashes:
+def hash_ids(ids: pl.Series) -> Hashes:
+    """Return the hashes of ids: uint64 of shape (2, n). Another version of Polars may hash otherwise."""
     # another seed may change no more than the last step of the hash; another string makes the halves independent
-    halves = [ids.hash(seed=0x5EED), ("\x1f" + ids).hash(seed=0x1D5)]
+    halves = [hash_first(ids), ("\x1f" + ids).hash(seed=0x1D5)]
     return np.stack([half.to_numpy() for half in halves])
 
 
-def _merge(runs: list[_Hashes]) -> _Hashes:
+def hash_first(ids: pl.Series) -> pl.Series:
+    """Return the first halves of the hashes of ids, as UInt64."""
+    return ids.hash(seed=0x5EED)
+
+
+def _merge(runs: list[Hashes]) -> Hashes:
     merged = np.concatenate(runs, axis=1)
     order = np.argsort(merged[0], kind="stable")  # a merge sort, which makes use of the sorted runs
     return np.take(merged, order, axis=1)
 
 
-def _merge_by_range(runs: list[_Hashes], size: int) -> Iterator[_Hashes]:
+def _merge_by_range(runs: list[Hashes], size: int) -> Iterator[Hashes]:
     """Merge runs, one range of hashes at a time: hashes are spread evenly, so the ranges have about equal sizes."""
     ranges = -(-size // RUN_IN_MEMORY)
     limits = np.array([(number << 64) // ranges for number in range(1, ranges)], dtype=np.uint64)

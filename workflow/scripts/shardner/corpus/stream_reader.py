@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 import polars as pl
 
@@ -15,7 +14,7 @@ from shardner.corpus.batch import Builder, Draft, WindowPosition
 from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import Compression, InputFormat
 from shardner.corpus.reader import ReadOptions
-from shardner.corpus.streams import FirstBytes, Readable, open_stream
+from shardner.corpus.streams import FirstBytes, Line, Readable, Stream, open_stream, read_blocks
 from shardner.errors import CorpusError
 
 #: How much of a file is checked before any work, after decompression, at most.
@@ -85,6 +84,10 @@ class StreamReader(ABC):
         """Return nothing: such files do not say the dtypes of their columns."""
         return {}
 
+    def find_end(self, source: SourceFile) -> int | None:
+        """See `Reader.find_end`."""
+        return source.path.stat().st_size if source.compression is Compression.NONE else None
+
     def write_head(self, source: SourceFile, corpus: CorpusConfig, wanted: int, target: Path) -> int:
         """See `Reader.write_head`."""
         size = source.path.stat().st_size
@@ -100,8 +103,30 @@ class StreamReader(ABC):
         return _end_with_line(path)
 
 
-def _refuse_other_content(stream: BinaryIO, source: SourceFile) -> None:
-    start = stream.peek(4) if hasattr(stream, "peek") else b""
+def fill_by_line(source: SourceFile, builder: Builder, add: Callable[[int, Line], None]) -> Iterator[None]:
+    """Read a stretch of a file whose records are lines, and yield whenever `builder` is full.
+
+    Args:
+        source: the stretch.
+        builder: what `add` gives the records to.
+        add: takes the number of a line in the stretch, and the line.
+    """
+    begin, row = source.start, 0
+    builder.reach(begin, begin, 0)
+    with open_stream(source.path, source.compression) as stream:
+        for block in read_blocks(stream, source.start, source.stop):
+            begin = begin if row else block.offset
+            for line in block.split():
+                add(row, line)
+                row += 1
+                if builder.full:
+                    builder.reach(begin, line.offset + line.length, row)
+                    yield
+            builder.reach(begin, block.offset + block.size, row)
+
+
+def _refuse_other_content(stream: Stream, source: SourceFile) -> None:
+    start = stream.peek(4)
     for magic, what in _MAGIC.items():
         if start.startswith(magic):
             inside = "" if source.compression is Compression.NONE else " when decompressed"
@@ -117,7 +142,7 @@ def _decompress_start(source: SourceFile, taken: int, target: Path) -> None:
             copy.write(piece)
             left -= len(piece)
     with target.open("wb") as file, suppress(CorpusError), open_stream(packed, source.compression) as stream:
-        while piece := stream.read1(_PIECE_BYTES):  # type: ignore[attr-defined]
+        while piece := stream.read1(_PIECE_BYTES):
             file.write(piece)
     packed.unlink()
 

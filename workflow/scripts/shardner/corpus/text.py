@@ -6,7 +6,6 @@ import codecs
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
 from shardner.config import CorpusConfig, Unit
 from shardner.corpus import streams
@@ -15,8 +14,8 @@ from shardner.corpus.configured_columns import corpus_line
 from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import TXT
 from shardner.corpus.reader import ReadOptions
-from shardner.corpus.stream_reader import StreamReader
-from shardner.corpus.streams import Line, Readable, open_stream, read_lines
+from shardner.corpus.stream_reader import StreamReader, fill_by_line
+from shardner.corpus.streams import Line, Readable, Stream, open_stream
 from shardner.corpus.window_cuts import cut_windows
 from shardner.data.tables import RAW_BYTES
 from shardner.errors import CorpusError
@@ -46,11 +45,7 @@ class TextReader(StreamReader):
         if options.corpus.unit is Unit.FILE:
             yield from _fill_whole(source, builder, options.max_chars)
             return
-        with open_stream(source.path, source.compression) as stream:
-            for row, line in enumerate(read_lines(stream)):  # an empty line is a document, too
-                _add_line(builder, row, line)
-                if builder.full:
-                    yield None
+        yield from fill_by_line(source, builder, lambda row, line: _add_line(builder, row, line))
 
     def end_with_record(self, path: Path, corpus: CorpusConfig) -> bool:
         """See `StreamReader.end_with_record`; the start of a file that is one document is a document."""
@@ -65,6 +60,7 @@ def _refuse_columns(source: SourceFile, corpus: CorpusConfig) -> None:
 
 
 def _add_line(builder: Builder, row: int, line: Line) -> None:
+    # an empty line is a document, too
     raw = line.raw
     try:
         if line.length > streams.MAX_RECORD_BYTES:
@@ -90,23 +86,36 @@ def _fill_whole(source: SourceFile, builder: Builder, max_chars: int) -> Iterato
 
     A long file is opened twice: first to see that all of it is text, and then to read it.
     """
+    size = 0
+
+    def count(pieces: Iterator[bytes]) -> Iterator[bytes]:
+        nonlocal size
+        for piece in pieces:
+            size += len(piece)
+            yield piece
+
     with open_stream(source.path, source.compression) as stream:
         head = stream.read(WHOLE_BYTES + 1)
+        size = len(head)
+        pieces = count(_read(stream))
         raw = head.removeprefix(streams.BOM)
         offset = len(head) - len(raw)
         try:
             if len(head) <= WHOLE_BYTES:
+                builder.reach(offset, len(head), 1)
                 builder.add(0, offset, raw, None, _decode(raw))
                 yield None
                 return
-            sizes = [len(window) for window in cut_windows(_decode_pieces(chain([raw], _read(stream))), max_chars)]
+            sizes = [len(window) for window in cut_windows(_decode_pieces(chain([raw], pieces)), max_chars)]
             if sum(sizes) > MAX_CHARS:
                 raise BadRecord(f"the document has {sum(sizes)} characters, more than the {MAX_CHARS} that fit offsets")
         except BadRecord as reason:
             builder.reject(0, offset, raw, reason)
-            for _ in _read(stream):  # damage after this place must be found, too
+            for _ in pieces:  # damage after this place must be found, too
                 pass
+            builder.reach(offset, size, 1)
             return
+    builder.reach(offset, size, 1)
     yield from _fill_windows(source, builder, max_chars, offset, sizes)
 
 
@@ -126,7 +135,7 @@ def _fill_windows(
             start += len(window)
 
 
-def _read(stream: BinaryIO) -> Iterator[bytes]:
+def _read(stream: Stream) -> Iterator[bytes]:
     while piece := stream.read(streams.BUFFER_BYTES):
         yield piece
 

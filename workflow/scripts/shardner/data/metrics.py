@@ -1,6 +1,6 @@
 """What the jobs of a run measured about themselves, and how such measurements add up.
 
-Each job of the rules prepare_model, split_corpus, annotate_shard and merge_shards leaves a `Job` record; jobs of other
+Each job of the rules that prepare the pipeline, split, number, annotate and merge leaves a `Job` record; jobs of other
 rules leave none. `Totals` and `GpuUse` add associatively. So the figures of a run are sums over its records, those of
 earlier, interrupted sessions included.
 
@@ -122,6 +122,13 @@ class Joins:
     unsure: int = 0  # places near which entities may differ from those of the uncut document
     shown: tuple[tuple[int, int], ...] = ()  # the first of these places: document and character
 
+    def __add__(self, other: Joins) -> Joins:
+        """Return the record of both, which are of different documents."""
+        counts = {name: getattr(self, name) + getattr(other, name) for name in _JOIN_COUNTS}
+        return Joins(**counts, shown=tuple(sorted(self.shown + other.shown))[:SHOWN_PLACES])
+
+
+_JOIN_COUNTS = ("documents", "joins", "by_margins", "unsure")
 
 #: Places that a record shows.
 SHOWN_PLACES = 1_000
@@ -183,6 +190,7 @@ class Job:
     memory_bytes: int = 0  # of all its processes: their peaks, added up
     requested_memory_bytes: int | None = None  # Snakemake's resource `mem_mb`, which only a scheduler enforces
     host_resources: HostResources | None = None
+    part: str | None = None  # of an annotate job: the name of the shard's part, in which `shard` is its number
 
     @property
     def elapsed_s(self) -> float:

@@ -5,10 +5,14 @@ Every offset is in Unicode code points, half-open, into the text exactly as it w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+
+#: How the names of files begin that hold a part of a table of results.
+PART_PREFIX = "part-"
 
 #: A record as read from the corpus: a document without its number, plus the ``keep`` columns.
 RECORDS: dict[str, pl.DataType] = {
@@ -97,6 +101,23 @@ SHARD_REJECTED: dict[str, pl.DataType] = {
     "windows": pl.UInt32(),
     **REJECTED,
 }
+
+
+def corpus_table(paths: Sequence[str | Path]) -> Path:
+    """Return a table of results that lies in these files: the only one, or the directory of a file a part."""
+    first = Path(paths[0])
+    return first.parent if first.name.startswith(PART_PREFIX) else first
+
+
+def find_table(results: Path, name: str) -> Path:
+    """Return where a table of results is: a file, or a directory of one file a part.
+
+    Args:
+        results: the directory of the results.
+        name: of the table, for example ``entities``.
+    """
+    path = results / f"{name}.parquet"
+    return path if path.is_file() else results / name
 
 
 def shard_path(directory: Path, shard: int) -> Path:

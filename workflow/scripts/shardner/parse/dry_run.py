@@ -25,12 +25,13 @@ RESULT_BYTES = 0.4
 WORK_BYTES = 0.9
 
 
-def describe_plan(plan: RunPlan, limits: Limits) -> str:
+def describe_plan(plan: RunPlan, limits: Limits, new_shards: int | None = None) -> str:
     """Return the plan of a run as a few aligned lines.
 
     Args:
         plan: the plan.
         limits: what bounds the annotate jobs.
+        new_shards: how many shards the run annotates; None where it is about something else.
     """
     rows = [("corpus", _corpus(plan.config, plan.files))]
     if plan.files is not None:
@@ -38,14 +39,20 @@ def describe_plan(plan: RunPlan, limits: Limits) -> str:
         rows.append(
             ("text", f"about {compact(chars)} characters, by the sizes of the files (snakemake estimate measures)")
         )
-        rows.append(("shards", f"{count(plan.shards)} of about {compact(chars / plan.shards)} characters"))
+        shards = f"{count(plan.shards)} of about {compact(chars / plan.shards)} characters"
     else:
-        rows.append(("shards", count(plan.shards)))
+        shards = count(plan.shards)
+    rows.append(("shards", shards + _news(plan.shards, new_shards)))
     rows += [("pipeline", _pipeline(plan)), ("jobs", _jobs(limits))]
     if plan.files is not None:
         rows.append(("disk", _disk(plan.config.output.dir, chars)))
     width = max(len(name) for name, _ in rows)
     return "\n".join(["The plan:", *(f"  {name:>{width}}  {text}" for name, text in rows)])
+
+
+def _news(shards: int, new: int | None) -> str:
+    """Say how many shards were annotated before, and are kept."""
+    return "" if new is None else f", {count(shards - new)} kept and {count(new)} new"
 
 
 def _corpus(config: Config, files: Sequence[tuple[Path, int]] | None) -> str:

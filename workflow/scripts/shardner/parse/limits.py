@@ -111,6 +111,11 @@ def count_jobs_at_once(limits: Limits) -> int | None:
     return jobs if not limits.uses_gpus or limits.gpu_jobs is None else min(jobs, limits.gpu_jobs)
 
 
+def count_splits_at_once(limits: Limits) -> int | None:
+    """Return how many parts are split at once, on a core each; None where only a job scheduler decides."""
+    return (limits.cores or 1) if limits.local else limits.cluster_jobs
+
+
 def count_local_workers(limits: Limits) -> int | None:
     """Return the workers of an annotate job that runs here; None on a cluster, where the profile sets its threads."""
     return count_workers(limits) if limits.local else None

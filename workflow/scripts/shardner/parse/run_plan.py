@@ -6,15 +6,18 @@ the names and sizes of the input files alone, and is the same wherever it is mad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-from shardner.config import Auto, Config
+from shardner.config import Auto, Config, Layout
 from shardner.parse.file_names import refuse_patterns
+from shardner.parse.kept_sizes import KeptSizes, find_sizes
+from shardner.parse.part_plan import CanBeEntered, PlannedPart, plan_parts, plan_parts_of
 from shardner.parse.pipeline_source import Source, classify, code_files
-from shardner.parse.shard_plan import estimate_chars, plan_shards
+from shardner.parse.shard_plan import estimate_chars
 
 #: Where the demo's corpus is made, and about how many bytes it will have: the plan is made before it exists.
 DEMO_CORPUS = Path("resources/demo/corpus.jsonl")
@@ -24,7 +27,7 @@ DEMO_CORPUS_BYTES = 3_800_000
 FindFiles: TypeAlias = Callable[[Sequence[str], int | Auto], Sequence[Path] | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunPlan:
     """What the rules need to know of a run.
 
@@ -32,13 +35,31 @@ class RunPlan:
         config: the settings.
         source: where the pipeline comes from.
         files: the input files in corpus order, each with its size in bytes; None for URLs, which are fetched later.
-        shards: how many shards the corpus is split into.
+        parts: what each split job reads, in corpus order.
+        sizes: what the parts were planned with; None where the settings say how many shards there are.
     """
 
     config: Config
     source: Source
     files: tuple[tuple[Path, int], ...] | None
-    shards: int
+    parts: tuple[PlannedPart, ...]
+    sizes: KeptSizes | None
+
+    @cached_property
+    def shards(self) -> int:
+        """How many shards the corpus is split into."""
+        return sum(part.shards for part in self.parts)
+
+    @cached_property
+    def part_by_name(self) -> Mapping[str, PlannedPart]:
+        """The parts by name."""
+        return {part.name: part for part in self.parts}
+
+    @cached_property
+    def part_of_shard(self) -> Mapping[str, PlannedPart]:
+        """The part that holds each shard, by the shard's number in the corpus."""
+        holders = (part for part in self.parts for _ in range(part.shards))
+        return dict(zip(self.shard_names, holders, strict=True))
 
     @property
     def is_demo(self) -> bool:
@@ -50,30 +71,52 @@ class RunPlan:
         """The input files that must be there before the run: not those that it makes or fetches."""
         return () if self.files is None or _wants_demo(self.config) else tuple(path for path, _ in self.files)
 
-    @property
+    @cached_property
     def shard_names(self) -> tuple[str, ...]:
-        """The shards' numbers as they stand in the names of files: five digits."""
+        """The shards' numbers in the corpus as they stand in the names of files: five digits."""
         return tuple(f"{shard:05d}" for shard in range(self.shards))
 
     @property
     def results(self) -> tuple[Path, ...]:
         """The files that the run makes for its user: tables and reports first, then ``output.formats``."""
         formats = self.config.output.formats
-        names = ["entities.parquet", "documents.parquet", "rejected.parquet"]
+        names = [name for table in ("entities", "documents", "rejected") for name in self.table(table)]
         names += ["performance.json", "report.html", "provenance.json"]
-        names += ["spans.parquet"] if self.config.output.spans else []
-        names += ["entities.csv"] if "csv" in formats else []
-        names += ["documents.jsonl"] if "jsonl" in formats else []
+        names += self.table("spans") if self.config.output.spans else []
+        names += self.table("entities", "csv") if "csv" in formats else []
+        names += self.table("documents", "jsonl") if "jsonl" in formats else []
         names += [f"documents.spacy/{shard}.spacy" for shard in self.shard_names] if "spacy" in formats else []
         return tuple(self.config.output.dir / name for name in names)
 
+    def table(self, name: str, suffix: str = "parquet") -> list[str]:
+        """Return the files of a table of results: one, or one a part."""
+        if self.config.output.layout is Layout.FILE:
+            return [f"{name}.{suffix}"]
+        directory = name if suffix == "parquet" else suffix
+        return [f"{directory}/part-{place}.{suffix}" for place in self.part_places]
 
-def plan_run(config: Config, find_files: FindFiles) -> RunPlan:
+    @property
+    def shown_results(self) -> tuple[Path, ...]:
+        """The tables and pages that a summary names, a directory where a table lies in many files."""
+        tables = [self.table(name)[0] for name in ("entities", "documents", "rejected")]
+        if self.config.output.layout is Layout.DATASET:
+            tables = [name.partition("/")[0] for name in tables]
+        return tuple(self.config.output.dir / name for name in [*tables, "performance.json", "report.html"])
+
+    @cached_property
+    def part_places(self) -> tuple[str, ...]:
+        """The places of the parts in the corpus as they stand in the names of files: five digits."""
+        return tuple(f"{place:05d}" for place in range(len(self.parts)))
+
+
+def plan_run(config: Config, find_files: FindFiles, can_be_entered: CanBeEntered, *, on_gpus: bool = False) -> RunPlan:
     """Plan a run before any job starts.
 
     Args:
         config: the settings.
         find_files: finds the input files; it is not asked for the demo's.
+        can_be_entered: tells whether a file can be read from its middle on.
+        on_gpus: whether annotate jobs have a GPU each. A GPU wants larger shards.
 
     Raises:
         ModelError: ``model.name`` looks like a path, but there is no pipeline; or a file of ``model.code`` is missing.
@@ -82,15 +125,17 @@ def plan_run(config: Config, find_files: FindFiles) -> RunPlan:
     """
     source = classify(config.model.name)
     code = code_files(config.model.code)
-    files = _find_sizes(config, [Path(source.name), *code], find_files)
+    files = _find_files(config, [Path(source.name), *code], find_files)
+    if files is None:  # one job reads what was fetched
+        assert config.shards != "auto"
+        return RunPlan(config, source, None, (PlannedPart("all", (), config.shards),), None)
     if config.shards != "auto":
-        shards = config.shards
-    else:
-        shards = plan_shards(estimate_chars(files or ()))
-    return RunPlan(config, source, files, shards)
+        return RunPlan(config, source, files, plan_parts_of(files, config.shards, can_be_entered), None)
+    sizes = find_sizes(config.output.dir, estimate_chars(files), on_gpus=on_gpus)
+    return RunPlan(config, source, files, plan_parts(files, sizes.sizes, can_be_entered), sizes)
 
 
-def _find_sizes(config: Config, model: Sequence[Path], find_files: FindFiles) -> tuple[tuple[Path, int], ...] | None:
+def _find_files(config: Config, model: Sequence[Path], find_files: FindFiles) -> tuple[tuple[Path, int], ...] | None:
     if _wants_demo(config):
         return ((DEMO_CORPUS, DEMO_CORPUS_BYTES),)
     paths = find_files(config.corpus.files, config.shards)

@@ -1,12 +1,13 @@
-"""How many shards a corpus is split into, from the sizes of its files alone.
+"""How large shards and parts are, from the sizes of the files and what is known of the devices.
 
-The number must not depend on cores or devices. A run that is resumed with other devices would plan other shards and
-lose its work, and a cluster job that parses the Snakefile again would look for files that do not exist.
+Sizes are constants, times a power of two. So a corpus that grows by a file keeps the shards that it has. They must not
+depend on the machine that parses; `kept_sizes` sees to what does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 #: Seconds from the start of an annotate job to its first token, for the interpreter, imports, and the pipeline.
@@ -15,29 +16,68 @@ START_UP_S = 2.0
 START_UP_SHARE = 0.05
 #: Code points that one worker annotates per second, with the fused engine on one CPU core.
 CHARS_PER_S = 350_000
-#: A small corpus gets this many shards, so that a few cores or devices can share it.
+#: Code points that a job on a GPU annotates per second, all its workers together.
+GPU_CHARS_PER_S = 10_000_000
+#: A small corpus gets about this many shards, so that a few cores or devices can share it.
 SMALL_CORPUS_SHARDS = 4
 #: But each of them takes at least so many times as long as the start-up of its job.
 LEAST_START_UPS = 1
 #: With more shards, scheduling costs more than smaller shards save.
 MOST_SHARDS = 5_000
+#: A stretch of a large file has so many shards.
+PART_SHARDS = 8
 
 #: Characters of text expected per byte of a file, by the last suffix of its name.
 CHARS_PER_BYTE = {".gz": 3.0, ".zst": 3.5, ".parquet": 2.0}
 
 
+@dataclass(frozen=True, slots=True)
+class PlanSizes:
+    """How large shards and parts are.
+
+    Attributes:
+        shard_chars: characters of text that a shard has about.
+        part_chars: characters of a stretch of a file that is cut into several parts.
+    """
+
+    shard_chars: int
+    part_chars: int
+
+    @property
+    def doubled(self) -> PlanSizes:
+        """Return sizes twice as large."""
+        return PlanSizes(2 * self.shard_chars, 2 * self.part_chars)
+
+
+def chars_per_byte(path: Path) -> float:
+    """Return how many characters of text a byte of a file is expected to hold."""
+    return CHARS_PER_BYTE.get(path.suffix.lower(), 1.0)
+
+
 def estimate_chars(files: Iterable[tuple[Path, int]]) -> int:
     """Return about how many characters of text are in files, which are given as (path, size in bytes)."""
-    return int(sum(size * CHARS_PER_BYTE.get(path.suffix.lower(), 1.0) for path, size in files))
+    return int(sum(size * chars_per_byte(path) for path, size in files))
 
 
-def plan_shards(chars: int) -> int:
-    """Return the number of shards for a corpus of about `chars` characters.
+def decide_sizes(chars: int, chars_per_s: float = CHARS_PER_S) -> PlanSizes:
+    """Return the sizes for a corpus of about `chars` characters.
 
-    A job is so long that its start-up is `START_UP_SHARE` of it. A corpus that is too small for that gets up to
+    A job is so long that its start-up is `START_UP_SHARE` of it. A corpus that is too small for that gets about
     `SMALL_CORPUS_SHARDS`, so that a small run uses more than one core.
+
+    Args:
+        chars: of the corpus.
+        chars_per_s: what an annotate job annotates per second.
     """
-    long_enough = START_UP_S * (1 / START_UP_SHARE - 1) * CHARS_PER_S
-    worth_it = START_UP_S * LEAST_START_UPS * CHARS_PER_S
-    wanted = max(chars / long_enough, min(SMALL_CORPUS_SHARDS, chars / worth_it), 1)
-    return min(int(wanted), MOST_SHARDS)
+    shard_chars = START_UP_S * (1 / START_UP_SHARE - 1) * chars_per_s
+    worth_it = START_UP_S * LEAST_START_UPS * chars_per_s
+    while chars < SMALL_CORPUS_SHARDS * shard_chars and shard_chars / 2 >= worth_it:
+        shard_chars /= 2
+    while chars > MOST_SHARDS * shard_chars:
+        shard_chars *= 2
+    return PlanSizes(int(shard_chars), PART_SHARDS * int(shard_chars))
+
+
+def plan_shards(chars: int, chars_per_s: float = CHARS_PER_S) -> int:
+    """Return about how many shards a corpus of `chars` characters has."""
+    return max(min(chars // decide_sizes(chars, chars_per_s).shard_chars, MOST_SHARDS), 1)

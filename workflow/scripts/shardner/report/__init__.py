@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from shardner.config import Unit
 from shardner.data.files import write_text_atomically
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Job
@@ -17,6 +18,7 @@ from shardner.report.measure import measure
 from shardner.report.page import render_page
 from shardner.report.performance_file import load_performance, write_performance
 from shardner.report.summary import print_summary
+from shardner.stages.document_rows import CorpusTexts
 
 __all__ = ["Performance", "load_performance", "measure", "print_summary", "write_report"]
 
@@ -28,8 +30,9 @@ def write_report(
     provenance: Provenance,
     check: PipelineCheck,
     results: Path,
-    shard_paths: Sequence[Path],
+    texts: CorpusTexts,
     scores: Scores | None = None,
+    unit: Unit = Unit.LINE,
     html: Path,
     performance_json: Path,
 ) -> Performance:
@@ -41,16 +44,22 @@ def write_report(
         provenance: how the results were made.
         check: the results beside those of the whole pipeline.
         results: the directory of entities.parquet, documents.parquet and rejected.parquet.
-        shard_paths: the shards' tables of windows, in the manifest's order. The texts of examples come from them; where
-            they are gone, the page shows no example.
+        texts: where the texts of examples come from; where they are gone, the page shows no example.
         scores: of the entities against gold, if there is gold.
+        unit: what a document of a text file is.
         html: where the page goes.
         performance_json: where the figures go.
     """
     performance = measure(
-        jobs=jobs, manifest=manifest, model=provenance.model, check=check, results=results, scores=scores
+        jobs=jobs,
+        manifest=manifest,
+        model=provenance.model,
+        check=check,
+        results=results,
+        scores=scores,
+        unit=unit,
     )
-    examples = choose_examples(results, manifest, shard_paths)
+    examples = choose_examples(results, texts)
     write_performance(performance_json, performance)
     write_text_atomically(html, render_page(performance, examples, provenance))
     return performance

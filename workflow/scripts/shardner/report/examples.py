@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from shardner.data.manifest import Manifest
+from shardner.data.tables import find_table
+from shardner.stages.document_rows import CorpusTexts
 
 #: How many excerpts are shown.
 EXAMPLES = 5
@@ -46,40 +48,26 @@ class Example:
     cut_after: bool
 
 
-def choose_examples(results: Path, manifest: Manifest, shard_paths: Sequence[Path]) -> tuple[Example, ...]:
+def choose_examples(results: Path, texts: CorpusTexts) -> tuple[Example, ...]:
     """Return up to five excerpts; none where the shards' files are gone.
 
     Args:
         results: the directory of entities.parquet and documents.parquet.
-        manifest: names the shards, in the order of `shard_paths`.
-        shard_paths: the shards' tables of windows.
+        texts: of the corpus.
     """
-    infos = zip(manifest.shards, shard_paths, strict=False)
-    held = [(info.first_doc, path) for info, path in infos if info.first_doc is not None and path.is_file()]
-    chosen = _cover_labels(_find_excerpts(results, manifest.documents))
+    count = texts.manifest.documents
+    chosen = _cover_labels(_find_excerpts(results, count))
     if not chosen:
-        chosen = [(doc, 0) for doc in range(min(manifest.documents, 3))]
+        chosen = [(doc, 0) for doc in range(min(count, 3))]
     documents = (
-        pl.scan_parquet(results / "documents.parquet")
+        pl.scan_parquet(find_table(results, "documents"))
         .filter(pl.col("doc").is_in([doc for doc, _ in chosen]))
-        .select("doc", "id", "file", "row", "chars", "shard")
+        .select("doc", "id", "file", "row", "chars", "windows", "shard")
         .collect(engine="streaming")
     )
     starts = dict(chosen)
-    examples = (
-        _read_example(results, row, starts[row["doc"]], _shards_of(row["doc"], held))
-        for row in documents.iter_rows(named=True)
-    )
+    examples = (_read_example(results, row, starts[row["doc"]], texts) for row in documents.iter_rows(named=True))
     return tuple(sorted((each for each in examples if each), key=lambda example: example.doc))
-
-
-def _shards_of(doc: int, held: Sequence[tuple[int, Path]]) -> list[Path]:
-    """Return the shards that may hold windows of a document, several for a long one.
-
-    `held` are the shards, each with its first document.
-    """
-    first = max((begin for begin, _ in held if begin < doc), default=doc)
-    return [path for begin, path in held if first <= begin <= doc]
 
 
 def _find_excerpts(results: Path, documents: int) -> pl.DataFrame:
@@ -89,7 +77,7 @@ def _find_excerpts(results: Path, documents: int) -> pl.DataFrame:
     """
     step = max(documents // _DOCUMENTS, 1)
     return (
-        pl.scan_parquet(results / "entities.parquet")
+        pl.scan_parquet(find_table(results, "entities"))
         .filter(pl.col("doc") % step == 0)
         .group_by("doc", pl.col("start") // _STRETCH_CHARS)
         .agg(
@@ -124,18 +112,18 @@ def _cover_labels(excerpts: pl.DataFrame) -> list[tuple[int, int]]:
     return list(chosen.items())
 
 
-def _read_example(results: Path, document: Mapping[str, Any], start: int, shards: Sequence[Path]) -> Example | None:
+def _read_example(results: Path, document: Mapping[str, Any], start: int, texts: CorpusTexts) -> Example | None:
     """Return the excerpt around the entity at `start`; None for an empty document.
 
     `document` is its row of documents.parquet.
     """
     doc: int = document["doc"]
     begin = max(start - _LEAD_CHARS, 0)
-    text = _read_text(doc, begin, shards) if shards else None
+    text = _read_text(document, begin, texts)
     if not text:
         return None
     entities = (
-        pl.scan_parquet(results / "entities.parquet")
+        pl.scan_parquet(find_table(results, "entities"))
         .filter((pl.col("doc") == doc) & (pl.col("end") > begin) & (pl.col("start") < begin + len(text)))
         .select("start", "end", pl.col("label").cast(pl.String))
         .collect(engine="streaming")
@@ -155,15 +143,26 @@ def _read_example(results: Path, document: Mapping[str, Any], start: int, shards
     )
 
 
-def _read_text(doc: int, begin: int, shards: Sequence[Path]) -> str | None:
-    """Return the text of a document from `begin` to the end of an excerpt, or to the end of the window there."""
-    windows = pl.scan_parquet(list(shards)).filter(pl.col("doc") == doc)
-    at = windows.filter(pl.col("start") <= begin).select(pl.col("start").max()).collect(engine="streaming").item()
-    if at is None:
-        return None
-    text = pl.col("text").str.slice(begin - at, EXAMPLE_CHARS)
-    found = windows.filter(pl.col("start") == at).select(text).collect(engine="streaming")["text"].to_list()
-    return str(found[0])
+def _read_text(document: Mapping[str, Any], begin: int, texts: CorpusTexts) -> str | None:
+    """Return the text of a document from `begin` to the end of an excerpt, or to the end of the window there.
+
+    The document's windows lie in the shard of its first one, and in those that follow. None where a shard is gone.
+    """
+    shard, missing = document["shard"], document["windows"]
+    local = int(texts.numbering(shard).to_part(np.array([document["doc"]]))[0])
+    while missing > 0:
+        if not texts.path(shard).is_file():
+            return None
+        windows = pl.scan_parquet(texts.path(shard)).filter(pl.col("doc") == local).select("start", "text")
+        rows = windows.with_columns(size=pl.col("text").str.len_chars()).select("start", "size").collect()
+        inside = rows.filter((pl.col("start") <= begin) & (begin <= pl.col("start") + pl.col("size")))
+        if inside.height:
+            at = int(inside["start"].to_numpy().max())
+            text = pl.col("text").str.slice(begin - at, EXAMPLE_CHARS)
+            return str(windows.filter(pl.col("start") == at).select(text).collect().item())
+        missing -= rows.height
+        shard += 1
+    return None
 
 
 Span = tuple[int, int, str]

@@ -1,17 +1,22 @@
 """What a larger corpus would take, on this machine and on more such machines: arithmetic on a run's own rates.
 
-A run is modelled as three parts, one after another:
+A run is modelled as four stretches of time, one after another:
 
-- a fixed part: fetching the pipeline, unless the split runs meanwhile, and the scheduler's time between jobs;
-- a serial part, one process each for split and merge, whose time grows with the corpus;
-- the annotate jobs, which run side by side in slots.
+- a fixed one: fetching the pipeline, unless the split runs meanwhile, and the scheduler's time between jobs;
+- the split jobs, one a part, side by side on the cores of the slots;
+- the annotate jobs, which run side by side in slots;
+- a serial one: numbering and merging, a process each, whose time grows with the corpus.
 
-With N shards on n slots the third part takes ``⌈N / n⌉`` rounds of one shard each,
+With N shards on n slots the third takes ``⌈N / n⌉`` rounds of one shard each,
 
-    ⌈N / n⌉ · (start-up + scheduling + work · chars / N).
+    ⌈N / n⌉ · (start-up + scheduling + work · chars / N),
 
-With so many slots that the first two parts take as long as the third, any number of further slots can at most halve the
-time: Amdahl's law (Amdahl 1967, "Validity of the single processor approach").
+and the second likewise for parts. In truth annotation begins as soon as the first part is split; so the model is a
+little too slow.
+
+With so many slots that what is serial (the fixed stretch, the split of one part, numbering and merging) takes as long
+as all the rest, any number of further slots can at most halve the time: Amdahl's law (Amdahl 1967, "Validity of the
+single processor approach").
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 #: How many times as large as this corpus the others are.
 TIMES = (1, 10, 100, 1_000)
@@ -38,13 +44,22 @@ class Rates:
 
     chars: int
     shards: int  # those that hold text
+    parts: int
     slots: int
+    cores_a_slot: int  # on which parts are split
     work_slot_s: float  # annotating, all shards together, without start-up
     start_up_slot_s: float  # until the workers are ready, of one shard
     between_slot_s: float  # from the end of a shard to the start of the next one in the same slot
-    split_s: float
-    merge_s: float
+    split_s: float  # of one core, all parts together
+    merge_s: float  # numbering and merging
     fixed_s: float
+
+
+class Plan(NamedTuple):
+    """Into how many parts and shards a corpus is split."""
+
+    parts: int
+    shards: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +77,7 @@ class ForecastRow:
     times: int
     chars: int
     shards: int
+    parts: int
     start_up_share: float  # of the slots' time: start-up and scheduling
     half_serial_slots: float  # with so many slots or more, the serial part is half of the wall time or more
     walls: tuple[Wall, ...]
@@ -80,16 +96,17 @@ class Forecast:
     rows: tuple[ForecastRow, ...]
 
 
-def extrapolate(rates: Rates, plan: Callable[[int], int]) -> tuple[ForecastRow, ...]:
+def extrapolate(rates: Rates, plan: Callable[[int], Plan]) -> tuple[ForecastRow, ...]:
     """Return what corpora of `TIMES` the size would take.
 
     Args:
         rates: what the run measured.
-        plan: returns the number of shards of a corpus that is so many times as large. It is not asked about this
-            corpus, which keeps its shards.
+        plan: returns the parts and shards of a corpus that is so many times as large. It is not asked about this
+            corpus, which keeps its own.
     """
     counts = choose_slots(rates.slots)
-    return tuple(_row(rates, times, rates.shards if times == 1 else plan(times), counts) for times in TIMES)
+    own = Plan(rates.parts, rates.shards)
+    return tuple(_row(rates, times, own if times == 1 else plan(times), counts) for times in TIMES)
 
 
 def choose_slots(slots: int) -> tuple[int, ...]:
@@ -99,26 +116,29 @@ def choose_slots(slots: int) -> tuple[int, ...]:
     return tuple(sorted({1, slots, *(power for power in powers if power * MORE_SLOTS >= slots)}))
 
 
-def model_wall(rates: Rates, times: int, shards: int, slots: int) -> Wall:
-    """Return the wall time of a corpus `times` as large, cut into `shards`, on `slots`."""
-    a_shard_s = rates.start_up_slot_s + rates.between_slot_s + times * rates.work_slot_s / shards
-    annotate_s = math.ceil(shards / slots) * a_shard_s - rates.between_slot_s  # no gap after the last round
-    return Wall(slots, _serial_s(rates, times) + annotate_s)
+def model_wall(rates: Rates, times: int, plan: Plan, slots: int) -> Wall:
+    """Return the wall time of a corpus `times` as large, split as planned, on `slots`."""
+    a_part_s = times * rates.split_s / plan.parts
+    split_s = math.ceil(plan.parts / (slots * rates.cores_a_slot)) * a_part_s
+    a_shard_s = rates.start_up_slot_s + rates.between_slot_s + times * rates.work_slot_s / plan.shards
+    annotate_s = math.ceil(plan.shards / slots) * a_shard_s - rates.between_slot_s  # no gap after the last round
+    return Wall(slots, rates.fixed_s + split_s + annotate_s + times * rates.merge_s)
 
 
-def _row(rates: Rates, times: int, shards: int, counts: tuple[int, ...]) -> ForecastRow:
-    lost_s = shards * (rates.start_up_slot_s + rates.between_slot_s)
-    annotate_s, serial_s = lost_s + times * rates.work_slot_s, _serial_s(rates, times)
+def _row(rates: Rates, times: int, plan: Plan, counts: tuple[int, ...]) -> ForecastRow:
+    lost_s = plan.shards * (rates.start_up_slot_s + rates.between_slot_s)
+    annotate_s = lost_s + times * rates.work_slot_s
+    split_s = times * rates.split_s
+    first_s = split_s / plan.parts  # before it nothing can be annotated
+    serial_s = rates.fixed_s + first_s + times * rates.merge_s
+    side_by_side_s = annotate_s + (split_s - first_s) / rates.cores_a_slot
     return ForecastRow(
         times=times,
         chars=times * rates.chars,
-        shards=shards,
+        shards=plan.shards,
+        parts=plan.parts,
         start_up_share=lost_s / annotate_s,
-        # where serial = annotate / slots; a run has one slot at least, and a shard is never on more than one slot
-        half_serial_slots=max(annotate_s / serial_s, 1.0) if serial_s else float(shards),
-        walls=tuple(model_wall(rates, times, shards, slots) for slots in counts),
+        # where serial = the rest / slots; a run has one slot at least, and a shard is never on more than one slot
+        half_serial_slots=max(side_by_side_s / serial_s, 1.0) if serial_s else float(plan.shards),
+        walls=tuple(model_wall(rates, times, plan, slots) for slots in counts),
     )
-
-
-def _serial_s(rates: Rates, times: int) -> float:
-    return rates.fixed_s + times * (rates.split_s + rates.merge_s)

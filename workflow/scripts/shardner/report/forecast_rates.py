@@ -5,58 +5,81 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from shardner.config import Unit
+from shardner.corpus.files import can_be_entered
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Job
-from shardner.parse.shard_plan import estimate_chars, plan_shards
+from shardner.parse.kept_sizes import round_speed
+from shardner.parse.part_plan import plan_parts
+from shardner.parse.shard_plan import CHARS_PER_S, decide_sizes, estimate_chars
 from shardner.report.clock import PAUSE_S, Clock, Interval, covered_s, union
 from shardner.report.figures import Lost, ShardFigure
-from shardner.report.forecast import RELIABLE_S, RELIABLE_START_UP_SHARE, Forecast, Rates, extrapolate, model_wall
+from shardner.report.forecast import RELIABLE_S, RELIABLE_START_UP_SHARE, Forecast, Plan, Rates, extrapolate, model_wall
 from shardner.report.timeline import ANNOTATE, DeviceKey, Slots, device_key, on_gpu
 from shardner.terminal.numbers import duration, percent
 
-SPLIT, MERGE = "split_corpus", "merge_shards"
+SPLIT, MERGES = "split_part", ("number_documents", "merge_parts", "check_dataset")
 #: A longer gap between jobs is not the scheduler's: it is a queue, or a job without a record (the demo trains a model).
 LONGEST_WAIT_S = 10.0
 
 
 def forecast_run(
-    jobs: Sequence[Job], manifest: Manifest, slots: Slots, shards: Sequence[ShardFigure], lost: Lost
+    jobs: Sequence[Job], manifest: Manifest, slots: Slots, shards: Sequence[ShardFigure], lost: Lost, unit: Unit
 ) -> Forecast | None:
-    """Return what larger corpora would take, by the records of this run's jobs; None where its corpus held no text."""
+    """Return what larger corpora would take, by the records of this run's jobs; None where its corpus held no text.
+
+    A larger corpus has the same files, each of them larger. `unit` says what a document of a text file is.
+    """
     filled = [shard for shard in shards if shard.chars]
     if not filled:
         return None
-    rates = measure_rates(jobs, slots, filled)
-    files = [(Path(file.path), file.bytes) for file in manifest.files]
+    rates = measure_rates(jobs, manifest, slots, filled)
     clock = Clock.over((job.started_at_s, job.ended_at_s) for job in jobs)
     annotate_s = Clock.over((job.started_at_s, job.ended_at_s) for job in slots.jobs).total_s
-    unit, unit_plural = _name_slot(slots.jobs)
+    slot, slot_plural = _name_slot(slots.jobs)
     return Forecast(
-        unit=unit,
-        unit_plural=unit_plural,
+        unit=slot,
+        unit_plural=slot_plural,
         rates=rates,
         measured_s=clock.total_s + _between_s(clock),
-        modelled_s=model_wall(rates, 1, rates.shards, rates.slots).wall_s,
+        modelled_s=model_wall(rates, 1, Plan(rates.parts, rates.shards), rates.slots).wall_s,
         doubts=_doubts(annotate_s, lost.start_up_share),
-        rows=extrapolate(rates, lambda times: plan_shards(times * estimate_chars(files))),
+        rows=extrapolate(rates, lambda times: plan_larger(manifest, times, unit, rates.chars / rates.work_slot_s)),
     )
 
 
-def measure_rates(jobs: Sequence[Job], slots: Slots, filled: Sequence[ShardFigure]) -> Rates:
+def plan_larger(manifest: Manifest, times: int, unit: Unit, chars_per_s: float) -> Plan:
+    """Return how a corpus is split that has the files of this one, each of them `times` as large.
+
+    Args:
+        manifest: of this corpus.
+        times: how much larger.
+        unit: what a document of a text file is.
+        chars_per_s: what a job annotates per second.
+    """
+    files = [(Path(file.path), times * file.bytes) for file in manifest.files]
+    sizes = decide_sizes(estimate_chars(files), round_speed(chars_per_s, CHARS_PER_S))
+    parts = plan_parts(files, sizes, lambda path: can_be_entered(path, unit))
+    return Plan(len(parts), sum(part.shards for part in parts))
+
+
+def measure_rates(jobs: Sequence[Job], manifest: Manifest, slots: Slots, filled: Sequence[ShardFigure]) -> Rates:
     """Return the rates of a run. `filled` are its shards that held text."""
     annotating = _bridge([(job.started_at_s, job.ended_at_s) for job in slots.jobs])
-    serial = [(job.started_at_s, job.ended_at_s) for job in jobs if job.rule in (SPLIT, MERGE)]
-    others = [(job.started_at_s, job.ended_at_s) for job in jobs if job.rule not in (ANNOTATE, SPLIT, MERGE)]
+    serial = [(job.started_at_s, job.ended_at_s) for job in jobs if job.rule in (SPLIT, *MERGES)]
+    others = [(job.started_at_s, job.ended_at_s) for job in jobs if job.rule not in (ANNOTATE, SPLIT, *MERGES)]
     clock = Clock.over([*annotating, *serial, *others])
     return Rates(
         chars=sum(shard.chars for shard in filled),
         shards=len(filled),
+        parts=max(len(manifest.parts), 1),
         slots=max(slots.count, 1),
+        cores_a_slot=max(job.threads for job in slots.jobs),
         work_slot_s=sum(shard.elapsed_s - shard.start_up_s for shard in filled),
         start_up_slot_s=sum(shard.start_up_s for shard in filled) / len(filled),
         between_slot_s=_mean_gap_s(slots),
         split_s=sum(job.elapsed_s for job in jobs if job.rule == SPLIT),
-        merge_s=sum(job.elapsed_s for job in jobs if job.rule == MERGE),
+        merge_s=sum(job.elapsed_s for job in jobs if job.rule in MERGES),
         fixed_s=clock.total_s - covered_s([*annotating, *serial]) + _between_s(clock),
     )
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from shardner.config import Unit
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Job, Joins, Phase, Totals, add_up
 from shardner.data.pipeline_check import PipelineCheck
@@ -54,6 +55,7 @@ def measure(
     check: PipelineCheck,
     results: Path,
     scores: Scores | None = None,
+    unit: Unit = Unit.LINE,
 ) -> Performance:
     """Return every figure of the report.
 
@@ -64,6 +66,7 @@ def measure(
         check: carried through as it is.
         results: the directory of entities.parquet, documents.parquet and rejected.parquet.
         scores: of the entities against gold, if there is gold.
+        unit: what a document of a text file is.
     """
     tables = read_results(results)
     slots = find_slots(jobs)
@@ -93,7 +96,7 @@ def measure(
         precision_by_score=scores.bands if scores else (),
         model=model,
         whole_pipeline=check,
-        forecast=forecast_run(jobs, manifest, slots, shards, lost),
+        forecast=forecast_run(jobs, manifest, slots, shards, lost, unit),
         sessions=find_sessions(jobs),
         pauses=tuple(gap for gap in gaps if gap.pause_s >= PAUSE_S),
         shards=shards,
@@ -128,7 +131,7 @@ def _measure_headline(
 
 
 def _measure_long(jobs: Sequence[Job]) -> LongDocuments:
-    joins = next((job.joins for job in jobs if job.rule == "merge_shards"), Joins())
+    joins = sum((job.joins for job in jobs if job.rule in ("merge_parts", "merge_part")), Joins())
     return LongDocuments(
         documents=joins.documents,
         windows=joins.documents + joins.joins,

@@ -56,7 +56,7 @@ PHASES = {
 }
 
 #: The rules whose jobs leave records, in the order in which they wait for one another.
-STAGES = (("prepare_model", "split_corpus"), ("annotate_shard",), ("merge_shards",))
+STAGES = (("prepare_model", "split_part"), ("annotate_shard",), ("number_documents", "merge_parts"))
 #: Files that every run leaves beside its page.
 FILES = ("entities.parquet", "documents.parquet", "rejected.parquet", "performance.json", "provenance.json")
 #: Fields of the provenance that the page shows apart from the others.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from shardner.data.tables import find_table
 from shardner.report.figures import FrequentEntity, LabelFigure, RejectedFigure
 
 #: How many of the most frequent entities are kept.
@@ -42,20 +43,20 @@ class ResultFigures:
 def read_results(results: Path) -> ResultFigures:
     """Count what is in the result tables under `results`."""
     documents = (
-        pl.scan_parquet(results / "documents.parquet")
+        pl.scan_parquet(find_table(results, "documents"))
         .select(pl.len().alias("documents"), pl.col("tokens").cast(pl.UInt64).sum())
         .collect(engine="streaming")
         .row(0, named=True)
     )
-    labels = count_labels(results / "entities.parquet")
-    rejected = pl.scan_parquet(results / "rejected.parquet")
+    labels = count_labels(find_table(results, "entities"))
+    rejected = pl.scan_parquet(find_table(results, "rejected"))
     return ResultFigures(
         documents=documents["documents"],
         tokens=documents["tokens"],
         entities=sum(each.entities for each in labels),
         rejected=rejected.select(pl.len()).collect(engine="streaming").item(),
         labels=labels,
-        frequent_entities=find_frequent_entities(results / "entities.parquet"),
+        frequent_entities=find_frequent_entities(find_table(results, "entities")),
         reasons=group_rejected(rejected),
     )
 

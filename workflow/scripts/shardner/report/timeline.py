@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,7 +142,7 @@ def _mean(total: float, measured_s: float) -> float | None:
 
 def build_timeline(jobs: Sequence[Job], slots: Slots, clock: Clock) -> tuple[TimelineRow, ...]:
     """Return a row for every worker, and for every job without workers, by start."""
-    rows = [_row(job, None, job.rule, 0, clock) for job in jobs if job.rule != ANNOTATE]
+    rows = [_row(job, None, lane, 0, clock) for job, lane in _list_others(jobs)]
     wide = {device_key(job) for job, slot in zip(slots.jobs, slots.slots, strict=True) if slot}
     for job, slot in zip(slots.jobs, slots.slots, strict=True):
         key = device_key(job)
@@ -151,6 +151,18 @@ def build_timeline(jobs: Sequence[Job], slots: Slots, clock: Clock) -> tuple[Tim
             name = f"{lane} worker {worker.worker}" if worker and len(job.workers) > 1 else lane
             rows.append(_row(job, worker, name, slot, clock))
     return tuple(sorted(rows, key=lambda row: (row.start_offset_s, row.lane)))
+
+
+def _list_others(jobs: Sequence[Job]) -> Iterator[tuple[Job, str]]:
+    """Yield each job that does not annotate, with its lane: its rule, numbered where such jobs ran side by side."""
+    members: dict[str, list[Job]] = defaultdict(list)
+    for job in jobs:
+        if job.rule != ANNOTATE:
+            members[job.rule].append(job)
+    for rule, each in members.items():
+        slots = assign_slots([(job.started_at_s, job.ended_at_s) for job in each])
+        for job, slot in zip(each, slots, strict=True):
+            yield job, f"{rule} {slot + 1}" if max(slots) else rule
 
 
 def _row(job: Job, worker: Worker | None, lane: str, slot: int, clock: Clock) -> TimelineRow:

@@ -19,7 +19,7 @@ from shardner.engine.pipes import run_pipes
 from shardner.errors import MergeError
 from shardner.model.dependencies import READS
 from shardner.model.pipeline import Pipeline, load_pipeline, load_tokenizer
-from shardner.stages.document_rows import read_texts
+from shardner.stages.document_rows import CorpusTexts, read_texts
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -39,7 +39,7 @@ class Results:
     groups: tuple[str, ...] = ()  # the span groups asked for
 
 
-def export_shard_docbin(shard: int, shards: Path, results: Results, pipeline: Pipeline, target: Path) -> None:
+def export_shard_docbin(shard: int, corpus: CorpusTexts, results: Results, pipeline: Pipeline, target: Path) -> None:
     """Write a shard's documents as a DocBin, to be loaded with the pipeline's vocab.
 
     Tokens have the attributes of `ATTRIBUTES`; ids are there if ``output.attributes`` names them. The ``user_data`` of
@@ -48,7 +48,7 @@ def export_shard_docbin(shard: int, shards: Path, results: Results, pipeline: Pi
 
     Args:
         shard: its number.
-        shards: the directory of all shards.
+        corpus: the texts.
         results: the run's tables.
         pipeline: what annotated.
         target: where the DocBin goes.
@@ -66,7 +66,7 @@ def export_shard_docbin(shard: int, shards: Path, results: Results, pipeline: Pi
     spans = _read_rows(results.spans, table["doc"]) if results.spans is not None else {}
     docbin = DocBin(attrs=list(ATTRIBUTES), store_user_data=True)
     tokens = _Tokens(pipeline)
-    for number, text in read_texts(shards, shard, windows, MergeError):
+    for number, text in read_texts(corpus, shard, windows, MergeError):
         name, count, _ = facts[number]
         doc = tokens.make(text, count, entities.get(number, ()))
         doc.set_ents([_make_span(doc, row) for row in entities.get(number, ())])

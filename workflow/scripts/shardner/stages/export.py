@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -14,14 +14,14 @@ from shardner.data.tables import ENTITIES
 BATCH_ROWS = 20_000
 
 
-def export_entities_csv(entities: Path, target: Path) -> None:
-    """Write the table of entities as CSV."""
+def export_entities_csv(entities: Sequence[Path], target: Path) -> None:
+    """Write entities, from the files of a table, as CSV."""
     with atomic_path(target) as temporary:
-        pl.scan_parquet(entities).sink_csv(temporary, maintain_order=True)
+        pl.scan_parquet(list(entities)).sink_csv(temporary, maintain_order=True)
 
 
-def export_documents_jsonl(documents: Path, entities: Path, target: Path) -> None:
-    """Write one line per document, in corpus order, with its entities as a list.
+def export_documents_jsonl(documents: Sequence[Path], entities: Sequence[Path], target: Path) -> None:
+    """Write one line per document, from the files of two tables, in corpus order, with its entities as a list.
 
     An entity has start, end, text, label, and the attributes asked for.
     """
@@ -30,14 +30,15 @@ def export_documents_jsonl(documents: Path, entities: Path, target: Path) -> Non
             table.write_ndjson(file)
 
 
-def _with_entities(documents: Path, entities: Path) -> Iterator[pl.DataFrame]:
+def _with_entities(documents: Sequence[Path], entities: Sequence[Path]) -> Iterator[pl.DataFrame]:
     """Yield documents in batches, each with its entities as a list in the column of that name."""
-    rows = pl.scan_parquet(documents)
-    attributes = [name for name in pl.read_parquet_schema(entities) if name not in ENTITIES]
+    rows = pl.scan_parquet(list(documents))
+    table = pl.scan_parquet(list(entities))
+    attributes = [name for name in table.collect_schema() if name not in ENTITIES]
     for first in range(0, rows.select(pl.len()).collect().item(), BATCH_ROWS):
         batch = rows.slice(first, BATCH_ROWS).rename({"entities": "entity_count"}).collect()
         in_batch = pl.col("doc").is_between(batch["doc"][0], batch["doc"][-1])
-        found = pl.scan_parquet(entities).filter(in_batch).collect()
+        found = table.filter(in_batch).collect()
         lists = found.group_by("doc", maintain_order=True).agg(
             pl.struct("start", "end", "text", "label", *attributes).alias("entities")
         )

@@ -24,13 +24,14 @@ class CheckedShard(NamedTuple):
     attributes: Mapping[str, pl.DataType]  # the further columns of its entities
 
 
-def check_shard(info: ShardInfo, files: ShardFiles, groups: Sequence[str] = ()) -> CheckedShard:
+def check_shard(info: ShardInfo, files: ShardFiles, groups: Sequence[str] = (), *, part: str) -> CheckedShard:
     """Check a shard's tables.
 
     Args:
         info: what the split gave to the shard.
         files: its results.
         groups: the span groups asked for, in their order.
+        part: the name of the shard's part.
 
     Raises:
         MergeError: the tables do not hold what `info` and the record of the job say.
@@ -44,14 +45,16 @@ def check_shard(info: ShardInfo, files: ShardFiles, groups: Sequence[str] = ()) 
         entities = table.select("doc", "window", "start").collect()
         spans = _read_spans(files, groups)
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-        raise _refusal(info, f"its results cannot be read: {error}") from error
-    _check_windows(info, documents.select(*_NUMBERS), rejected)
-    _check_rows(info, documents.rename({"entities": "said"}), entities, "entities")
-    _check_rows(info, documents.rename({"span_count": "said"}), spans, "spans")
+        raise _refusal(part, info, f"its results cannot be read: {error}") from error
+    _check_windows(part, info, documents.select(*_NUMBERS), rejected)
+    _check_rows(part, info, documents.rename({"entities": "said"}), entities, "entities")
+    _check_rows(part, info, documents.rename({"span_count": "said"}), spans, "spans")
     counted = (documents.height, rejected.height, entities.height, spans.height)
     measured = (job.totals.windows, job.totals.rejected, job.totals.rows, job.totals.spans)
     if counted != measured:
-        raise _refusal(info, f"it holds {counted} (windows, rejected, entities, spans), but its job counted {measured}")
+        raise _refusal(
+            part, info, f"it holds {counted} (windows, rejected, entities, spans), but its job counted {measured}"
+        )
     return CheckedShard(job, {name: dtype for name, dtype in columns.items() if name not in SHARD_ENTITIES})
 
 
@@ -65,10 +68,10 @@ def _read_spans(files: ShardFiles, groups: Sequence[str]) -> pl.DataFrame:
     return pl.scan_parquet(files.spans).select(*columns).with_columns(place).collect()
 
 
-def _check_windows(info: ShardInfo, documents: pl.DataFrame, rejected: pl.DataFrame) -> None:
+def _check_windows(part: str, info: ShardInfo, documents: pl.DataFrame, rejected: pl.DataFrame) -> None:
     """Raise unless the windows annotated and rejected are those that the split gave to the shard."""
     if not documents.equals(documents.sort("doc", "window")):
-        raise _refusal(info, "its documents are not in corpus order")
+        raise _refusal(part, info, "its documents are not in corpus order")
     found = pl.concat([documents, rejected]).sort("doc", "window")
     doc, window, windows = (found[column].to_numpy().astype(np.int64) for column in _NUMBERS)
     ends = window + 1 == windows  # after this window comes the next document
@@ -77,27 +80,30 @@ def _check_windows(info: ShardInfo, documents: pl.DataFrame, rejected: pl.DataFr
     if found.height == info.windows and begins and follows.all():
         return
     if info.long_windows:
-        raise _refusal(info, f"{found.height} windows are not the {info.windows} that it was given")
+        raise _refusal(part, info, f"{found.height} windows are not the {info.windows} that it was given")
     first = info.first_doc or 0
     missing = np.setdiff1d(np.arange(first, first + info.documents), doc)
     if missing.size:
-        raise _refusal(info, f"{missing.size} of its {info.documents} documents are missing, the first {missing[0]}")
+        raise _refusal(
+            part, info, f"{missing.size} of its {info.documents} documents are missing, the first {missing[0]}"
+        )
     raise _refusal(
-        info, f"it holds {found.height} documents instead of {info.documents}: some twice, or another shard's"
+        part, info, f"it holds {found.height} documents instead of {info.documents}: some twice, or another shard's"
     )
 
 
-def _check_rows(info: ShardInfo, documents: pl.DataFrame, rows: pl.DataFrame, what: str) -> None:
+def _check_rows(part: str, info: ShardInfo, documents: pl.DataFrame, rows: pl.DataFrame, what: str) -> None:
     """Raise unless entities or spans are in order, and of each window as many as its row among the documents says.
 
     Args:
+        part: the name of the shard's part.
         info: what the split gave to the shard.
         documents: its windows, with how many rows each should have as ``said``.
         rows: the columns that the table is ordered by, in that order.
         what: the rows are.
     """
     if not _are_in_order(rows):
-        raise _refusal(info, f"its {what} are not in corpus order")
+        raise _refusal(part, info, f"its {what} are not in corpus order")
     counts = rows.group_by("doc", "window").len("found")
     differing = (
         documents.join(counts, on=["doc", "window"], how="full", coalesce=True)
@@ -106,7 +112,7 @@ def _check_rows(info: ShardInfo, documents: pl.DataFrame, rows: pl.DataFrame, wh
     )
     if differing.height:
         number, said, found = differing.select("doc", "said", "found").row(0)
-        raise _refusal(info, f"document {number} should have {said or 0} {what}, but has {found or 0}")
+        raise _refusal(part, info, f"document {number} should have {said or 0} {what}, but has {found or 0}")
 
 
 def _are_in_order(rows: pl.DataFrame) -> bool:
@@ -120,7 +126,6 @@ def _are_in_order(rows: pl.DataFrame) -> bool:
     return True
 
 
-def _refusal(info: ShardInfo, reason: str) -> MergeError:
-    return MergeError(
-        f"shard {info.shard:05d}: {reason}; remove its files (*/{info.shard:05d}.parquet below .work) and run again"
-    )
+def _refusal(part: str, info: ShardInfo, reason: str) -> MergeError:
+    name = f"{part}/{info.shard:05d}"
+    return MergeError(f"shard {name}: {reason}; remove .work/entities/{name}.parquet and run again")

@@ -1,16 +1,16 @@
-"""Split: the corpus, read once, becomes shards of about equal size in corpus order.
+"""Split: a part of the corpus, read once, becomes shards of about equal size, in the order of the part.
 
-The length of the corpus is known only at its end. So the windows of its documents first go to a spool of small files
+The length of the part is known only at its end. So the windows of its documents first go to a spool of small files
 (`shardner.stages.spool`), and then each shard is cut from the spool. A window belongs to shard
-``⌊before · n / total⌋``, where *before* is the size of all windows before it: a function of the corpus alone.
+``⌊before · n / total⌋``, where *before* is the size of all windows before it: a function of the part alone.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,18 +18,33 @@ import numpy as np
 import polars as pl
 
 from shardner.config import CorpusConfig
-from shardner.corpus.files import show_path
-from shardner.corpus.kept_columns import dtype_name, keep_dtypes
-from shardner.corpus.read import read_corpus
+from shardner.corpus.files import SourceFile
+from shardner.corpus.kept_columns import NATIVE
+from shardner.corpus.read import read_sources
+from shardner.corpus.seen_ids import hash_first
 from shardner.data.files import atomic_path, scratch_directory
-from shardner.data.manifest import InputFile, Manifest, ShardInfo, write_manifest
+from shardner.data.manifest import PartManifest, ShardInfo, StretchInfo
 from shardner.data.tables import REJECTED, WINDOWS
+from shardner.data.typed_json import write_json
+from shardner.errors import CorpusError
+from shardner.stages.checksums import sha256_of
+from shardner.stages.drawn_documents import Draw
 from shardner.stages.spool import Spool, SpoolFile
 
 log = logging.getLogger(__name__)
 
 #: About how many characters a row group of a shard holds. A reader of a block holds them at once.
 ROW_GROUP_CHARS = 1 << 19
+
+
+@dataclass(frozen=True, slots=True)
+class PartFiles:
+    """Where the files of a part go."""
+
+    shards: Sequence[Path]  # by number; in a small part, some may be empty
+    rejected: Path
+    drawn: Path
+    manifest: Path
 
 
 class SpoolRange(NamedTuple):
@@ -40,39 +55,47 @@ class SpoolRange(NamedTuple):
     stop: int
 
 
-def split_corpus(
-    files: Sequence[Path], corpus: CorpusConfig, shards: Sequence[Path], rejected: Path, manifest: Path, max_chars: int
-) -> Manifest:
-    """Read the corpus and write shards, rejected records and, last, the manifest.
+def split_part(
+    name: str, sources: Sequence[SourceFile], corpus: CorpusConfig, results: PartFiles, max_chars: int
+) -> PartManifest:
+    """Read a part of the corpus and write its shards, rejected records, drawn documents and, last, its manifest.
 
     Args:
-        files: the input files in corpus order.
-        corpus: how to read them.
-        shards: where the shards go, by number; in a small corpus, some may be empty.
-        rejected: where the table of rejected records goes.
-        manifest: where the manifest goes.
+        name: of the part.
+        sources: what to read, in the order of the part.
+        corpus: how to read it.
+        results: where the files go.
         max_chars: a document of more characters is cut into windows.
 
     Raises:
-        CorpusError: a file is damaged; or, under ``on_bad_record: fail``, a record is bad.
+        CorpusError: a file is damaged, or changed while it was read; or, under ``on_bad_record: fail``, a record is
+            bad.
     """
-    with scratch_directory(manifest) as scratch, ThreadPoolExecutor(1) as hasher:
-        checksums = {path: hasher.submit(_sha256, path) for path in files}
-        spool = Spool(scratch, max_chars)
-        for batch in read_corpus(files, corpus, scratch=scratch, max_chars=max_chars):
+    before = {source.path: _find_state(source.path) for source in sources}
+    with scratch_directory(results.manifest) as scratch, ThreadPoolExecutor(1) as hasher:
+        checksums = {each.path: hasher.submit(sha256_of, each.path) for each in sources if _is_whole(each)}
+        spool, draw = Spool(scratch, max_chars), Draw()
+        by_row = {each.shown: corpus.id is None or not each.format.has_columns for each in sources}
+        for batch in read_sources(sources, corpus, scratch=scratch, max_chars=max_chars):
+            if batch.position is None or batch.position.window == 0:
+                draw.add(hash_first(batch.records["id"]), spool.documents)
             spool.add(batch)
         spool.flush()
-        infos = tuple(_write_shards(spool.files, shards))
-        _write_rejected(spool.rejected_files, rejected)
-        result = Manifest(
-            files=_input_files(files, spool, checksums),
+        infos = tuple(_write_shards(spool.files, results.shards))
+        _write_rejected(spool.rejected_files, results.rejected)
+        draw.write(results.shards, results.drawn)
+        native = {name: str(dtype) for name, dtype in spool.dtypes.items() if spool.kinds[name] == {NATIVE}}
+        result = PartManifest(
+            name=name,
+            stretches=tuple(_describe(each, spool, before, checksums, by_row[each.shown]) for each in sources),
             shards=infos,
             documents=spool.documents,
             rejected=spool.rejected,
             chars=spool.chars,
-            keep={column: dtype_name(dtype) for column, dtype in keep_dtypes(spool.kinds).items()},
+            kinds={column: tuple(sorted(kinds)) for column, kinds in spool.kinds.items()},
+            native=native,
         )
-    write_manifest(manifest, result)
+    write_json(results.manifest, result)
     log.info(
         "%d documents in %d shards, %d records rejected, %d characters",
         result.documents, len(infos), result.rejected, result.chars,
@@ -80,9 +103,14 @@ def split_corpus(
     return result
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _is_whole(source: SourceFile) -> bool:
+    return source.start == 0 and source.stop is None
+
+
+def _find_state(path: Path) -> tuple[int, int]:
+    """Return size and time of the last change of a file."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def _write_shards(spool: Sequence[SpoolFile], shards: Sequence[Path]) -> Iterator[ShardInfo]:
@@ -156,14 +184,35 @@ def _write_rejected(files: Sequence[Path], target: Path) -> None:
             pl.DataFrame(schema=REJECTED).write_parquet(temporary)
 
 
-def _input_files(files: Sequence[Path], spool: Spool, checksums: Mapping[Path, Future[str]]) -> tuple[InputFile, ...]:
-    return tuple(
-        InputFile(
-            path=show_path(path),
-            bytes=path.stat().st_size,
-            sha256=checksums[path].result(),
-            documents=spool.documents_by_file.get(show_path(path), 0),
-            rejected=spool.rejected_by_file.get(show_path(path), 0),
-        )
-        for path in files
+def _describe(
+    source: SourceFile,
+    spool: Spool,
+    before: Mapping[Path, tuple[int, int]],
+    checksums: Mapping[Path, Future[str]],
+    by_row: bool,
+) -> StretchInfo:
+    """Return what was read of a file.
+
+    Raises:
+        CorpusError: the file is no longer what it was before.
+    """
+    checksum = checksums[source.path].result() if source.path in checksums else None
+    size, modified_ns = before[source.path]
+    if _find_state(source.path) != (size, modified_ns):
+        raise CorpusError(f"{source.shown}: the file changed while it was read; run again when it is complete")
+    extent = spool.extents[source.shown]
+    return StretchInfo(
+        path=source.shown,
+        source=source.path,
+        bytes=size,
+        modified_ns=modified_ns,
+        sha256=checksum,
+        start=source.start,
+        stop=source.stop,
+        begin=extent.begin,
+        end=extent.end,
+        rows=extent.rows,
+        documents=spool.documents_by_file[source.shown],
+        rejected=spool.rejected_by_file[source.shown],
+        by_row=by_row,
     )

@@ -1,4 +1,4 @@
-"""The spool of the split: the corpus as files of numbered windows, before it is known where a shard ends.
+"""The spool of the split: a part of the corpus as files of numbered windows, before it is known where a shard ends.
 
 The pass over the input numbers the documents, cuts long documents into windows, and writes the windows to files of
 bounded size.
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from shardner.corpus.batch import Batch, WindowPosition
+from shardner.corpus.batch import Batch, Extent, WindowPosition
 from shardner.corpus.window_cuts import cut_windows
 from shardner.data.tables import WINDOWS
 
@@ -53,6 +53,8 @@ class Spool:
         chars: how many characters the documents have.
         documents_by_file: the documents of each input file.
         rejected_by_file: the rejected records of each input file.
+        extents: what was read of each input file.
+        dtypes: the dtype of each ``keep`` column.
         kinds: which kinds of values each ``keep`` column has (see `shardner.corpus.kept_columns`).
     """
 
@@ -66,6 +68,8 @@ class Spool:
         self.documents = self.rejected = self.chars = 0
         self.documents_by_file: dict[str, int] = {}
         self.rejected_by_file: dict[str, int] = {}
+        self.extents: dict[str, Extent] = {}
+        self.dtypes: dict[str, pl.DataType] = {}
         self.kinds: dict[str, frozenset[str]] = {}
 
     def add(self, batch: Batch) -> None:
@@ -97,6 +101,8 @@ class Spool:
         self.chars += chars
         self.documents_by_file[batch.file] = self.documents_by_file.get(batch.file, 0) + documents
         self.rejected_by_file[batch.file] = self.rejected_by_file.get(batch.file, 0) + batch.rejected.height
+        self.extents[batch.file] = batch.extent
+        self.dtypes.update({column: batch.records.schema[column] for column in batch.kinds})
         for column, kinds in batch.kinds.items():
             self.kinds[column] = self.kinds.get(column, frozenset()) | kinds
 

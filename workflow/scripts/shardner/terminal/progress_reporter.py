@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from shardner.terminal.live_line import LiveLine
 from shardner.terminal.numbers import bar, clock, compact
-from shardner.terminal.run_progress import RunFollower, RunProgress
+from shardner.terminal.run_progress import ExpectedPart, RunFollower, RunProgress
 
 #: Seconds between two looks at the jobs' files.
 LOOK_S = 2.0
@@ -22,23 +22,32 @@ class ProgressReporter:
     """Reports from a thread of its own, until the last shard is done or the run ends.
 
     Args:
-        manifest: where the manifest is, or will be when the corpus is split.
+        split: the directory of the parts' manifests.
         records: the directory of the annotate jobs' records.
+        parts: all parts of the run, by name.
         say: is called with each line.
         look_s: seconds between two looks at the jobs' files.
     """
 
-    def __init__(self, manifest: Path, records: Path, say: Callable[[str], None], *, look_s: float = LOOK_S) -> None:
-        self._manifest, self._records, self._say, self._look_s = manifest, records, say, look_s
+    def __init__(
+        self,
+        split: Path,
+        records: Path,
+        parts: Mapping[str, ExpectedPart],
+        say: Callable[[str], None],
+        *,
+        look_s: float = LOOK_S,
+    ) -> None:
+        self._split, self._records, self._parts, self._say, self._look_s = split, records, parts, say, look_s
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, shards: Iterable[int], live: LiveLine | None = None) -> None:
-        """Begin to report on a run that will annotate `shards`.
+    def start(self, shards: Iterable[str], live: LiveLine | None = None) -> None:
+        """Begin to report on a run that will annotate `shards` (``<part>/<number>``).
 
         With `live`, progress is shown in that line, and `say` is called once, at the end.
         """
-        follower = RunFollower(self._manifest, self._records, shards)
+        follower = RunFollower(self._split, self._records, self._parts, shards)
         self._thread = threading.Thread(target=self._report, args=(follower, live), name="run-progress", daemon=True)
         self._thread.start()
 

@@ -37,6 +37,7 @@ class Estimate:
     chars: int
     tokens: int
     entities: int
+    parts: int
     shards: int
     jobs_at_once: int
     workers_a_job: int

@@ -10,12 +10,22 @@ AROUND_S = 12.0
 MERGED_ENTITIES_PER_S = 1_500_000
 
 
-def predict(measured: SampleFigures, shards: int, jobs_at_once: int | None, workers: int | None) -> Estimate:
+def predict(
+    measured: SampleFigures,
+    *,
+    parts: int,
+    shards: int,
+    splits_at_once: int | None,
+    jobs_at_once: int | None,
+    workers: int | None,
+) -> Estimate:
     """Predict what a run takes.
 
     Args:
         measured: what the sample showed.
+        parts: of the corpus, which are split side by side.
         shards: of the run.
+        splits_at_once: how many parts are split at once; None: all of them.
         jobs_at_once: how many annotate jobs run at once; None: all of them.
         workers: of each job; None: as many as the job of the sample had.
     """
@@ -23,7 +33,8 @@ def predict(measured: SampleFigures, shards: int, jobs_at_once: int | None, work
     jobs = max(min(jobs_at_once or shards, shards), 1)
     entities = measured.chars * measured.entities_per_char
     shard_s = measured.start_up_s + measured.chars / shards / (measured.chars_per_s * workers_a_job)
-    split_s = measured.chars / measured.split_chars_per_s
+    # parts, too, are taken to be of one size
+    split_s = -(-parts // max(splits_at_once or parts, 1)) * measured.chars / parts / measured.split_chars_per_s
     annotate_s = -(-shards // jobs) * shard_s  # shards are of about one size, so jobs run in rounds
     merge_s = entities / MERGED_ENTITIES_PER_S
     results_bytes = measured.chars * measured.result_bytes_per_char
@@ -32,6 +43,7 @@ def predict(measured: SampleFigures, shards: int, jobs_at_once: int | None, work
         chars=measured.chars,
         tokens=round(measured.chars * measured.tokens_per_s / measured.chars_per_s),
         entities=round(entities),
+        parts=parts,
         shards=shards,
         jobs_at_once=jobs,
         workers_a_job=workers_a_job,

@@ -19,10 +19,10 @@ import shardner
 from shardner.annotate.job import annotate_shard
 from shardner.annotate.worker_pool import AnnotateBlocks, annotate_in_processes
 from shardner.config import CorpusConfig, NerConfig, OnBadRecord
-from shardner.corpus.files import show_path
+from shardner.corpus.files import detect_format, show_path
 from shardner.corpus.samples import FileHead, kind_of, take_heads
 from shardner.data.files import scratch_directory
-from shardner.data.manifest import Manifest
+from shardner.data.manifest import PartManifest
 from shardner.data.metrics import Job, Phase
 from shardner.data.tables import ShardFiles, shard_path
 from shardner.data.typed_json import write_json
@@ -30,7 +30,7 @@ from shardner.errors import CorpusError
 from shardner.model.pipeline import Pipeline
 from shardner.parse.shard_plan import CHARS_PER_BYTE
 from shardner.stages.estimate.figures import SampleFigures
-from shardner.stages.split import split_corpus
+from shardner.stages.split import PartFiles, split_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +126,12 @@ def measure_sample(
 
 def _split(
     heads: Sequence[FileHead], corpus: CorpusConfig, parts: Sequence[Path], max_chars: int, scratch: Path
-) -> Manifest:
+) -> PartManifest:
     corpus = replace(corpus, on_bad_record=OnBadRecord.REJECT)  # the last record of a head may be torn
     paths = [head.path for head in heads]
-    found = split_corpus(paths, corpus, parts, scratch / "rejected.parquet", scratch / "manifest.json", max_chars)
+    others = (scratch / name for name in ("rejected.parquet", "drawn.parquet", "manifest.json"))
+    sources = [detect_format(path) for path in paths]
+    found = split_part("sample", sources, corpus, PartFiles(parts, *others), max_chars)
     if not found.documents:
         raise CorpusError(
             f"there is no document in the first part of {', '.join(show_path(each.source) for each in heads)}"
@@ -172,6 +174,7 @@ def _annotate(parts: Sequence[Path], how: _Annotation, directory: Path) -> tuple
     ).write_parquet(windows, row_group_size=1_000)
     results = ShardFiles(*(directory / name for name in ("entities", "documents", "rejected", "job.json")))
     job = annotate_shard(
+        "sample",
         0,
         windows,
         how.pipeline,

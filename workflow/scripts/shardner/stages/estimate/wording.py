@@ -15,7 +15,8 @@ def describe_estimate(estimate: Estimate) -> str:
                    f"{plural(measured.files, 'file')} of {size(measured.bytes)}"),
         ("time", f"{duration(estimate.total_s)}: split {duration(estimate.split_s)}, annotate "
                  f"{duration(estimate.annotate_s)}, merge {duration(estimate.merge_s)}"),
-        ("annotate", f"{plural(estimate.shards, 'shard')}, {count(estimate.jobs_at_once)} at once with "
+        ("annotate", f"{plural(estimate.shards, 'shard')} in {plural(estimate.parts, 'part')}, "
+                     f"{count(estimate.jobs_at_once)} at once with "
                      f"{plural(estimate.workers_a_job, 'worker')} each: {compact(estimate.tokens_per_s)} tokens/s, and "
                      f"{duration(estimate.start_up_s)} for a job to start and end"),
         ("engine", one_line(f"{measured.engine} on {measured.device}", 200)),

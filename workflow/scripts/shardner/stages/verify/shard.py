@@ -19,7 +19,7 @@ from shardner.engine.annotations import Annotations
 from shardner.engine.stock import ONE_DOCUMENT, StockEngine
 from shardner.errors import VerifyError
 from shardner.model.pipeline import Pipeline, load_pipeline
-from shardner.stages.document_rows import read_texts, scan_shard, select_documents
+from shardner.stages.document_rows import CorpusTexts, read_texts, select_documents
 from shardner.stages.verify.findings import KEPT, Difference, Findings
 from shardner.stages.verify.whole_document import Answer, EntityRow, Expected, WholeDocument, compare
 from shardner.terminal.numbers import plural
@@ -35,7 +35,7 @@ BATCH_CHARS = 1 << 20
 
 def verify_shard(
     shard: int,
-    shards: Path,
+    corpus: CorpusTexts,
     documents: Path,
     entities: Path,
     pipeline: Pipeline,
@@ -49,7 +49,7 @@ def verify_shard(
 
     Args:
         shard: its number.
-        shards: the directory of all shards.
+        corpus: the texts.
         documents: the run's table of documents.
         entities: the run's table of entities.
         pipeline: what annotated.
@@ -62,18 +62,19 @@ def verify_shard(
         ModelError: the pipeline cannot be loaded.
         VerifyError: a shard that the run has read is gone.
     """
-    first_windows = scan_shard(shards, shard, VerifyError).filter(pl.col("window") == 0)
-    held = first_windows.select("doc", "id", "chars", "windows").collect()
+    held = corpus.scan_documents(shard, VerifyError).select("doc", "id", "chars", "windows").collect()
     if held.is_empty():
         return Findings()
-    keys = window_keys(held["doc"].to_numpy(), np.zeros(held.height, dtype=np.int64))
+    numbering = corpus.numbering(shard)
+    docs = numbering.to_part(held["doc"].to_numpy().astype(np.int64)).astype(np.uint64)
+    keys = window_keys(numbering.numbers.name, docs, np.zeros(held.height, dtype=np.int64))
     drawn = held.filter(pl.Series(are_drawn(keys, find_limit(keys, share))))
     whole = drawn.filter(pl.col("chars") <= most_chars)
     found = Findings(documents=held.height, too_long=drawn.height - whole.height)
     nlp = load_pipeline(pipeline)
     engine = StockEngine(nlp, ONE_DOCUMENT if pipeline.one_at_a_time else None)
     for batch in _cut_into_batches(whole, batch_chars):
-        texts = dict(read_texts(shards, shard, dict(batch.select("doc", "windows").iter_rows()), VerifyError))
+        texts = dict(read_texts(corpus, shard, dict(batch.select("doc", "windows").iter_rows()), VerifyError))
         theirs = engine.annotate(list(texts.values()), Stopwatch())
         answers = _read_answers(documents, entities, batch["doc"])
         for row, (doc, name) in enumerate(batch.select("doc", "id").iter_rows()):

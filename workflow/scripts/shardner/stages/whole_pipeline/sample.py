@@ -1,6 +1,7 @@
 """The sample: which documents are annotated with the whole pipeline, and what it finds in them.
 
-The draw follows from the ids of the documents alone, so it is the same with any sharding.
+The draw follows from the ids of the documents alone, so it is the same with any sharding. The split of each part draws
+documents, and the numbering draws from those (`shardner.stages.drawn_documents`).
 """
 
 from __future__ import annotations
@@ -14,18 +15,15 @@ import polars as pl
 
 from shardner.corpus.window_cuts import find_last_clean
 from shardner.data.files import atomic_path
-from shardner.data.manifest import Manifest
 from shardner.data.stopwatch import Stopwatch
-from shardner.data.tables import WINDOWS, shard_path
 from shardner.engine.annotations import Entity
 from shardner.engine.stock import ONE_DOCUMENT, StockEngine
 from shardner.errors import VerifyError
 from shardner.model.pipeline import Pipeline, load_whole_pipeline
-from shardner.stages.document_rows import read_texts
+from shardner.stages.document_rows import CorpusTexts, read_texts, select_documents
 
 log = logging.getLogger(__name__)
 
-_SEED = 0xC0FFEE
 #: From so many sampled documents on, of which every one fails, the fault is the pipeline's.
 ALL_FAILED = 20
 
@@ -70,13 +68,13 @@ class SampledDocument:
 
 
 def annotate_sample(
-    shards: Path, manifest: Manifest, pipeline: Pipeline, sample: Path, size: SampleSize = DEFAULT_SIZE
+    corpus: CorpusTexts, drawn: Path, pipeline: Pipeline, sample: Path, size: SampleSize = DEFAULT_SIZE
 ) -> None:
     """Draw documents, annotate them with the whole pipeline, and write both as Parquet (see `SCHEMA`).
 
     Args:
-        shards: the directory of all shards.
-        manifest: what the split found.
+        corpus: the texts.
+        drawn: the table of drawn documents, from the numbering.
         pipeline: which of its components run does not matter here.
         sample: where the table goes.
         size: how much is sampled.
@@ -85,9 +83,9 @@ def annotate_sample(
         ModelError: the pipeline cannot be loaded.
         VerifyError: a shard is gone, or the pipeline fails on every document, of which there are some.
     """
-    drawn = draw_sample(shards, manifest, size)
-    texts = dict(_read_beginnings(shards, drawn, size))
-    rows = drawn.with_columns(pl.Series("text", [texts[doc] for doc in drawn["doc"]], pl.String)).sort("doc")
+    chosen = choose_documents(corpus, drawn, size)
+    texts = dict(_read_beginnings(corpus, chosen, size))
+    rows = chosen.with_columns(pl.Series("text", [texts[doc] for doc in chosen["doc"]], pl.String)).sort("doc")
     engine = StockEngine(load_whole_pipeline(pipeline), ONE_DOCUMENT if pipeline.one_at_a_time else None)
     found = engine.annotate(rows["text"].to_list(), Stopwatch())
     if len(found.failed) == rows.height >= ALL_FAILED:
@@ -117,34 +115,32 @@ def annotate_sample(
     log.info("%d documents annotated with the whole pipeline, %d fail", rows.height, len(found.failed))
 
 
-def draw_sample(shards: Path, manifest: Manifest, size: SampleSize = DEFAULT_SIZE) -> pl.DataFrame:
-    """Return the documents that are drawn: doc, id, chars, windows, and the shard of the first window."""
-    held = {str(shard_path(shards, info.shard)): info.shard for info in manifest.shards if info.documents}
-    if missing := next((path for path in held if not Path(path).is_file()), None):
-        raise VerifyError(f"{missing} is gone; remove {shards} and run again: the corpus is then split anew")
-    if not held:
-        columns = {name: WINDOWS[name] for name in ("doc", "id", "chars", "windows")}
-        return pl.DataFrame(schema={**columns, "shard": pl.Int64()})
-    heads = (
-        pl.scan_parquet(list(held), include_file_paths="path")
-        .filter(pl.col("window") == 0)
-        .select("doc", "id", "chars", "windows", "path", key=pl.col("id").hash(seed=_SEED))
-        .bottom_k(size.documents, by=["key", "doc"])
-        .collect(engine="streaming")
-        .sort("key", "doc")
-        .with_columns(shard=pl.col("path").replace_strict(held, return_dtype=pl.Int64))
-    )
-    most_chars = min(size.chars, max(size.least_chars, int(manifest.chars * size.share)))
+def choose_documents(corpus: CorpusTexts, drawn: Path, size: SampleSize = DEFAULT_SIZE) -> pl.DataFrame:
+    """Return those of the drawn documents that are sampled: doc, id, chars, windows, and the shard of the first window.
+
+    Raises:
+        VerifyError: a shard is gone.
+    """
+    table = pl.read_parquet(drawn).head(size.documents)
+    most_chars = min(size.chars, max(size.least_chars, int(corpus.manifest.chars * size.share)))
     annotated = pl.min_horizontal(pl.col("chars").cast(pl.Int64), size.excerpt_chars)
     before = annotated.cum_sum() - annotated
-    return heads.filter(before < most_chars).drop("key", "path")
+    chosen = table.filter(before < most_chars)
+    ids = [
+        select_documents(corpus.scan_documents(int(str(shard)), VerifyError), rows["doc"].sort(), "id")
+        for (shard,), rows in chosen.group_by("shard")
+    ]
+    names = pl.concat(ids) if ids else pl.DataFrame(schema={"doc": pl.UInt64, "id": pl.String})
+    return chosen.join(names, on="doc", how="left", maintain_order="left").select(
+        "doc", "id", "chars", "windows", "shard"
+    )
 
 
-def _read_beginnings(shards: Path, drawn: pl.DataFrame, size: SampleSize) -> Iterator[tuple[int, str]]:
+def _read_beginnings(corpus: CorpusTexts, drawn: pl.DataFrame, size: SampleSize) -> Iterator[tuple[int, str]]:
     """Yield number and text of the documents, of a long one the beginning."""
     for (shard,), rows in drawn.sort("doc").partition_by("shard", as_dict=True, maintain_order=True).items():
         windows = dict(rows.select("doc", "windows").iter_rows())
-        for doc, text in read_texts(shards, int(str(shard)), windows, VerifyError):
+        for doc, text in read_texts(corpus, int(str(shard)), windows, VerifyError):
             if len(text) > size.excerpt_chars:
                 clean = find_last_clean(text, size.excerpt_chars // 2, size.excerpt_chars)
                 text = text[: clean or size.excerpt_chars]

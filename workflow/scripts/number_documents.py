@@ -1,0 +1,21 @@
+"""Adapter of rule number_documents."""
+
+from pathlib import Path
+
+from adapter import job_log
+
+with job_log(snakemake.log[0]):
+    from shardner.config import parse_config
+    from shardner.data.job_recording import measured_job
+    from shardner.stages.number_documents import number_documents, read_parts
+
+    given, params, results = snakemake.input, snakemake.params, snakemake.output
+    with measured_job(Path(results.job), snakemake.rule, mem_mb=snakemake.resources.get("mem_mb")):
+        number_documents(
+            None if params.files is None else [Path(path) for path in params.files],
+            read_parts(given.manifests, given.drawn, given.shards),
+            parse_config({"corpus": dict(params.corpus)}).corpus,
+            manifest=Path(results.manifest),
+            duplicates=Path(results.duplicates),
+            drawn=Path(results.drawn),
+        )

@@ -21,6 +21,8 @@ from shardner.stages.verify.findings import Difference, Findings, add_up_finding
 from shardner.stages.verify.shard import verify_shard
 from shardner.stages.verify.whole_document import Answer, Expected, WholeDocument, compare
 from shardner.stages.verify.wording import describe_findings
+from spacy.language import Language
+from spacy.tokens import Doc
 
 LONG = 7
 SHARDS = 3
@@ -214,3 +216,51 @@ def test_findings_of_shards_become_a_file_only_where_nothing_differs(
     with pytest.raises(VerifyError, match="hold 29 documents, but the corpus has 30"):
         add_up_findings(paths, manifest, pipeline, 0.1, target)
     assert not target.exists()
+
+
+@Language.component("tests_drop_persons", assigns=["doc.ents"], requires=["doc.ents"])
+def drop_persons(doc: Doc) -> Doc:
+    doc.ents = [entity for entity in doc.ents if entity.label_ != "PERSON"]
+    return doc
+
+
+def test_a_component_behind_the_recogniser_that_makes_results_differ_fails_the_verification(
+    done: tuple[Path, in_process.Run], pipeline: Pipeline, tmp_path: Path
+) -> None:
+    """The recogniser scores what it took above what is in the results, so the gap is negative: no near-tie."""
+    nlp = load_pipeline(pipeline)
+    nlp.add_pipe("tests_drop_persons")
+    nlp.to_disk(tmp_path / "pipeline")
+    other = prepare_pipeline(classify(str(tmp_path / "pipeline")), None, tmp_path / "unpacked", "auto")
+    with_persons = pl.read_parquet(done[1].results.entities).filter(pl.col("label") == "PERSON")["doc"].n_unique()
+    found = verified(done, other)
+    assert with_persons > 10 and sum(each.differing for each in found) == with_persons
+    assert sum(each.near_ties for each in found) == 0
+    paths = [tmp_path / f"{shard}.json" for shard in range(SHARDS)]
+    for path, each in zip(paths, found, strict=True):
+        write_json(path, each)
+    with pytest.raises(VerifyError, match=f"(?s){with_persons}.documents of 30.*only the results: .*PERSON"):
+        add_up_findings(paths, done[1].manifest, other, 1.0, tmp_path / "verify.json")
+    assert not (tmp_path / "verify.json").exists()
+
+
+@Language.component("tests_split_names", retokenizes=True, assigns=["doc.ents"])
+def split_names(doc: Doc) -> Doc:
+    with doc.retokenize() as retokenizer:
+        for token in doc:
+            if token.text == "Analytical":
+                retokenizer.split(token, ["Analy", "tical"], heads=[token, token])
+    return doc
+
+
+def test_correct_results_of_a_pipeline_that_retokenizes_pass_with_long_documents(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    nlp = load_pipeline(pipeline)
+    nlp.add_pipe("tests_split_names")
+    nlp.to_disk(tmp_path / "pipeline")
+    other = prepare_pipeline(classify(str(tmp_path / "pipeline")), None, tmp_path / "unpacked", "auto")
+    texts = [*make_texts(12, seed=2), " ".join(make_texts(60, seed=3))]
+    run = in_process.run(tmp_path, write_jsonl(tmp_path / "c.jsonl", texts), other, SHARDS, windows={"max_chars": 900})
+    assert pl.read_parquet(run.results.documents)["windows"].max() > 3  # type: ignore[operator]
+    assert sum(verified((tmp_path, run), other), Findings()).identical == len(texts)

@@ -17,6 +17,7 @@ from shardner.engine.fused.encoder import EncoderPlan, EncoderSource
 from shardner.engine.fused.layers import UnsupportedError
 from shardner.engine.fused.tokens import Tokens
 from shardner.engine.fused.window_encoder import WindowEncoder, find_layers
+from shardner.engine.products import Products
 from shardner.engine.selection import select_engine
 from spacy.language import Language
 from spacy.pipeline import EntityRecognizer
@@ -131,8 +132,8 @@ def plan_halving_encoder(source: EncoderSource) -> EncoderPlan:
         raise UnsupportedError("not halved")
     layers = find_layers(source.layers[0].layers[0])
 
-    def build(xp: Module) -> HalvingEncoder:
-        return HalvingEncoder(WindowEncoder(layers, source.nlp.vocab, xp))
+    def build(xp: Module, products: Products) -> HalvingEncoder:
+        return HalvingEncoder(WindowEncoder(layers, source.nlp.vocab, xp, products))
 
     return EncoderPlan("halved", ("NORM", "PREFIX", "SUFFIX", "SHAPE"), layers.seen, needs_documents=False, build=build)
 

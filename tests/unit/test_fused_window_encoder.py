@@ -10,6 +10,7 @@ from shardner.engine.fused import embed, window_encoder
 from shardner.engine.fused.layers import UnsupportedError, unchain
 from shardner.engine.fused.tokens import Tokens, attribute_name, read_tokens
 from shardner.engine.fused.window_encoder import WindowEncoder, find_layers
+from shardner.engine.products import Products
 
 TEXTS = ["", " ", "Ada", *make_texts(30, seed=7), "don't can't gonna", "word " * 3000]
 
@@ -20,7 +21,12 @@ def nlp(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def encoder_of(nlp: Any) -> WindowEncoder:
-    return WindowEncoder(find_layers(unchain(nlp.get_pipe("ner").model.get_ref("tok2vec"))[:-2]), nlp.vocab, np)
+    return WindowEncoder(
+        find_layers(unchain(nlp.get_pipe("ner").model.get_ref("tok2vec"))[:-2]),
+        nlp.vocab,
+        np,
+        Products(np, steady=False),
+    )
 
 
 def stock_vectors(nlp: Any, docs: list[Any]) -> Any:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shardner.engine.annotations import Entity, Int64s
+from shardner.engine.products import Products
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -45,6 +46,10 @@ class ReferenceDecode:
         self._model = model = recogniser.model
         self._lower = _Layer(model.get_ref("lower"), model.ops, ("W", "b", "pad"))
         self._upper = _Layer(model.get_ref("upper"), model.ops, ("W", "b")) if model.attrs["has_upper"] else None
+        products = Products(np, steady=True)
+        weights = self._lower.values["W"]  # (3, hidden, pieces, nI)
+        self._features = [products.of(each.reshape(-1, each.shape[-1]).T) for each in weights]
+        self._map_up = None if self._upper is None else products.of(self._upper.values["W"].T)
         names = [recogniser.moves.get_class_name(number) for number in range(recogniser.moves.n_moves)]
         self._numbers = {name: number for number, name in enumerate(names)}
         self._kinds = np.array([name[0] for name in names])
@@ -138,14 +143,17 @@ class ReferenceDecode:
 
     def _score(self, vectors: Doubles, current: Int64s, first: Int64s) -> Doubles:
         """Return the scores (m, actions) in states, given as current tokens (m,) and first ones (m,), -1 for none."""
-        weights, pad = self._lower.values["W"], self._lower.values["pad"][0]
-        is_open = (first >= 0)[:, None, None]
-        summed = self._lower.values["b"] + np.tensordot(vectors[current], weights[0], axes=(1, 2))
+        pad = self._lower.values["pad"][0]
+        is_open, shape = (first >= 0)[:, None, None], (len(current), *pad.shape[1:])
+        summed = self._lower.values["b"] + self._features[0](vectors[current]).reshape(shape)
         for feature, tokens in ((1, first), (2, current - 1)):
-            products = np.tensordot(vectors[tokens], weights[feature], axes=(1, 2))
+            products = self._features[feature](vectors[tokens]).reshape(shape)
             summed = summed + np.where(is_open, products, pad[feature])
         scores: Doubles = summed.max(axis=-1)
-        return scores if self._upper is None else scores @ self._upper.values["W"].T + self._upper.values["b"]
+        if self._upper is None or self._map_up is None:
+            return scores
+        mapped: Doubles = self._map_up(scores) + self._upper.values["b"]
+        return mapped
 
 
 class _Layer:

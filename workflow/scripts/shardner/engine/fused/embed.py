@@ -14,6 +14,7 @@ import numpy as np
 from shardner.engine.fused.arrays import Array, HostInts, Keys, Module, to_device
 from shardner.engine.fused.layers import Layer, UnsupportedError, runs
 from shardner.engine.fused.tokens import Tokens, attribute_name
+from shardner.engine.products import Products
 
 if TYPE_CHECKING:
     from spacy.vocab import Vocab
@@ -48,7 +49,12 @@ class Embedding:
     """A bounded table with a row for each distinct token. Row 0 is for padding, whose embedding is all zeros."""
 
     def __init__(
-        self, layers: Sequence[Layer], vocab: Vocab, projections: Sequence[tuple[Array, Array]], xp: Module
+        self,
+        layers: Sequence[Layer],
+        vocab: Vocab,
+        projections: Sequence[tuple[Array, Array]],
+        xp: Module,
+        products: Products,
     ) -> None:
         """Start an empty table.
 
@@ -58,10 +64,12 @@ class Embedding:
             projections: affine maps whose results are kept beside each embedding: weights (width, M) and bias (M,)
                 float32 of each map.
             xp: ``numpy`` or ``cupy``, in whose memory the table lies.
+            products: make the products of the maps.
         """
         self.layers = layers
         self._vocab = vocab
-        self._projections = projections
+        self._biases = [bias for _, bias in projections]
+        self._multiply = [products.of(weights) for weights, _ in projections]
         self._xp = xp
         self.attributes = embedded_attributes(layers, vocab)
         self._width = len(projections[0][0])
@@ -72,8 +80,8 @@ class Embedding:
         """Empty the table, except for the row of padding."""
         # NumPy's zeros take no memory until they are written to
         self.embedded = self._xp.zeros((capacity, self._width), dtype="f")
-        self.projected = [self._xp.zeros((capacity, len(bias)), dtype="f") for _, bias in self._projections]
-        for table, (_, bias) in zip(self.projected, self._projections, strict=True):
+        self.projected = [self._xp.zeros((capacity, len(bias)), dtype="f") for bias in self._biases]
+        for table, bias in zip(self.projected, self._biases, strict=True):
             table[0] = bias
         self._keys = np.array([np.iinfo(np.uint64).max], dtype=np.uint64)  # sorted; the last one ends the search
         self._rows = np.zeros(1, dtype=np.int64)  # by place in the keys
@@ -125,8 +133,8 @@ class Embedding:
         self._free, rows = np.split(self._free, [len(self._free) - len(keys)])
         there = to_device(self._xp, rows)
         self.embedded[there] = embedded
-        for table, (weights, bias) in zip(self.projected, self._projections, strict=True):
-            table[there] = embedded @ weights + bias
+        for table, multiply, bias in zip(self.projected, self._multiply, self._biases, strict=True):
+            table[there] = multiply(embedded) + bias
         places = np.searchsorted(self._keys, keys)
         self._keys = np.insert(self._keys, places, keys)
         self._rows = np.insert(self._rows, places, rows)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from shardner.engine.fused.arrays import Array, Module
 from shardner.engine.fused.layers import Layer
 from shardner.engine.fused.tokens import Tokens
+from shardner.engine.products import Products
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -46,7 +47,7 @@ class EncoderPlan:
     attributes: tuple[str, ...]  # of tokens, that the encoder reads; by spaCy's names
     seen: int | None  # tokens to each side that the vector of a token depends on; None: all of the document
     needs_documents: bool  # it reads spaCy's documents, and not only attributes of tokens
-    build: Callable[[Module], Encoder]  # returns the encoder, which computes with ``numpy`` or ``cupy``
+    build: Callable[[Module, Products], Encoder]  # returns the encoder, which computes with ``numpy`` or ``cupy``
 
 
 @dataclass(frozen=True, slots=True)

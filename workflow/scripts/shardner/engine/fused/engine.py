@@ -26,6 +26,7 @@ from shardner.engine.fused.sentences import must_close, number_sentences, plain_
 from shardner.engine.fused.support import Plan, make_plan
 from shardner.engine.fused.tokens import Tokens, compute_only, read_tokens
 from shardner.engine.pipes import run_pipes
+from shardner.engine.products import Products
 from shardner.engine.scores import SCORE, carry_scores, make_scores, to_scores
 from shardner.engine.stock import Reading, annotate_documents, run_and_read
 from shardner.engine.tokenization import Tokenization, VocabularyMemory
@@ -73,11 +74,12 @@ class FusedEngine:
         tokens_suffice = plan.tokenizer_only and not self._reading.reader.needs_documents
         model: Any = plan.recogniser.model
         self._xp = model.ops.xp if xp is None else xp
-        self._scorer = Scorer(model, plan.moves, self._xp)
-        self._encoder = plan.encoder.build(self._xp)
+        products = Products(self._xp, steady=self._with_scores)
+        self._scorer = Scorer(model, plan.moves, self._xp, products)
+        self._encoder = plan.encoder.build(self._xp, products)
         before: list[Any] = [nlp.get_pipe(name) for name in plan.before]
         models = [pipe.model for pipe in before if _has_model(pipe)]
-        self._products = FasterProducts([*self._encoder.spacy_layers, *models])
+        self._products = FasterProducts([*self._encoder.spacy_layers, *models], products)
         self._terminals = (
             None if plan.sentencizer is None else terminal_keys(nlp.vocab.strings, plan.sentencizer.punct_chars)
         )

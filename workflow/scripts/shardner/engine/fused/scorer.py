@@ -11,6 +11,7 @@ from __future__ import annotations
 from shardner.engine.fused.arrays import Array, Module, to_device
 from shardner.engine.fused.layers import Layer, UnsupportedError, expect, runs, unchain
 from shardner.engine.fused.moves import Moves
+from shardner.engine.products import Products
 
 #: The tokens of a state: the current one, the first one of the open entity, and the one before the current.
 FEATURES = 3
@@ -19,20 +20,22 @@ FEATURES = 3
 class Scorer:
     """Scores the actions in states, given the vectors of tokens."""
 
-    def __init__(self, model: Layer, moves: Moves, xp: Module) -> None:
+    def __init__(self, model: Layer, moves: Moves, xp: Module, products: Products | None = None) -> None:
         """Read the weights of a recogniser's model, which `check_parser` has accepted."""
         self.xp = xp
         self.moves = moves
         linear, lower = unchain(model.get_ref("tok2vec"))[-1], model.get_ref("lower")
-        self._reduce = to_device(xp, linear.get_param("W").T, "f")  # (width, nI)
+        products = products or Products(xp, steady=False)
+        self._reduce = products.of(to_device(xp, linear.get_param("W").T, "f"))  # from the width to nI
         self._reduce_bias = to_device(xp, linear.get_param("b"), "f")
         weights = lower.get_param("W")  # (3, hidden, pieces, nI)
         self._hidden, self._pieces = weights.shape[1:3]
         # pieces before units, so that the maxout takes the maximum of contiguous parts of a row
-        self._lower = to_device(xp, weights.transpose(0, 3, 2, 1).reshape(FEATURES, weights.shape[3], -1), "f")
+        lowers = to_device(xp, weights.transpose(0, 3, 2, 1).reshape(FEATURES, weights.shape[3], -1), "f")
+        self._lower = [products.of(each) for each in lowers[:2]]
         self._bias = to_device(xp, lower.get_param("b").T.reshape(-1), "f")
         # inside an entity, one product serves the current token and the one before it
-        self._current_and_previous = xp.concatenate([self._lower[0], self._lower[2]])
+        self._current_and_previous = products.of(xp.concatenate([lowers[0], lowers[2]]))
         padding = to_device(xp, lower.get_param("pad")[0].transpose(0, 2, 1).reshape(FEATURES, -1), "f")
         self._outside_bias = padding[1] + padding[2] + self._bias
         self._outside = to_device(xp, moves.outside_classes)
@@ -44,23 +47,23 @@ class Scorer:
             upper = model.get_ref("upper")
             self._upper = to_device(xp, upper.get_param("W"), "f")  # (classes, hidden)
             self._upper_bias = to_device(xp, upper.get_param("b"), "f")
-            self._upper_outside = to_device(xp, self._upper[self._outside].T)
+            self._upper_outside = products.of(to_device(xp, self._upper[self._outside].T))
             self._upper_outside_bias = self._upper_bias[self._outside]
 
     def reduce(self, vectors: Array) -> Array:
         """Return the inputs of the hidden layer (N, nI) float32 for the vectors of tokens (N, width) float32."""
-        reduced = vectors @ self._reduce
+        reduced = self._reduce(vectors)
         reduced += self._reduce_bias
         return reduced
 
     def score_outside(self, reduced: Array) -> Array:
         """Return the scores (N, K) float32 of `Moves.outside_classes` at each token while no entity is open."""
-        summed = reduced @ self._lower[0]
+        summed = self._lower[0](reduced)
         summed += self._outside_bias
         hidden = self._maxout(summed)
         if not self._has_upper:
             return hidden[:, self._outside]
-        scores = hidden @ self._upper_outside
+        scores = self._upper_outside(hidden)
         scores += self._upper_outside_bias
         return scores
 
@@ -70,7 +73,7 @@ class Scorer:
         Returns:
             (M, pieces * hidden) float32.
         """
-        products = reduced[first] @ self._lower[1]
+        products = self._lower[1](reduced[first])
         products += self._bias
         return products
 
@@ -83,7 +86,8 @@ class Scorer:
             first: (M or 1, pieces * hidden) of `project_first`.
             labels: (M,) x, as indices into the labels.
         """
-        summed = self.xp.concatenate([reduced[current], reduced[current - 1]], axis=1) @ self._current_and_previous
+        both = self.xp.concatenate([reduced[current], reduced[current - 1]], axis=1)
+        summed = self._current_and_previous(both)
         summed += first
         hidden = self._maxout(summed)
         return self._score(hidden, self._inside[labels]), self._score(hidden, self._last[labels])

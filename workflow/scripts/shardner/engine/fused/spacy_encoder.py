@@ -9,6 +9,7 @@ from shardner.engine.fused.arrays import Array, Module
 from shardner.engine.fused.encoder import EncoderPlan, EncoderSource
 from shardner.engine.fused.layers import Layer
 from shardner.engine.fused.tokens import Tokens
+from shardner.engine.products import Products
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def plan_spacy_encoder(source: EncoderSource, refusals: Sequence[str]) -> EncoderPlan:
     """Return the plan for any encoder; `refusals` are the reasons why no other encoder computes its vectors."""
 
-    def build(xp: Module) -> SpacyEncoder:
+    def build(xp: Module, products: Products) -> SpacyEncoder:
         return SpacyEncoder(source.layers)  # which compute where spaCy loaded them
 
     return EncoderPlan(

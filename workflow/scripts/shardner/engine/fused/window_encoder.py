@@ -27,6 +27,7 @@ from shardner.engine.fused.embed import Embedding, check_embedding, embedded_att
 from shardner.engine.fused.encoder import EncoderPlan, EncoderSource
 from shardner.engine.fused.layers import Layer, UnsupportedError, expect, runs, unchain
 from shardner.engine.fused.tokens import Tokens
+from shardner.engine.products import Products
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -101,7 +102,7 @@ def find_layers(model: Layer | Sequence[Layer]) -> EncoderLayers:
 class _Convolution:
     """One layer: each row becomes a function of itself and of `window` rows to each side."""
 
-    def __init__(self, residual: Layer, xp: Module, lacking: Array) -> None:
+    def __init__(self, residual: Layer, xp: Module, products: Products, lacking: Array) -> None:
         """Read the weights of a layer. All rows that it will be given lack the vector `lacking`, (width,) or 0."""
         expand, maxout, norm, *_ = unchain(residual.layers[0])
         weights, self._xp = maxout.get_param("W"), xp  # (width, pieces, inputs)
@@ -113,7 +114,7 @@ class _Convolution:
         self.bias = bias + xp.tile(xp.zeros(self.width, dtype="f") + lacking, 2 * self.window + 1) @ self.weights
         self._gain = to_device(xp, norm.get_param("G"), "f")
         self.lacking = lacking + to_device(xp, norm.get_param("b"), "f")
-        self._mean = xp.full(self.width, 1 / self.width, dtype="f")
+        self._multiply, self._mean = products.of(self.weights), products.means(self.width)
 
     @staticmethod
     def window_of(residual: Layer) -> int:
@@ -136,7 +137,7 @@ class _Convolution:
         seen = self._xp.lib.stride_tricks.as_strided(rows, (count, inputs), rows.strides)
         expanded = self._xp.ascontiguousarray(seen) if wanted is None else seen[wanted]
         middle = expanded[:, self.window * self.width : (self.window + 1) * self.width]
-        summed = expanded @ self.weights
+        summed = self._multiply(expanded)
         summed += self.bias
         return self.finish(middle, summed)
 
@@ -151,7 +152,7 @@ class _Convolution:
         best = self._xp.maximum(pieces[0], pieces[-1])
         for piece in pieces[1:-1]:
             self._xp.maximum(best, piece, out=best)
-        best -= (best @ self._mean)[:, None]
+        best -= self._mean(best)[:, None]
         scale = self._xp.einsum("ij,ij->i", best, best)
         scale /= self.width
         scale += EPSILON
@@ -164,14 +165,14 @@ class _Convolution:
 class WindowEncoder:
     """Computes the vectors of tokens from their attributes."""
 
-    def __init__(self, layers: EncoderLayers, vocab: Vocab, xp: Module) -> None:
+    def __init__(self, layers: EncoderLayers, vocab: Vocab, xp: Module, products: Products) -> None:
         self._xp = xp
         self._convolutions: list[_Convolution] = []
         # A layer norm adds one vector to all rows. It is left to the bias of the next layer. Where there is no next
         # layer, it is added to the result.
         self._lacking: Array = 0.0
         for layer in layers.convolutions:
-            self._convolutions.append(_Convolution(layer, xp, self._lacking))
+            self._convolutions.append(_Convolution(layer, xp, products, self._lacking))
             self._lacking = self._convolutions[-1].lacking
         self._seen = layers.seen
         self._block_rows = CPU_BLOCK_ROWS if xp is np else GPU_BLOCK_ROWS
@@ -179,7 +180,7 @@ class WindowEncoder:
         # The first convolution sums products of one row each. The table keeps these products beside the embedding.
         parts = first.weights.reshape(2 * first.window + 1, first.width, -1)
         biases = [first.bias if offset == first.window else xp.zeros_like(first.bias) for offset in range(len(parts))]
-        self._embedding = Embedding(layers.embedding, vocab, list(zip(parts, biases, strict=True)), xp)
+        self._embedding = Embedding(layers.embedding, vocab, list(zip(parts, biases, strict=True)), xp, products)
 
     @property
     def spacy_layers(self) -> Sequence[Layer]:

@@ -152,8 +152,8 @@ def test_a_record_can_be_shown_as_the_duplicate_that_it_is_in_the_whole_file(dat
         batches = read_stretch(path, start, start + length, settings(id="id"))
         records = pl.concat([batch.records for batch in batches])
         shown = raws_of(source, records["row"].to_list(), settings(id="id"), max_chars=1)
-        assert [row for row, _, _ in shown] == records["row"].to_list()
+        assert [row for row, *_ in shown] == records["row"].to_list()
         known = {at: (reason, raw) for at, reason, raw in whole.select("byte_offset", "reason", "raw").iter_rows()}
-        for (_, at, raw), identifier in zip(shown, records["id"], strict=True):
-            assert at is not None and data[at:].startswith(b"{")
+        for (_, found, at, raw), identifier in zip(shown, records["id"], strict=True):
+            assert found == identifier and at is not None and data[at:].startswith(b"{")
             assert known.get(at, (duplicate_reason(identifier), raw)) == (duplicate_reason(identifier), raw)

@@ -223,8 +223,8 @@ def get_exported(name):
     """Return a function that returns what an export of a table is made of: all files, or that of a part."""
 
     def get_files(wildcards):
-        place = wildcards.table.rpartition("/part-")[2] if "/" in wildcards.table else None
-        return [OUT / path for path in PLAN.table(name)] if place is None else [OUT / name / f"part-{place}.parquet"]
+        place = wildcards.table.partition("part-")[2]
+        return [OUT / name / f"part-{place}.parquet"] if place else [OUT / path for path in PLAN.table(name)]
 
     return get_files
 

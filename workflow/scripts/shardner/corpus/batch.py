@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from types import MappingProxyType
+from typing import Protocol
 
 import polars as pl
 
@@ -80,7 +83,7 @@ class Draft:
     Attributes:
         batch: the batch.
         offsets: where each of its records starts in the decompressed file, in bytes; empty for a format without places.
-        raws: the first bytes of each of its records; empty for such a format.
+        raws: its records, or the first bytes of each; empty for such a format.
     """
 
     batch: Batch
@@ -102,6 +105,26 @@ def show_row(identifier: str | None, text: str | None) -> str:
     """Show a record that has no bytes of its own, for the column ``raw`` of the rejected records."""
     row = {"id": identifier and identifier[:RAW_BYTES], "text": text and text[:RAW_BYTES]}
     return escape_raw(json.dumps(row, ensure_ascii=False).encode())
+
+
+class Lines(Protocol):
+    """Consecutive lines of a file (`shardner.corpus.stream_reader.Run`)."""
+
+    @property
+    def row(self) -> int:
+        """The number of the first."""
+
+    @property
+    def offset(self) -> int:
+        """The first byte of the first."""
+
+    @property
+    def lines(self) -> Sequence[bytes]:
+        """The lines."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes they have."""
 
 
 class Builder:
@@ -141,6 +164,41 @@ class Builder:
         self._ids.append(identifier)
         self._texts.append(text)
         self._bytes += len(raw)
+
+    def add_run(
+        self,
+        run: Lines,
+        ids: Sequence[str | None],
+        texts: Sequence[str],
+        kept: Sequence[Sequence[tuple[str | None, str | None]]] = (),
+    ) -> None:
+        """Take consecutive records.
+
+        Args:
+            run: their lines.
+            ids: of each; not read if ids are made of file and row.
+            texts: of each.
+            kept: of each, values and kinds of the ``keep`` columns, if there are any.
+        """
+        self._rows += range(run.row, run.row + len(run.lines))
+        self._offsets += accumulate(map(len, run.lines[:-1]), initial=run.offset) if run.lines else ()
+        self._raws += run.lines
+        self._ids += ids
+        self._texts += texts
+        self._bytes += run.size
+        for values in kept:
+            self.keep([value for value, _ in values], [kind for _, kind in values])
+
+    def find_end(self, ends: Sequence[int], at: int) -> int:
+        """Return the number of the line after the one that fills the batch, or of the last one.
+
+        Args:
+            ends: of lines, in bytes, after a 0.
+            at: the first line that is added.
+        """
+        by_bytes = bisect_left(ends, ends[at] + self._bytes_limit - self._bytes)
+        by_rows = at + self._rows_limit - len(self._rows) - len(self._rejected)
+        return max(min(by_bytes, by_rows, len(ends) - 1), at + 1)
 
     def keep(self, values: list[str | None], kinds: Sequence[str | None]) -> None:
         """Take the ``keep`` columns of the record added last, and the kinds of their values."""

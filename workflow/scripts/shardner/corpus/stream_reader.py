@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -14,7 +16,7 @@ from shardner.corpus.batch import Builder, Draft, WindowPosition
 from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import Compression, InputFormat
 from shardner.corpus.reader import ReadOptions
-from shardner.corpus.streams import FirstBytes, Line, Readable, Stream, open_stream, read_blocks
+from shardner.corpus.streams import Block, FirstBytes, Line, Readable, Stream, open_stream, read_blocks
 from shardner.errors import CorpusError
 
 #: How much of a file is checked before any work, after decompression, at most.
@@ -103,26 +105,61 @@ class StreamReader(ABC):
         return _end_with_line(path)
 
 
-def fill_by_line(source: SourceFile, builder: Builder, add: Callable[[int, Line], None]) -> Iterator[None]:
+class Run(NamedTuple):
+    """Consecutive lines of a stretch, each with its terminator."""
+
+    row: int  # number of the first line in the stretch
+    offset: int  # of its first byte in the decompressed file
+    lines: Sequence[bytes]
+    size: int  # of all lines; more than they have if the only one was cut, for it is too long
+
+    def line(self, at: int) -> Line:
+        """Return a line by its place in the run."""
+        if len(self.lines) == 1:
+            return Line(self.offset, self.lines[0], self.size)
+        return Line(self.offset + sum(map(len, self.lines[:at])), self.lines[at], len(self.lines[at]))
+
+    def cut(self, begin: int, end: int) -> Run:
+        """Return a part of the run."""
+        if (begin, end) == (0, len(self.lines)):
+            return self
+        offset = self.offset + sum(map(len, self.lines[:begin]))
+        lines = self.lines[begin:end]
+        return Run(self.row + begin, offset, lines, sum(map(len, lines)))
+
+
+def fill_by_run(source: SourceFile, builder: Builder, add: Callable[[Run], None]) -> Iterator[None]:
     """Read a stretch of a file whose records are lines, and yield whenever `builder` is full.
 
     Args:
         source: the stretch.
         builder: what `add` gives the records to.
-        add: takes the number of a line in the stretch, and the line.
+        add: takes lines; as many at once as the builder has room for.
     """
     begin, row = source.start, 0
     builder.reach(begin, begin, 0)
     with open_stream(source.path, source.compression) as stream:
         for block in read_blocks(stream, source.start, source.stop):
             begin = begin if row else block.offset
-            for line in block.split():
-                add(row, line)
-                row += 1
+            for run in _cut_runs(block, row, builder):
+                add(run)
+                row += len(run.lines)
+                builder.reach(begin, run.offset + run.size, row)
                 if builder.full:
-                    builder.reach(begin, line.offset + line.length, row)
                     yield
-            builder.reach(begin, block.offset + block.size, row)
+
+
+def _cut_runs(block: Block, row: int, builder: Builder) -> Iterator[Run]:
+    """Yield the lines of a block, as many at once as the builder has room for when they are asked for."""
+    if len(block.lines) == 1:
+        yield Run(row, block.offset, block.lines, block.size)
+        return
+    ends = list(accumulate(map(len, block.lines), initial=0))
+    at = 0
+    while at < len(block.lines):
+        stop = builder.find_end(ends, at)
+        yield Run(row + at, block.offset + ends[at], block.lines[at:stop], ends[stop] - ends[at])
+        at = stop
 
 
 def _refuse_other_content(stream: Stream, source: SourceFile) -> None:

@@ -14,7 +14,7 @@ from shardner.corpus.configured_columns import corpus_line
 from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import TXT
 from shardner.corpus.reader import ReadOptions
-from shardner.corpus.stream_reader import StreamReader, fill_by_line
+from shardner.corpus.stream_reader import Run, StreamReader, fill_by_run
 from shardner.corpus.streams import Line, Readable, Stream, open_stream
 from shardner.corpus.window_cuts import cut_windows
 from shardner.data.tables import RAW_BYTES
@@ -45,7 +45,7 @@ class TextReader(StreamReader):
         if options.corpus.unit is Unit.FILE:
             yield from _fill_whole(source, builder, options.max_chars)
             return
-        yield from fill_by_line(source, builder, lambda row, line: _add_line(builder, row, line))
+        yield from fill_by_run(source, builder, lambda run: _add_run(builder, run))
 
     def end_with_record(self, path: Path, corpus: CorpusConfig) -> bool:
         """See `StreamReader.end_with_record`; the start of a file that is one document is a document."""
@@ -57,6 +57,23 @@ def _refuse_columns(source: SourceFile, corpus: CorpusConfig) -> None:
         raise CorpusError(
             f"{source.shown}: plain text has no columns to keep (corpus.keep)\n  write:  {corpus_line('keep', [])}"
         )
+
+
+def _add_run(builder: Builder, run: Run) -> None:
+    """Add lines: all at once, if they are text."""
+    try:
+        if run.size > streams.MAX_RECORD_BYTES:
+            raise ValueError
+        whole = b"".join(run.lines).decode()
+    except ValueError:
+        for at in range(len(run.lines)):
+            _add_line(builder, run.row + at, run.line(at))
+        return
+    texts = whole.split("\n")
+    last = texts.pop()  # nothing, if the last line ends
+    if "\r" in whole:
+        texts = [text.removesuffix("\r") for text in texts]
+    builder.add_run(run, [None] * len(run.lines), [*texts, last] if last else texts)
 
 
 def _add_line(builder: Builder, row: int, line: Line) -> None:

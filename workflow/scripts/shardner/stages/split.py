@@ -1,6 +1,6 @@
 """Split: a part of the corpus, read once, becomes shards of about equal size, in the order of the part.
 
-The length of the part is known only at its end. So the windows of its documents first go to a spool of small files
+The length of the part is known only at its end. So the windows of its documents first go to a spool
 (`shardner.stages.spool`), and then each shard is cut from the spool. A window belongs to shard
 ``⌊before · n / total⌋``, where *before* is the size of all windows before it: a function of the part alone.
 """
@@ -29,7 +29,7 @@ from shardner.data.typed_json import write_json
 from shardner.errors import CorpusError
 from shardner.stages.checksums import sha256_of
 from shardner.stages.drawn_documents import Draw
-from shardner.stages.spool import Spool, SpoolFile
+from shardner.stages.spool import Spool, SpoolPiece
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +48,9 @@ class PartFiles:
 
 
 class SpoolRange(NamedTuple):
-    """Consecutive windows of a spool file: those from row `start` up to, but without, row `stop`."""
+    """Consecutive windows of a piece of the spool: those from row `start` up to, but without, row `stop`."""
 
-    file: SpoolFile
+    piece: SpoolPiece
     start: int
     stop: int
 
@@ -81,7 +81,7 @@ def split_part(
                 draw.add(hash_first(batch.records["id"]), spool.documents)
             spool.add(batch)
         spool.flush()
-        infos = tuple(_write_shards(spool.files, results.shards))
+        infos = tuple(_write_shards(spool.pieces, results.shards))
         _write_rejected(spool.rejected_files, results.rejected)
         draw.write(results.shards, results.drawn)
         native = {name: str(dtype) for name, dtype in spool.dtypes.items() if spool.kinds[name] == {NATIVE}}
@@ -113,32 +113,32 @@ def _find_state(path: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _write_shards(spool: Sequence[SpoolFile], shards: Sequence[Path]) -> Iterator[ShardInfo]:
-    """Cut the spool into shards; a spool file is removed as soon as its last window is in a shard."""
+def _write_shards(spool: Sequence[SpoolPiece], shards: Sequence[Path]) -> Iterator[ShardInfo]:
+    """Cut the spool into shards; a piece is removed as soon as its last window is in a shard."""
     ranges = _assign_windows(spool, len(shards))
-    schema = pl.Schema(pl.read_parquet_schema(spool[0].path) if spool else WINDOWS)
+    schema = spool[0].scan().collect_schema() if spool else pl.Schema(WINDOWS)
     schema.pop("size", None)
     for number, target in enumerate(shards):
         yield _write_shard(number, target, ranges[number], schema)
-        for file, _, stop in ranges[number]:
-            if stop == file.rows:
-                file.path.unlink()
+        for piece, _, stop in ranges[number]:
+            if stop == piece.rows:
+                piece.remove()
 
 
-def _assign_windows(spool: Sequence[SpoolFile], shards: int) -> list[list[SpoolRange]]:
+def _assign_windows(spool: Sequence[SpoolPiece], shards: int) -> list[list[SpoolRange]]:
     """Return which windows go into each shard."""
-    total = sum(file.size for file in spool)
+    total = sum(piece.size for piece in spool)
     ranges: list[list[SpoolRange]] = [[] for _ in range(shards)]
     # integers of Python: in a very large corpus, the product takes more than 64 bits
     limits = np.array([-(-shard * total // shards) for shard in range(shards + 1)], dtype=np.int64)
     before = 0
-    for file in spool:
-        sizes = pl.read_parquet(file.path, columns=["size"])["size"].cast(pl.Int64).to_numpy() + 1
+    for piece in spool:
+        sizes = piece.scan().select("size").collect()["size"].cast(pl.Int64).to_numpy() + 1
         starts = before + np.cumsum(sizes) - sizes
         edges = np.searchsorted(starts, limits)
         for shard in np.flatnonzero(np.diff(edges)):
-            ranges[shard].append(SpoolRange(file, int(edges[shard]), int(edges[shard + 1])))
-        before += file.size
+            ranges[shard].append(SpoolRange(piece, int(edges[shard]), int(edges[shard + 1])))
+        before += piece.size
     return ranges
 
 
@@ -147,7 +147,7 @@ def _write_shard(shard: int, target: Path, ranges: Sequence[SpoolRange], schema:
         with atomic_path(target) as temporary:
             pl.DataFrame(schema=schema).write_parquet(temporary, compression="zstd")
         return ShardInfo(shard, documents=0, windows=0, chars=0, first_doc=None)
-    windows = pl.concat([pl.scan_parquet(file.path).slice(start, stop - start) for file, start, stop in ranges])
+    windows = pl.concat([piece.scan().slice(start, stop - start) for piece, start, stop in ranges])
     numbers = windows.select("doc", "window", "windows", "size").collect()
     with atomic_path(target) as temporary:
         windows.drop("size").sink_parquet(

@@ -1,7 +1,7 @@
-"""The spool of the split: a part of the corpus as files of numbered windows, before it is known where a shard ends.
+"""The spool of the split: a part of the corpus as numbered windows, before it is known where a shard ends.
 
-The pass over the input numbers the documents, cuts long documents into windows, and writes the windows to files of
-bounded size.
+The pass over the input numbers the documents, and cuts long documents into windows. The first windows stay in memory,
+which is all of them in most parts; the rest goes to files of bounded size.
 """
 
 from __future__ import annotations
@@ -17,25 +17,36 @@ from shardner.corpus.batch import Batch, Extent, WindowPosition
 from shardner.corpus.window_cuts import cut_windows
 from shardner.data.tables import WINDOWS
 
-#: About how many characters a spool file holds.
+#: About how many characters a piece of the spool holds.
 SPOOL_CHARS = 1 << 23
+#: About how many characters of windows stay in memory.
+HELD_CHARS = 1 << 27
 #: How many windows of a long document are strings of Python at once.
 _WINDOWS_AT_ONCE = 16
 
 
-@dataclass(frozen=True, slots=True)
-class SpoolFile:
-    """A file of consecutive windows: `data.tables.WINDOWS`, ``size`` (the window's characters), ``keep`` columns.
+@dataclass(slots=True)
+class SpoolPiece:
+    """Consecutive windows: `data.tables.WINDOWS`, ``size`` (the window's characters), and the ``keep`` columns.
 
     Attributes:
-        path: where the file lies.
-        rows: how many windows it holds.
+        rows: how many windows there are.
         size: how many characters they have, and one more for each window, so that empty documents count.
     """
 
-    path: Path
     rows: int
     size: int
+    _held: pl.DataFrame | None  # None: they are in the file
+    _path: Path
+
+    def scan(self) -> pl.LazyFrame:
+        """Return the windows."""
+        return pl.scan_parquet(self._path) if self._held is None else self._held.lazy()
+
+    def remove(self) -> None:
+        """Give back the memory or the disk that the windows take."""
+        self._held = None
+        self._path.unlink(missing_ok=True)
 
 
 class Spool:
@@ -46,7 +57,7 @@ class Spool:
         max_chars: a document of more characters is cut into windows.
 
     Attributes:
-        files: the files of windows, in corpus order.
+        pieces: the windows, in the order of the part.
         rejected_files: the files of rejected records, in corpus order.
         documents: how many documents there are.
         rejected: how many records were rejected.
@@ -63,7 +74,8 @@ class Spool:
         self._max_chars = max_chars
         self._waiting: list[pl.DataFrame] = []
         self._waiting_size = 0
-        self.files: list[SpoolFile] = []
+        self.pieces: list[SpoolPiece] = []
+        self._held_size = 0
         self.rejected_files: list[Path] = []
         self.documents = self.rejected = self.chars = 0
         self.documents_by_file: dict[str, int] = {}
@@ -86,13 +98,17 @@ class Spool:
             self.flush()
 
     def flush(self) -> None:
-        """Write the windows that wait in memory; to be called after the last batch."""
+        """Make a piece of the windows that wait; to be called after the last batch."""
         if not self._waiting:
             return
-        path = self._directory / f"spool-{len(self.files):07d}.parquet"
+        path = self._directory / f"spool-{len(self.pieces):07d}.parquet"
         windows = pl.concat(self._waiting)
-        windows.write_parquet(path, compression="lz4", statistics=False)
-        self.files.append(SpoolFile(path, windows.height, self._waiting_size))
+        held = self._held_size + self._waiting_size <= HELD_CHARS
+        if held:
+            self._held_size += self._waiting_size
+        else:
+            windows.write_parquet(path, compression="lz4", statistics=False)
+        self.pieces.append(SpoolPiece(windows.height, self._waiting_size, windows if held else None, path))
         self._waiting, self._waiting_size = [], 0
 
     def _count(self, batch: Batch, documents: int, chars: int) -> None:
@@ -114,7 +130,7 @@ class Spool:
 
 
 def make_windows(batch: Batch, first_doc: int, max_chars: int) -> pl.DataFrame:
-    """Return the windows of a batch, one per row, with the columns of a `SpoolFile`.
+    """Return the windows of a batch, one per row, with the columns of a `SpoolPiece`.
 
     Args:
         batch: the batch.

@@ -98,7 +98,7 @@ def test_a_huge_corpus_has_no_more_shards_than_snakemake_plans_well() -> None:
 
 def test_a_day_more_is_one_shard_more_or_the_last_one_again() -> None:
     """Three hundred days' files of 2 MB, in shards of 13 MB, and each of the following hundred days."""
-    sizes = PlanSizes(13_300_000, 106_400_000)
+    sizes = PlanSizes(13_300_000, 26_600_000)
     days = [(Path(f"days/{number:04d}.jsonl"), 2_000_000) for number in range(400)]
     before = {part.name for part in plan(days[:300], sizes)}
     for count in range(301, 401):

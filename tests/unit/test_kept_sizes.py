@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from shardner.parse.kept_sizes import find_sizes, keep_sizes, kept_path
-from shardner.parse.shard_plan import CHARS_PER_S, GPU_CHARS_PER_S, decide_sizes
+from shardner.parse.shard_plan import CHARS_PER_S, GPU_CHARS_PER_S, MOST_STRETCHES, decide_sizes
 
 CHARS = 2_000_000_000
 
@@ -30,6 +30,15 @@ def test_a_corpus_that_outgrew_its_shards_gets_others(tmp_path: Path) -> None:
     small = find_sizes(tmp_path, 10_000_000, on_gpus=False)
     large = find_sizes(tmp_path, CHARS, on_gpus=False)
     assert small.shard_chars == decide_sizes(1_000_000).shard_chars and large.sizes == decide_sizes(CHARS)
+
+
+def test_a_corpus_of_too_many_parts_gets_larger_ones(tmp_path: Path) -> None:
+    first = find_sizes(tmp_path, CHARS, on_gpus=False)
+    keep_sizes(tmp_path, first)
+    most = MOST_STRETCHES * first.part_chars
+    assert find_sizes(tmp_path, 3 * most, on_gpus=False) == first
+    later = find_sizes(tmp_path, 5 * most, on_gpus=False)
+    assert later.part_chars > 4 * first.part_chars and later.sizes == decide_sizes(5 * most)
 
 
 def test_an_estimate_says_how_fast_a_job_is(tmp_path: Path) -> None:

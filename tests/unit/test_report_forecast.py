@@ -12,12 +12,14 @@ from shardner.report import Performance, load_performance, write_report
 from shardner.report.forecast import Plan, Rates, choose_slots, extrapolate, model_wall
 from shardner.report.forecast_rates import plan_larger
 
-#: 100 s of work, 2 s until a shard is ready, 0.5 s between two; 3 s of split in 3 parts, 2 s of merge, 1 s of anything
-#: else.
+#: 100 s of work, 2 s until a shard is ready, 0.5 s between two; 0.5 s of the pipeline, 3 s of split in 3 parts, 0.7 s
+#: of numbering, 2 s of merging on up to 2 cores, 1 s of anything else.
 RATES = Rates(
     chars=1_000_000, shards=10, parts=3, slots=2, cores_a_slot=1, work_slot_s=100, start_up_slot_s=2,
-    between_slot_s=0.5, split_s=3, merge_s=2, fixed_s=1,
+    between_slot_s=0.5, prepare_s=0.5, split_s=3, number_s=0.7, merge_s=2, merges_at_once=2, fixed_s=1,
 )  # fmt: skip
+#: Of one part: all but annotating.
+AROUND_S = 1 + 3 + 0.7 + 2
 
 
 def measured(directory: Path, shape: Shape) -> Performance:
@@ -26,33 +28,43 @@ def measured(directory: Path, shape: Shape) -> Performance:
 
 def test_slots_take_rounds_of_whole_shards() -> None:
     plan = Plan(parts=1, shards=10)
-    assert model_wall(RATES, 1, plan, 1).wall_s == pytest.approx(6 + 10 * (2 + 10) + 9 * 0.5)
-    assert model_wall(RATES, 1, plan, 2).wall_s == pytest.approx(6 + 5 * (2 + 10) + 4 * 0.5)
-    assert model_wall(RATES, 1, plan, 4).wall_s == pytest.approx(6 + 3 * (2 + 10) + 2 * 0.5)  # the third half empty
-    assert model_wall(RATES, 1, plan, 10).wall_s == model_wall(RATES, 1, plan, 64).wall_s == pytest.approx(6 + 12)
+    annotate_s = {slots: model_wall(RATES, 1, plan, slots).wall_s - AROUND_S for slots in (1, 2, 4, 10, 64)}
+    assert annotate_s[1] == pytest.approx(10 * (2 + 10) + 9 * 0.5)
+    assert annotate_s[2] == pytest.approx(5 * (2 + 10) + 4 * 0.5)
+    assert annotate_s[4] == pytest.approx(3 * (2 + 10) + 2 * 0.5)  # the third half empty
+    assert annotate_s[10] == annotate_s[64] == pytest.approx(12)
+
+
+def without_annotating_s(rates: Rates, parts: int, slots: int, times: int = 1) -> float:
+    silent = dataclasses.replace(rates, work_slot_s=0, start_up_slot_s=0, between_slot_s=0)
+    return model_wall(silent, times, Plan(parts, 10), slots).wall_s
 
 
 def test_cores_take_rounds_of_whole_parts() -> None:
-    def split_s(parts: int, slots: int, cores_a_slot: int = 1) -> float:
-        rates = dataclasses.replace(RATES, cores_a_slot=cores_a_slot)
-        return model_wall(rates, 1, Plan(parts, 10), slots).wall_s - model_wall(rates, 0, Plan(1, 10), slots).wall_s
-
-    work_s = [10 * 10, 5 * 10, 3 * 10]
-    assert split_s(3, 1) == pytest.approx(3 + 2 + work_s[0])
-    assert split_s(3, 2) == pytest.approx(2 + 2 + work_s[1])
-    assert split_s(3, 4) == pytest.approx(1 + 2 + work_s[2])
-    assert split_s(6, 1, cores_a_slot=4) == pytest.approx(1 + 2 + work_s[0])
+    rates = dataclasses.replace(RATES, number_s=0, merge_s=0, fixed_s=0)
+    assert [without_annotating_s(rates, 3, slots) for slots in (1, 2, 4)] == pytest.approx([3, 2, 1])
+    four_cores = dataclasses.replace(rates, cores_a_slot=4)
+    assert without_annotating_s(four_cores, 6, 1) == pytest.approx(1)
+    assert without_annotating_s(rates, 100, 100) == pytest.approx(0.5)  # then the pipeline is not there yet
 
 
-def test_only_split_merge_and_work_grow_with_the_corpus() -> None:
+def test_a_merge_uses_cores_up_to_a_number() -> None:
+    rates = dataclasses.replace(RATES, split_s=0, prepare_s=0, number_s=0, fixed_s=0)
+    assert [without_annotating_s(rates, 3, slots) for slots in (1, 2, 4)] == pytest.approx([2, 1, 1])
+    free = dataclasses.replace(rates, merges_at_once=None)
+    assert [without_annotating_s(free, 4, slots) for slots in (2, 4, 8)] == pytest.approx([1, 0.5, 0.5])
+
+
+def test_only_split_numbering_merge_and_work_grow_with_the_corpus() -> None:
     wall = model_wall(RATES, 10, Plan(parts=1, shards=20), 2)
-    assert wall.wall_s == pytest.approx(1 + 10 * 5 + 10 * (2 + 1000 / 20) + 9 * 0.5)
+    assert wall.wall_s == pytest.approx(1 + 10 * (3 + 0.7 + 2) + 10 * (2 + 1000 / 20) + 9 * 0.5)
 
 
 def test_half_of_the_time_is_serial_where_the_row_says_so() -> None:
     for row in extrapolate(RATES, lambda times: Plan(times * 3, times * 1_000)):
-        side_by_side_s = row.shards * (2 + 0.5) + row.times * (100 + 3) - row.times * 3 / row.parts
-        assert side_by_side_s / row.half_serial_slots == pytest.approx(1 + row.times * (3 / row.parts + 2))
+        first_s = row.times * 3 / row.parts
+        side_by_side_s = row.shards * (2 + 0.5) + row.times * (100 + 3) - first_s
+        assert side_by_side_s / row.half_serial_slots == pytest.approx(1 + first_s + row.times * (0.7 + 2 / 2))
 
 
 def test_this_corpus_keeps_its_shards_and_larger_ones_are_planned() -> None:
@@ -71,7 +83,7 @@ def test_slots_shown_hold_one_and_those_of_the_run() -> None:
 
 
 def test_a_serial_part_of_nothing_has_no_limit_but_the_shards() -> None:
-    free = dataclasses.replace(RATES, split_s=0, merge_s=0, fixed_s=0)
+    free = dataclasses.replace(RATES, prepare_s=0, split_s=0, number_s=0, merge_s=0, fixed_s=0)
     row = extrapolate(free, lambda times: Plan(4, 40))[1]
     assert row.half_serial_slots == 40
     assert row.walls[0].wall_s == pytest.approx(40 * (2 + 0.5) - 0.5 + 10 * 100)
@@ -86,12 +98,13 @@ def test_a_run_is_foretold_by_its_own_rates(tmp_path: Path) -> None:
     assert (forecast.unit, forecast.unit_plural) == ("core", "cores")
     rates = forecast.rates
     assert (rates.shards, rates.parts, rates.slots, rates.cores_a_slot) == (16, 1, 2, 1)
-    assert (rates.split_s, rates.merge_s) == (pytest.approx(9.3), pytest.approx(4.9))
+    assert [rates.prepare_s, rates.split_s, rates.number_s, rates.merge_s] == pytest.approx([6.2, 9.3, 0.1, 4.8])
+    assert rates.merges_at_once == 8
     assert rates.start_up_slot_s == pytest.approx(3.8)
     assert rates.between_slot_s == pytest.approx(0.3)
     assert rates.work_slot_s == pytest.approx(sum(each.elapsed_s - each.start_up_s for each in performance.shards))
-    # 0.4 s of the pipeline's fetching before the split, 0.2 s around the numbering, 0.3 s before the merge
-    assert rates.fixed_s == pytest.approx(0.9)
+    # 0.2 s around the numbering, 0.3 s before the merge
+    assert rates.fixed_s == pytest.approx(0.5)
     assert forecast.measured_s == pytest.approx(performance.headline.wall_s + performance.headline.between_jobs_s)
     assert forecast.modelled_s == pytest.approx(forecast.measured_s, rel=0.02)
     speed = rates.chars / rates.work_slot_s

@@ -46,8 +46,8 @@ def test_a_gpu_gets_larger_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with Path("large.jsonl").open("wb") as file:
         file.truncate(10**10)
     found, on_gpus = plan(["large.jsonl"]), plan(["large.jsonl"], on_gpus=True)
-    assert found.shards == 751 and len(found.parts) == 93
-    assert on_gpus.shards == 26 and len(on_gpus.parts) == 3
+    assert found.shards == 751 and len(found.parts) == 375
+    assert on_gpus.shards == len(on_gpus.parts) == 26
     start_up_s = 2.0  # is so much of a job whose workers annotate ten million characters a second
     assert start_up_s / (10**10 / on_gpus.shards / 10_000_000 + start_up_s) == pytest.approx(0.05, rel=0.05)
 

@@ -5,7 +5,10 @@ import pytest
 from shardner.parse.shard_plan import (
     CHARS_PER_S,
     GPU_CHARS_PER_S,
+    MOST_PART_SHARDS,
     MOST_SHARDS,
+    MOST_STRETCHES,
+    PART_CHARS,
     START_UP_S,
     decide_sizes,
     estimate_chars,
@@ -41,7 +44,16 @@ def test_sizes_are_those_of_a_large_corpus_times_a_power_of_two() -> None:
         assert math.log2(sizes.shard_chars / usual.shard_chars) == pytest.approx(
             round(math.log2(sizes.shard_chars / usual.shard_chars)), abs=1e-5
         )
-        assert sizes.part_chars == 8 * sizes.shard_chars
+        assert sizes.shard_chars <= sizes.part_chars <= MOST_PART_SHARDS * sizes.shard_chars
+        assert 10**power <= MOST_STRETCHES * sizes.part_chars
+
+
+def test_a_part_is_no_longer_than_a_first_job_may_wait() -> None:
+    """A part of an ordinary corpus has two shards, and one for a GPU: nothing is annotated before the first one."""
+    for chars in (100_000_000, 10**9, 20 * 10**9):
+        sizes, on_gpus = decide_sizes(chars), decide_sizes(chars, GPU_CHARS_PER_S)
+        assert sizes.part_chars == PART_CHARS and PART_CHARS // sizes.shard_chars == 2
+        assert on_gpus.part_chars == max(PART_CHARS, on_gpus.shard_chars)
 
 
 def test_a_corpus_that_grows_by_a_file_keeps_its_sizes() -> None:

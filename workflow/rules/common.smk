@@ -266,8 +266,9 @@ def get_extension_tables(wildcards):
 
 
 def get_merge_threads(wildcards):
-    """Return the threads of the merge: a core for each part, up to eight."""
-    return min(len(PLAN.parts), 8, LIMITS.cores or 8)
+    """Return the threads of the merge: a core for each part, up to a number."""
+    most = limits.MERGE_THREADS
+    return min(len(PLAN.parts), most, LIMITS.cores or most)
 
 
 def get_sample_workers(wildcards):

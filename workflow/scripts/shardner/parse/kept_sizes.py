@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from shardner.data.files import write_text_atomically
-from shardner.parse.shard_plan import CHARS_PER_S, GPU_CHARS_PER_S, PlanSizes, decide_sizes
+from shardner.parse.shard_plan import CHARS_PER_S, GPU_CHARS_PER_S, MOST_STRETCHES, PlanSizes, decide_sizes
 
-#: The sizes are decided anew when the corpus wants shards so many times as large.
+#: The sizes are decided anew when the corpus wants shards so many times as large, or has too many stretches by this.
 OUTGROWN = 4
 
 
@@ -46,7 +46,8 @@ def find_sizes(output: Path, chars: int, *, on_gpus: bool) -> KeptSizes:
     kept = _read(kept_path(output))
     if kept is not None:
         wanted = decide_sizes(chars, kept.chars_per_s)
-        if wanted.shard_chars < OUTGROWN * kept.shard_chars:
+        most_chars = OUTGROWN * MOST_STRETCHES * kept.part_chars
+        if wanted.shard_chars < OUTGROWN * kept.shard_chars and chars < most_chars:
             return kept
     chars_per_s = kept.chars_per_s if kept else _known_speed(output, on_gpus=on_gpus)
     sizes = decide_sizes(chars, chars_per_s)

@@ -14,6 +14,8 @@ from shardner.errors import ConfigError
 #: Memory in MB that an annotate job asks a cluster for: for its main process, and for each worker.
 JOB_MEMORY_MB = 1_000
 WORKER_MEMORY_MB = 1_500
+#: Cores on which the tables of all parts are put together into one file, at most.
+MERGE_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from shardner.parse.shard_plan import MOST_SHARDS, PART_SHARDS, PlanSizes, chars_per_byte, estimate_chars
+from shardner.parse.shard_plan import MOST_SHARDS, PlanSizes, chars_per_byte, decide_part_chars, estimate_chars
 
 #: A file counts for so many characters more than it holds, so that a part has not too many files.
 FILE_CHARS = 500
@@ -98,8 +98,9 @@ def plan_parts_of(
     files: Sequence[tuple[Path, int]], shards: int, can_be_entered: CanBeEntered
 ) -> tuple[PlannedPart, ...]:
     """Return the parts of a corpus that is to have just so many shards. The other arguments are as of `plan_parts`."""
-    shard_chars = max(int(sum(size * chars_per_byte(path) + FILE_CHARS for path, size in files) / shards) + 1, 1)
-    sizes = PlanSizes(shard_chars, PART_SHARDS * shard_chars)
+    chars = sum(size * chars_per_byte(path) + FILE_CHARS for path, size in files)
+    shard_chars = int(chars / shards) + 1
+    sizes = PlanSizes(shard_chars, decide_part_chars(int(chars), shard_chars))
     groups = list(_group(files, sizes, can_be_entered))
     while len(groups) > shards:
         sizes = sizes.doubled

@@ -24,8 +24,12 @@ SMALL_CORPUS_SHARDS = 4
 LEAST_START_UPS = 1
 #: With more shards, scheduling costs more than smaller shards save.
 MOST_SHARDS = 5_000
-#: A stretch of a large file has so many shards.
-PART_SHARDS = 8
+#: A stretch of a large file has so many characters: enough that its split takes longer than the start of that job,
+PART_CHARS = 26_600_000
+#: or so many shards, where these are small ones.
+MOST_PART_SHARDS = 8
+#: With more stretches, scheduling costs more than smaller ones save.
+MOST_STRETCHES = 1_000
 
 #: Characters of text expected per byte of a file, by the last suffix of its name.
 CHARS_PER_BYTE = {".gz": 3.0, ".zst": 3.5, ".parquet": 2.0}
@@ -75,7 +79,22 @@ def decide_sizes(chars: int, chars_per_s: float = CHARS_PER_S) -> PlanSizes:
         shard_chars /= 2
     while chars > MOST_SHARDS * shard_chars:
         shard_chars *= 2
-    return PlanSizes(int(shard_chars), PART_SHARDS * int(shard_chars))
+    return PlanSizes(int(shard_chars), decide_part_chars(chars, int(shard_chars)))
+
+
+def decide_part_chars(chars: int, shard_chars: int) -> int:
+    """Return how many characters a stretch of a large file has.
+
+    Before the first part is split nothing is annotated. So a part is small, but not smaller than a shard.
+
+    Args:
+        chars: of the corpus.
+        shard_chars: of each shard.
+    """
+    part_chars = min(max(PART_CHARS, shard_chars), MOST_PART_SHARDS * shard_chars)
+    while chars > MOST_STRETCHES * part_chars:
+        part_chars *= 2
+    return part_chars
 
 
 def plan_shards(chars: int, chars_per_s: float = CHARS_PER_S) -> int:

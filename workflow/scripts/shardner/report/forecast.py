@@ -1,21 +1,23 @@
 """What a larger corpus would take, on this machine and on more such machines: arithmetic on a run's own rates.
 
-A run is modelled as four stretches of time, one after another:
+A run is modelled as stretches of time, one after another:
 
-- a fixed one: fetching the pipeline, unless the split runs meanwhile, and the scheduler's time between jobs;
-- the split jobs, one a part, side by side on the cores of the slots;
+- a fixed one: the scheduler's time between jobs;
+- preparing the pipeline, and beside it the split jobs, one a part, side by side on the cores of the slots;
 - the annotate jobs, which run side by side in slots;
-- a serial one: numbering and merging, a process each, whose time grows with the corpus.
+- numbering, which is one process and grows with the corpus;
+- merging, which is spread over the cores of the slots, up to a number of them.
 
 With N shards on n slots the third takes ``⌈N / n⌉`` rounds of one shard each,
 
     ⌈N / n⌉ · (start-up + scheduling + work · chars / N),
 
-and the second likewise for parts. In truth annotation begins as soon as the first part is split; so the model is a
-little too slow.
+and the split likewise for parts. In truth annotation begins as soon as the first part is split, and numbering goes on
+beside it; so the model is a little too slow.
 
-With so many slots that what is serial (the fixed stretch, the split of one part, numbering and merging) takes as long
-as all the rest, any number of further slots can at most halve the time: Amdahl's law (Amdahl 1967, "Validity of the
+What no number of slots makes shorter is serial: the fixed stretch, preparing the pipeline or the split of one part,
+numbering, and the merge on all the cores that it can use. With so many slots that this takes as long as all the rest,
+any number of further slots can at most halve the time: Amdahl's law (Amdahl 1967, "Validity of the
 single processor approach").
 """
 
@@ -50,8 +52,11 @@ class Rates:
     work_slot_s: float  # annotating, all shards together, without start-up
     start_up_slot_s: float  # until the workers are ready, of one shard
     between_slot_s: float  # from the end of a shard to the start of the next one in the same slot
+    prepare_s: float  # the pipeline
     split_s: float  # of one core, all parts together
-    merge_s: float  # numbering and merging
+    number_s: float
+    merge_s: float  # of one core, all parts together
+    merges_at_once: int | None  # cores that a merge can use; None: one a part
     fixed_s: float
 
 
@@ -118,19 +123,26 @@ def choose_slots(slots: int) -> tuple[int, ...]:
 
 def model_wall(rates: Rates, times: int, plan: Plan, slots: int) -> Wall:
     """Return the wall time of a corpus `times` as large, split as planned, on `slots`."""
-    a_part_s = times * rates.split_s / plan.parts
-    split_s = math.ceil(plan.parts / (slots * rates.cores_a_slot)) * a_part_s
+    a_part_s, cores = times * rates.split_s / plan.parts, slots * rates.cores_a_slot
+    begin_s = max(rates.prepare_s, math.ceil(plan.parts / cores) * a_part_s)
     a_shard_s = rates.start_up_slot_s + rates.between_slot_s + times * rates.work_slot_s / plan.shards
     annotate_s = math.ceil(plan.shards / slots) * a_shard_s - rates.between_slot_s  # no gap after the last round
-    return Wall(slots, rates.fixed_s + split_s + annotate_s + times * rates.merge_s)
+    merge_s = times * rates.merge_s / min(cores, _merge_cores(rates, plan))
+    return Wall(slots, rates.fixed_s + begin_s + annotate_s + times * rates.number_s + merge_s)
+
+
+def _merge_cores(rates: Rates, plan: Plan) -> int:
+    """Return on how many cores the merge of a corpus goes on at most."""
+    return min(plan.parts, rates.merges_at_once or plan.parts)
 
 
 def _row(rates: Rates, times: int, plan: Plan, counts: tuple[int, ...]) -> ForecastRow:
     lost_s = plan.shards * (rates.start_up_slot_s + rates.between_slot_s)
     annotate_s = lost_s + times * rates.work_slot_s
-    split_s = times * rates.split_s
+    split_s, merge_s = times * rates.split_s, times * rates.merge_s
     first_s = split_s / plan.parts  # before it nothing can be annotated
-    serial_s = rates.fixed_s + first_s + times * rates.merge_s
+    serial_s = rates.fixed_s + max(rates.prepare_s, first_s) + times * rates.number_s
+    serial_s += merge_s / _merge_cores(rates, plan)
     side_by_side_s = annotate_s + (split_s - first_s) / rates.cores_a_slot
     return ForecastRow(
         times=times,

@@ -10,6 +10,7 @@ from shardner.corpus.files import can_be_entered
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Job
 from shardner.parse.kept_sizes import round_speed
+from shardner.parse.limits import MERGE_THREADS
 from shardner.parse.part_plan import plan_parts
 from shardner.parse.shard_plan import CHARS_PER_S, decide_sizes, estimate_chars
 from shardner.report.clock import PAUSE_S, Clock, Interval, covered_s, union
@@ -18,7 +19,9 @@ from shardner.report.forecast import RELIABLE_S, RELIABLE_START_UP_SHARE, Foreca
 from shardner.report.timeline import ANNOTATE, DeviceKey, Slots, device_key, on_gpu
 from shardner.terminal.numbers import duration, percent
 
-SPLIT, MERGES = "split_part", ("number_documents", "merge_parts", "check_dataset")
+PREPARE, SPLIT = "prepare_model", "split_part"
+NUMBER = ("number_documents", "check_dataset")
+MERGE, MERGE_ONE = "merge_parts", "merge_part"
 #: A longer gap between jobs is not the scheduler's: it is a queue, or a job without a record (the demo trains a model).
 LONGEST_WAIT_S = 10.0
 
@@ -66,9 +69,10 @@ def plan_larger(manifest: Manifest, times: int, unit: Unit, chars_per_s: float) 
 def measure_rates(jobs: Sequence[Job], manifest: Manifest, slots: Slots, filled: Sequence[ShardFigure]) -> Rates:
     """Return the rates of a run. `filled` are its shards that held text."""
     annotating = _bridge([(job.started_at_s, job.ended_at_s) for job in slots.jobs])
-    serial = [(job.started_at_s, job.ended_at_s) for job in jobs if job.rule in (SPLIT, *MERGES)]
-    others = [(job.started_at_s, job.ended_at_s) for job in jobs if job.rule not in (ANNOTATE, SPLIT, *MERGES)]
-    clock = Clock.over([*annotating, *serial, *others])
+    known = {ANNOTATE, PREPARE, SPLIT, *NUMBER, MERGE, MERGE_ONE}
+    modelled = [(job.started_at_s, job.ended_at_s) for job in jobs if job.rule in known - {ANNOTATE}]
+    others = [(job.started_at_s, job.ended_at_s) for job in jobs if job.rule not in known]
+    clock = Clock.over([*annotating, *modelled, *others])
     return Rates(
         chars=sum(shard.chars for shard in filled),
         shards=len(filled),
@@ -78,9 +82,12 @@ def measure_rates(jobs: Sequence[Job], manifest: Manifest, slots: Slots, filled:
         work_slot_s=sum(shard.elapsed_s - shard.start_up_s for shard in filled),
         start_up_slot_s=sum(shard.start_up_s for shard in filled) / len(filled),
         between_slot_s=_mean_gap_s(slots),
+        prepare_s=sum(job.elapsed_s for job in jobs if job.rule == PREPARE),
         split_s=sum(job.elapsed_s for job in jobs if job.rule == SPLIT),
-        merge_s=sum(job.elapsed_s for job in jobs if job.rule in MERGES),
-        fixed_s=clock.total_s - covered_s([*annotating, *serial]) + _between_s(clock),
+        number_s=sum(job.elapsed_s for job in jobs if job.rule in NUMBER),
+        merge_s=sum(job.elapsed_s * job.threads for job in jobs if job.rule in (MERGE, MERGE_ONE)),
+        merges_at_once=None if any(job.rule == MERGE_ONE for job in jobs) else MERGE_THREADS,
+        fixed_s=clock.total_s - covered_s([*annotating, *modelled]) + _between_s(clock),
     )
 
 

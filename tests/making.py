@@ -12,7 +12,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shardner.data.tables import ShardFiles
 
 ROOT = Path(__file__).parents[1]
 LABELS = ("PERSON", "ORG", "GPE")
@@ -186,6 +189,15 @@ def write_shard(path: Path, texts: Sequence[str], *, first_doc: int = 0) -> Path
         schema=WINDOWS,
     ).write_parquet(path)
     return path
+
+
+def record_as_written(files: ShardFiles) -> None:
+    """Let the record of a job say that the tables are what it wrote: as a job would that is wrong."""
+    from dataclasses import replace
+
+    from shardner.data.job_files import read_job, write_job
+
+    write_job(files.job, replace(read_job(files.job), digests=files.digests()))
 
 
 def snakemake_command(directory: Path, *arguments: str, cores: int = 2) -> list[str]:

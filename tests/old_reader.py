@@ -65,10 +65,9 @@ def split(data: bytes) -> list[bytes]:
 
 def decode(raw: bytes) -> str:
     try:
-        line = raw.decode().rstrip(WHITESPACE)
+        return raw.decode().rstrip(WHITESPACE)
     except UnicodeDecodeError as error:
         raise Bad(f"invalid UTF-8 at byte {error.start} of the record") from None
-    return "" if line.isspace() else line
 
 
 def parse(line: str) -> dict[str, Any]:

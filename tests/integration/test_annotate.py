@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from shardner.data.tables import SHARD_ENTITIES, ShardFiles
 from shardner.engine.annotations import Annotations, TextEntities
 from shardner.engine.loading import load_engine
 from shardner.errors import AnnotateError, DeviceError, ModelError
-from shardner.model.pipeline import Pipeline, prepare_pipeline
+from shardner.model.pipeline import Pipeline, prepare_pipeline, unchanged
 from shardner.parse.pipeline_source import classify
 from shardner.terminal.job_progress import Progress, progress_of, progress_path, read_done
 
@@ -141,10 +142,25 @@ def test_documents_that_fail_become_rejected_records(pipeline: Pipeline, tmp_pat
     assert rejected["raw"].to_list() == ["Ada\\tin <London>", "\\xf0\\x9f\\x98\\x80"]
 
 
-def test_a_pipeline_that_has_gone_is_a_clear_error_from_the_worker(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_a_pipeline_that_has_gone_or_changed_is_a_clear_error(pipeline: Pipeline, tmp_path: Path) -> None:
     gone = replace(pipeline, location=str(tmp_path / "gone"))
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match="has gone"):
         run(tmp_path, gone, TEXTS)
+    with pytest.raises(ModelError, match="changed since the run began"):
+        run(tmp_path, replace(pipeline, sha256="0" * 64), TEXTS)
+    assert not (tmp_path / "job.json").exists()
+
+
+def test_a_pipeline_that_changes_while_it_annotates_is_an_error(pipeline: Pipeline, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(pipeline.location, copy)
+    with (
+        pytest.raises(ModelError, match="changed since the run began"),
+        unchanged(replace(pipeline, location=str(copy))),
+    ):
+        (copy / "meta.json").write_bytes((copy / "meta.json").read_bytes() + b" ")
+    with unchanged(pipeline):
+        pass
 
 
 def test_a_gpu_that_cannot_be_used_is_a_clear_error(pipeline: Pipeline, tmp_path: Path) -> None:

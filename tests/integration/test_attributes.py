@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import spacy
 from in_process import Run, run
-from making import WORDS, make_pipeline, write_jsonl
+from making import WORDS, make_pipeline, record_as_written, write_jsonl
 from making_attributes import ATTRIBUTES, GROUPS, count_tokens, make_saying_pipeline, say_plainly
 from shardner.data.tables import ENTITIES, SPANS
 from shardner.errors import AnnotateError, MergeError
@@ -343,6 +343,7 @@ def test_merge_refuses_spans_that_are_missing_or_not_in_order(tmp_path: Path, sa
 
     def merge(rows: pl.DataFrame) -> None:
         rows.write_parquet(files.spans)
+        record_as_written(files)
         done.merge(request)
 
     merge(table)

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import spacy
 from in_process import Run, annotate_here, run
-from making import WORDS, annotate_plainly, entity_rows, make_pipeline, write_jsonl
+from making import WORDS, annotate_plainly, entity_rows, make_pipeline, record_as_written, write_jsonl
 from shardner.annotate import audit
 from shardner.annotate.job import annotate_shard
 from shardner.annotate.sizes import DEFAULT_SIZES, Sizes
@@ -194,6 +194,7 @@ def test_further_columns_of_entities_are_kept_for_long_documents(tmp_path: Path,
     done = annotate_texts(tmp_path, pipeline, TEXTS, windows={"max_chars": 1000})
     for files in done.shards:
         pl.read_parquet(files.entities).with_columns(place=pl.col("start") * 2).write_parquet(files.entities)
+        record_as_written(files)
     done.merge()
     entities = pl.read_parquet(done.results.entities)
     assert entity_rows(done.results.entities) == annotate_plainly(Path(pipeline.location), TEXTS)
@@ -204,6 +205,7 @@ def test_merge_refuses_a_missing_window(tmp_path: Path, pipeline: Pipeline) -> N
     done = annotate_texts(tmp_path, pipeline, [make_text(600)], windows={"max_chars": 200})
     documents = pl.read_parquet(done.shards[1].documents)
     documents.filter(pl.col("window") != documents["window"][1]).write_parquet(done.shards[1].documents)
+    record_as_written(done.shards[1])
     with pytest.raises(MergeError, match=r"shard .*/00001: .* windows are not the .* that it was given"):
         done.merge()
 

@@ -9,7 +9,7 @@ import pytest
 import zstandard
 from shardner.config import CorpusConfig, OnBadRecord, Unit
 from shardner.corpus import stream_reader
-from shardner.corpus.check import check_files
+from shardner.corpus.check import check_files, check_records
 from shardner.errors import CorpusError
 
 
@@ -169,3 +169,32 @@ def test_a_parquet_id_must_be_strings_or_integers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [pl.String(), pl.Categorical(), pl.Enum(["1"]), pl.Int8(), pl.UInt64()])
 def test_parquet_ids_of_text_and_integers_pass(tmp_path: Path, dtype: pl.DataType) -> None:
     check_files([parquet(tmp_path, id=pl.Series(["1"]).cast(dtype), text=["a"])], settings())
+
+
+def check_heads(path: Path, **changes: Any) -> None:
+    check_records([(path, path.stat().st_size)], settings(**changes))
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.csv", "a.parquet"])
+def test_a_file_of_which_nothing_can_be_read_is_refused(tmp_path: Path, name: str) -> None:
+    texts = {"id": ["1", "2"], "text": [None, None]}
+    path = tmp_path / name
+    if name == "a.parquet":
+        pl.DataFrame(texts, schema={"id": pl.String, "text": pl.String}).write_parquet(path)
+    else:
+        data = b"id,text\n,a\n,b\n" if name == "a.csv" else b'{"id": 1, "text": null}\n{"id": 2, "text": 5}\n'
+        path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    with pytest.raises(CorpusError, match=f"{name}: none of the first 2 records can be read .the first one: missing"):
+        check_heads(path, on_bad_record=OnBadRecord.FAIL)
+
+
+@pytest.mark.parametrize("data", [b"", b"\n\n", b'broken\n{"id": 1, "text": "a"}\n', b'{"id": 1, "text": "a"}'])
+def test_a_file_with_one_good_record_or_none_at_all_is_read(tmp_path: Path, data: bytes) -> None:
+    check_heads(write(tmp_path, "a.jsonl", data))
+
+
+def test_only_the_first_megabyte_is_looked_at(tmp_path: Path) -> None:
+    bad, good = b'{"id": 1, "text": 5}\n', b'{"id": 1, "text": "a"}\n'
+    check_heads(write(tmp_path, "a.jsonl", bad * 1_000 + good))
+    with pytest.raises(CorpusError, match="none of the first"):
+        check_heads(write(tmp_path, "b.jsonl", bad * 60_000 + good))

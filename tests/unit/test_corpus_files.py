@@ -116,3 +116,9 @@ def test_a_name_tells_the_format_in_any_case(name: str, form: InputFormat, compr
 
 def test_a_name_that_is_not_utf8_can_be_shown() -> None:
     assert show_path(Path(os.fsdecode(b"caf\xe9.txt"))) == "caf\\xe9.txt"
+
+
+def test_pipes_and_devices_are_refused_and_not_opened() -> None:
+    os.mkfifo("pipe.jsonl")
+    for name in ("pipe.jsonl", "/dev/null"):
+        assert "is no file but a pipe or a device" in message(name) and f"cat {name} > corpus.jsonl" in message(name)

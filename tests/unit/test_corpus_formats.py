@@ -428,3 +428,26 @@ def test_what_stands_before_damage_is_yielded(tmp_path: Path) -> None:
     assert next(batches).records["text"].to_list() == ["a", "b"]
     with pytest.raises(CorpusError, match=r"a\.jsonl\.gz: the file ends in the middle of its gzip data"):
         next(batches)
+
+
+def test_a_line_of_unicode_white_space_is_a_bad_record(tmp_path: Path) -> None:
+    data = '{"id": 1, "text": "a"}\n \t\r\n\u3000\n\u00a0 \n'.encode()
+    found = read(tmp_path, "a.jsonl", data)
+    assert [row for row, _, _ in found.reasons] == [2, 3] and found.texts == ["a"]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.parquet"])
+def test_an_id_has_at_most_a_kilobyte(tmp_path: Path, name: str) -> None:
+    ids = ["x" * 1_024, "ä" * 513, "x" * 1_025, "b", "b"]
+    path = tmp_path / name
+    table = pl.DataFrame({"id": ids, "text": ["a"] * 5})
+    {"a.jsonl": table.write_ndjson, "a.csv": table.write_csv, "a.parquet": table.write_parquet}[name](path)
+    found = read(tmp_path, name, path.read_bytes())
+    assert found.records["id"].to_list() == ["x" * 1_024, "b"]
+    reasons = found.rejected["reason"].to_list()
+    assert reasons == [
+        "the id has 1026 bytes, more than the 1024 that an id may have",
+        "the id has 1025 bytes, more than the 1024 that an id may have",
+        "duplicate id 'b'",
+    ]
+    assert found.rejected["row"].to_list() == [1, 2, 4]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from shardner.corpus import seen_ids as ids
-from shardner.corpus.seen_ids import SeenIds
+from shardner.corpus.seen_ids import SeenIds, SeenInRanges, hash_ids
 from shardner.errors import CorpusError
 
 
@@ -85,3 +86,12 @@ def test_a_scratch_directory_that_cannot_be_written_is_an_error(
     new(seen, "a")
     with pytest.raises(CorpusError, match="the set of ids cannot be written: No such file"):
         new(seen, "b")
+
+
+def test_sets_by_range_agree_with_one_set(tmp_path: Path) -> None:
+    rng = random.Random(8)
+    with ThreadPoolExecutor(3) as pool:
+        seen, one = SeenInRanges(tmp_path, pool), SeenIds(tmp_path)
+        for _ in range(30):
+            batch = pl.Series([str(rng.randrange(900)) for _ in range(rng.randrange(60))], dtype=pl.String)
+            assert seen.add_hashes(hash_ids(batch)).tolist() == one.add(batch).tolist()

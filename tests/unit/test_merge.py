@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from making import record_as_written
 from shardner.data.job_files import read_job, write_job
 from shardner.data.manifest import (
     InputFile,
@@ -45,7 +46,8 @@ def shard(directory: Path, number: int, docs: list[int]) -> ShardFiles:
     ).write_parquet(files.documents)  # fmt: skip
     pl.DataFrame(schema=SHARD_REJECTED).write_parquet(files.rejected)
     totals = Totals(documents=len(docs), windows=len(docs), rows=len(found), labels={"PERSON": len(found)})
-    write_job(files.job, Job("annotate_shard", number, "h", "cpu", None, None, 1, "spacy", "", 0, 1, totals))
+    job = Job("annotate_shard", number, "h", "cpu", None, None, 1, "spacy", "", 0, 1, totals)
+    write_job(files.job, replace(job, digests=files.digests()))
     return files
 
 
@@ -85,7 +87,10 @@ def merge(files: list[ShardFiles], manifest: Manifest = MANIFEST, max_rejected: 
 
 
 def rewrite(path: Path, table: pl.DataFrame) -> None:
+    """Write another table, as a job would that is wrong: its record knows it."""
     table.write_parquet(path)
+    names = ("entities.parquet", "documents.parquet", "rejected.parquet", "job.json")
+    record_as_written(ShardFiles(*(path.with_name(f"{path.name.split('.')[0]}.{name}") for name in names)))
 
 
 def test_shards_are_merged_in_corpus_order(files: list[ShardFiles]) -> None:
@@ -120,8 +125,23 @@ def test_merge_refuses_a_missing_shard(files: list[ShardFiles]) -> None:
 
 def test_merge_refuses_a_damaged_table(files: list[ShardFiles]) -> None:
     files[0].entities.write_bytes(files[0].entities.read_bytes()[:-20])
+    with pytest.raises(MergeError, match="shard c-1/00000: its entities are damaged"):
+        merge(files)
+    files[0].job.write_text("{}")
     with pytest.raises(MergeError, match="shard c-1/00000: its results cannot be read"):
         merge(files)
+
+
+@pytest.mark.parametrize("table", ["entities", "documents", "rejected"])
+def test_merge_refuses_a_flipped_bit_wherever_it_is(files: list[ShardFiles], table: str) -> None:
+    path: Path = getattr(files[2], table)
+    content = path.read_bytes()
+    for place in range(0, len(content), max(len(content) // 60, 1)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :])
+        with pytest.raises(MergeError, match=f"shard c-1/00002: its {table} are damaged.*remove .*c-1/00002.parquet"):
+            merge(files)
+    path.write_bytes(content)
+    merge(files)
 
 
 def test_merge_refuses_a_missing_document(files: list[ShardFiles]) -> None:

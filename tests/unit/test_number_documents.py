@@ -24,10 +24,12 @@ SIZES = PlanSizes(1_000, 2_000)
 TEXTS = [f"text {number} of a corpus" for number in range(300)]
 
 
-def split(directory: Path, files: Sequence[Path], **corpus: object) -> tuple[in_process.Split, list[SplitPart]]:
+def split(
+    directory: Path, files: Sequence[Path], sizes: PlanSizes = SIZES, **corpus: object
+) -> tuple[in_process.Split, list[SplitPart]]:
     """Split files into parts; return also what the numbering reads."""
     config = parse_config({"corpus": {"files": [str(path) for path in files], **corpus}})
-    found = in_process.split(directory, files, config, SIZES)
+    found = in_process.split(directory, files, config, sizes)
     return found, [
         SplitPart(manifest, directory / "split" / manifest.name / "drawn.parquet", directory / "shards" / manifest.name)
         for manifest in found.parts
@@ -151,3 +153,33 @@ def test_a_parts_manifest_comes_back_from_disk_as_it_was(tmp_path: Path, corpus:
     _, parts = split(tmp_path, [corpus], keep=[])
     write_json(tmp_path / "part.json", parts[1].manifest)
     assert read_json(tmp_path / "part.json", PartManifest) == parts[1].manifest
+
+
+def test_too_many_bad_records_end_a_run_before_the_merge(tmp_path: Path, corpus: Path) -> None:
+    corpus.write_bytes(corpus.read_bytes() + b"{broken\n" * 200 + b'{"id": "x"}\n' * 150)
+    _, parts = split(tmp_path, [corpus])
+    rejected = [tmp_path / "split" / part.manifest.name / "rejected.parquet" for part in parts]
+    config = parse_config({"corpus": {"files": [str(corpus)]}})
+    targets = {name: tmp_path / name for name in ("manifest", "duplicates", "drawn")}
+    (tmp_path / "again").mkdir(exist_ok=True)
+    with pytest.raises(CorpusError, match=r"(?s)350.records of 650.records were rejected.*200.records: malformed JSON"):
+        number_documents([corpus], parts, config.corpus, **targets, rejected=rejected, max_rejected=0.5)
+    assert not targets["manifest"].exists()
+    number_documents([corpus], parts, config.corpus, **targets, rejected=rejected, max_rejected=0.6)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_ids_are_compared_in_runs_that_hold_several_stretches(
+    threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files share a part, in which one run has the ids of several, and some runs end within a file."""
+    monkeypatch.setattr("shardner.stages.number_documents.RUN_DOCUMENTS", 7)
+    files = [write_jsonl(tmp_path / f"{name}.jsonl", TEXTS[:count]) for name, count in (("b", 5), ("a", 12), ("c", 9))]
+    _, parts = split(tmp_path, files, PlanSizes(10**6, 10**7))
+    assert len(parts) < len(files)
+    config = parse_config({"corpus": {"files": [str(path) for path in files]}})
+    (tmp_path / "again").mkdir()
+    targets = {name: tmp_path / "again" / name for name in ("manifest", "duplicates", "drawn")}
+    result = number_documents(files, parts, config.corpus, **targets, threads=threads)
+    assert result.documents == 12 and [file.documents for file in result.files] == [5, 7, 0]
+    assert pl.read_parquet(targets["duplicates"]).height == 14

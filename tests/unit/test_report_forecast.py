@@ -12,11 +12,12 @@ from shardner.report import Performance, load_performance, write_report
 from shardner.report.forecast import Plan, Rates, choose_slots, extrapolate, model_wall
 from shardner.report.forecast_rates import plan_larger
 
-#: 100 s of work, 2 s until a shard is ready, 0.5 s between two; 0.5 s of the pipeline, 3 s of split in 3 parts, 0.7 s
-#: of numbering, 2 s of merging on up to 2 cores, 1 s of anything else.
+#: 100 s of work, 2 s until a shard is ready, 0.5 s between two; 0.5 s of the pipeline, 3 s of split in 3 parts with
+#: 0.2 s between two, 0.7 s of numbering, 2 s of merging on up to 2 cores, 1 s of anything else.
 RATES = Rates(
     chars=1_000_000, shards=10, parts=3, slots=2, cores_a_slot=1, work_slot_s=100, start_up_slot_s=2,
-    between_slot_s=0.5, prepare_s=0.5, split_s=3, number_s=0.7, merge_s=2, merges_at_once=2, fixed_s=1,
+    between_slot_s=0.5, prepare_s=0.5, split_s=3, between_part_s=0.2, number_s=0.7, merge_s=2, merges_at_once=2,
+    fixed_s=1,
 )  # fmt: skip
 #: Of one part: all but annotating.
 AROUND_S = 1 + 3 + 0.7 + 2
@@ -42,14 +43,14 @@ def without_annotating_s(rates: Rates, parts: int, slots: int, times: int = 1) -
 
 def test_cores_take_rounds_of_whole_parts() -> None:
     rates = dataclasses.replace(RATES, number_s=0, merge_s=0, fixed_s=0)
-    assert [without_annotating_s(rates, 3, slots) for slots in (1, 2, 4)] == pytest.approx([3, 2, 1])
+    assert [without_annotating_s(rates, 3, slots) for slots in (1, 2, 4)] == pytest.approx([3.4, 2.2, 1])
     four_cores = dataclasses.replace(rates, cores_a_slot=4)
-    assert without_annotating_s(four_cores, 6, 1) == pytest.approx(1)
+    assert without_annotating_s(four_cores, 6, 1) == pytest.approx(1.2)
     assert without_annotating_s(rates, 100, 100) == pytest.approx(0.5)  # then the pipeline is not there yet
 
 
 def test_a_merge_uses_cores_up_to_a_number() -> None:
-    rates = dataclasses.replace(RATES, split_s=0, prepare_s=0, number_s=0, fixed_s=0)
+    rates = dataclasses.replace(RATES, split_s=0, between_part_s=0, prepare_s=0, number_s=0, fixed_s=0)
     assert [without_annotating_s(rates, 3, slots) for slots in (1, 2, 4)] == pytest.approx([2, 1, 1])
     free = dataclasses.replace(rates, merges_at_once=None)
     assert [without_annotating_s(free, 4, slots) for slots in (2, 4, 8)] == pytest.approx([1, 0.5, 0.5])
@@ -63,7 +64,7 @@ def test_only_split_numbering_merge_and_work_grow_with_the_corpus() -> None:
 def test_half_of_the_time_is_serial_where_the_row_says_so() -> None:
     for row in extrapolate(RATES, lambda times: Plan(times * 3, times * 1_000)):
         first_s = row.times * 3 / row.parts
-        side_by_side_s = row.shards * (2 + 0.5) + row.times * (100 + 3) - first_s
+        side_by_side_s = row.shards * (2 + 0.5) + row.times * (100 + 3) - first_s + (row.parts - 1) * 0.2
         assert side_by_side_s / row.half_serial_slots == pytest.approx(1 + first_s + row.times * (0.7 + 2 / 2))
 
 
@@ -83,7 +84,8 @@ def test_slots_shown_hold_one_and_those_of_the_run() -> None:
 
 
 def test_a_serial_part_of_nothing_has_no_limit_but_the_shards() -> None:
-    free = dataclasses.replace(RATES, prepare_s=0, split_s=0, number_s=0, merge_s=0, fixed_s=0)
+    nothing = dict.fromkeys(("prepare_s", "split_s", "between_part_s", "number_s", "merge_s", "fixed_s"), 0)
+    free = dataclasses.replace(RATES, **nothing)
     row = extrapolate(free, lambda times: Plan(4, 40))[1]
     assert row.half_serial_slots == 40
     assert row.walls[0].wall_s == pytest.approx(40 * (2 + 0.5) - 0.5 + 10 * 100)

@@ -29,3 +29,10 @@ def test_the_map_names_every_module_and_every_decision() -> None:
     decisions = MAP.parent / "decisions"
     listed = (decisions / "README.md").read_text("utf-8")
     assert all(f"({path.name})" in listed for path in decisions.glob("0*.md"))
+
+
+def test_tables_are_opened_in_one_place() -> None:
+    """Polars takes a path with brackets for a pattern, unless it is told otherwise; `data.tables` tells it."""
+    for path in sorted(PACKAGE.parent.rglob("*.py")):
+        opened = re.findall(r"\bpl\.(?:scan|read)_(?!parquet_metadata)\w+", path.read_text("utf-8"))
+        assert opened == (["pl.scan_parquet"] if path.name == "tables.py" else []), path

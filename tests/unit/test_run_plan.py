@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -119,3 +120,11 @@ def test_a_wrong_pipeline_is_told_before_the_files_are_looked_for() -> None:
         plan(["none.jsonl"], model={"name": "models/none"})
     with pytest.raises(CorpusError):
         plan(["none.jsonl"])
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31mb.txt", "a\nb.txt", "a\u202eb.txt", "a{b}.txt"])
+def test_a_name_that_acts_on_terminal_or_snakemake_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="rename it") as caught:
+        plan([write(tmp_path / name, 10)])
+    assert "\x1b" not in str(caught.value) and "\n" not in str(caught.value)
+    plan([write(tmp_path / os.fsdecode(b"not-utf-8-\xff [1].txt"), 10)])

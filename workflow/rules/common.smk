@@ -1,7 +1,9 @@
 # What the rules share: the settings, the plan, and the names of files. What decides is in shardner.parse.
 
+import os
 import sys
 from pathlib import Path
+from secrets import token_hex
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
@@ -11,11 +13,15 @@ sys.path.insert(0, str(Path(str(workflow.current_basedir), "..", "scripts").reso
 from shardner.config import complete, parse_config
 from shardner.corpus.files import can_be_entered
 from shardner.corpus.input_files import find_files
+from shardner.data.files import state_of
+from shardner.data.job_errors import RUN_VARIABLE
 from shardner.errors import ShardnerError
 from shardner.gpu.device import count_gpus
 from shardner.parse import limits
 from shardner.parse.command_line import remember_command
 from shardner.parse.fingerprint import fingerprint
+from shardner.parse.owner import check_owner, name_run
+from shardner.parse.overwriting import refuse_foreign_results, refuse_overwriting
 from shardner.parse.pipeline_source import SourceKind, code_files, prepares_here, source_files
 from shardner.parse.run_plan import DEMO_CORPUS, plan_run
 from shardner.parse.unused import find_unused
@@ -35,10 +41,14 @@ def get_plan():
         plan = plan_run(
             CONFIG, find_files, lambda path: can_be_entered(path, CONFIG.corpus.unit), on_gpus=LIMITS.uses_gpus
         )
-        if workflow.is_main_process and plan.user_files:
-            from shardner.corpus.check import check_files
+        if workflow.is_main_process:
+            from shardner.corpus.check import check_files, check_records
 
-            check_files(plan.user_files, plan.config.corpus)
+            refuse_overwriting(plan.config.output.dir, plan.inputs, plan.pipeline_directory)
+            refuse_foreign_results(plan.config.output.dir)
+            if plan.user_files:
+                check_files(plan.user_files, plan.config.corpus)
+                check_records(plan.files, plan.config.corpus)
         return plan
     except ShardnerError as error:
         raise WorkflowError(str(error)) from None
@@ -66,8 +76,23 @@ def get_limits():
     )
 
 
+def get_run_name():
+    """Return the name of this run: its settings and inputs, as far as they decide about results."""
+    settings = {**SETTINGS, "corpus": READING, "output": {**SETTINGS["output"], "dir": None}, "ner": None}
+    return name_run({**settings, "verify": None, "urls": FILES if PLAN.files is None else None}, PLAN.inputs)
+
+
+def refuse_other_owner():
+    """Refuse to go on where the results are those of a run that was started elsewhere."""
+    try:
+        check_owner(OUT, get_run_name() if workflow.is_main_process else None)
+    except ShardnerError as error:
+        raise WorkflowError(str(error)) from None
+
+
 if workflow.is_main_process:
     remember_command(sys.argv)
+    os.environ[RUN_VARIABLE] = token_hex(8)
 
 CONFIG = get_config()
 LIMITS = get_limits()
@@ -82,6 +107,10 @@ WORK = OUT / ".work"
 LOGS = WORK / "logs"
 BENCHMARKS = WORK / "benchmarks"
 JOBS = WORK / "jobs"
+refuse_other_owner()
+# Without the pipeline no shard is annotated. A GPU begins with the first part that is split; where cores annotate, they
+# first split all parts, so that what is wrong with the corpus is known early.
+PRIORITY = {"prepare": 3, "number": 2, "split": 1, "annotate": 2 if LIMITS.uses_gpus else 0}
 CPU_ENV = "../../envs/cpu.yaml"
 GPU_ENV = "../../envs/gpu.yaml"
 
@@ -122,6 +151,19 @@ def get_part_files(wildcards):
 def get_stretches(wildcards):
     """Return where the stretches of a part's files begin and end, in bytes."""
     return [[stretch.start, stretch.stop] for stretch in PLAN.part_by_name[wildcards.part].stretches]
+
+
+def get_states(wildcards):
+    """Return size and time of each file that a part is read from: one that is replaced is read again."""
+    if PLAN.files is None or PLAN.is_demo:  # fetched, or made, in the run
+        return None
+    return [state_of(stretch.path) for stretch in PLAN.part_by_name[wildcards.part].stretches]
+
+
+def get_pipeline_states(wildcards):
+    """Return path, size and time of each file of the pipeline."""
+    files = [*source_files(PLAN.source), *code_files(CONFIG.model.code)]
+    return [(str(path), *(state_of(path) or ())) for path in files]
 
 
 def get_part_shards(wildcards):

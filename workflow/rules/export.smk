@@ -21,6 +21,7 @@ rule export_csv:
         runtime=growing(60),
     params:
         code=fingerprint("export_csv"),
+        for_spreadsheets=CONFIG.output.csv_for_spreadsheets,
     message:
         "Writing {output.csv}"
     script:

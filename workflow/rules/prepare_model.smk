@@ -38,6 +38,7 @@ rule prepare_model:
     localrule: prepares_here(CONFIG.model.prepare, PLAN.source)
     conda:
         CPU_ENV
+    priority: PRIORITY["prepare"]
     threads: 1
     resources:
         mem_mb=growing(2_000),
@@ -45,6 +46,7 @@ rule prepare_model:
     params:
         code=fingerprint("prepare_model"),
         name=CONFIG.model.name,
+        states=get_pipeline_states,
         components=CONFIG.model.components,
         mixed_precision=CONFIG.model.mixed_precision,
         attributes=CONFIG.output.attributes,

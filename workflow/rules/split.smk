@@ -39,6 +39,7 @@ rule split_part:
         BENCHMARKS / "split_part" / "{part}.tsv"
     conda:
         CPU_ENV
+    priority: PRIORITY["split"]
     threads: 1
     resources:
         mem_mb=growing(2_000),
@@ -49,6 +50,7 @@ rule split_part:
         windows=SETTINGS["windows"],
         shards=get_part_shards,
         stretches=get_stretches,
+        states=get_states,
     message:
         "Splitting {wildcards.part} into {params.shards} shards"
     script:
@@ -59,6 +61,7 @@ rule number_documents:
     input:
         manifests=get_manifests,
         drawn=get_drawn,
+        rejected=get_split_rejected,
         shards=get_shard_directories,
     output:
         manifest=WORK / "split" / "manifest.json",
@@ -71,7 +74,8 @@ rule number_documents:
         BENCHMARKS / "number_documents" / "all.tsv"
     conda:
         CPU_ENV
-    threads: 1
+    priority: PRIORITY["number"]
+    threads: get_merge_threads
     resources:
         mem_mb=growing(2_000),
         runtime=growing(60),
@@ -80,6 +84,7 @@ rule number_documents:
         # in corpus order; None: in the order of the only part
         files=None if PLAN.files is None else FILES,
         corpus=READING,
+        max_rejected=CONFIG.max_rejected,
     message:
         "Numbering the documents"
     script:
@@ -104,6 +109,7 @@ rule sum_file:
         runtime=growing(60),
     params:
         code=fingerprint("sum_file"),
+        states=get_states,
     message:
         "Computing the checksum of {input.files}"
     script:

@@ -1,6 +1,7 @@
 # What the terminal shows besides Snakemake's own messages: how far the run is, and what came of it.
 
 import atexit
+import os
 
 from snakemake.settings.enums import Quietness
 
@@ -21,17 +22,43 @@ def show_plan():
 if workflow.is_main_process and workflow.output_settings.dryrun:
     atexit.register(show_plan)
 
+
+def show_errors():
+    """Show why a run ended before its end: what its jobs said, each message once."""
+    from shardner.data.job_errors import RUN_VARIABLE, Ending, read_errors
+
+    errors = read_errors(LOGS, os.environ[RUN_VARIABLE])
+    if any(error.ending == Ending.STOPPED for error in errors):
+        done = sum(path.is_file() for path in get_jobs(None))
+        print(f"\nStopped: {done} of {PLAN.shards} shards are done. The same command goes on from here.", file=sys.stderr)
+        return
+    for error in errors:
+        print(f"\n{error.message}\n  (log: {error.log})", file=sys.stderr)
+
+
+# At the exit, because Snakemake has its own last words after a failure.
+if workflow.is_main_process and not workflow.output_settings.dryrun:
+    atexit.register(show_errors)
+
 # Filled when the first job starts, so that a run with nothing to do, and the process of a job, import less.
 REPORTERS = []
 
 
 onstart:
     if workflow.is_main_process and not workflow.touch:
+        from shardner.data.files import scratch_parent
+        from shardner.data.leftovers import remove_leftovers
         from shardner.parse.kept_sizes import keep_sizes
+        from shardner.parse.owner import take
         from shardner.terminal.live_line import live_line
         from shardner.terminal.progress_reporter import ProgressReporter
         from shardner.terminal.run_progress import ExpectedPart
 
+        try:
+            take(OUT, get_run_name())
+        except ShardnerError as error:
+            raise WorkflowError(str(error)) from None
+        remove_leftovers(OUT, scratch_parent())
         jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "annotate_shard"]
         shards = [f"{job.wildcards.part}/{job.wildcards.shard}" for job in jobs]
         if shards and PLAN.sizes is not None:

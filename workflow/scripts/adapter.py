@@ -2,31 +2,61 @@
 
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # Snakemake gives a job its number of threads as OMP_NUM_THREADS. Polars reads a variable of its own, once, at import.
 os.environ.setdefault("POLARS_MAX_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
 
-from shardner.errors import ShardnerError
+from shardner.data.disk_errors import describe_disk_error
+from shardner.data.files import scratch_parent
+from shardner.data.job_errors import Ending, failed_for_good, forget_error, write_error
+from shardner.errors import AnnotateError, DeviceError, ShardnerError
 
 
 @contextmanager
-def job_log(path: str) -> Iterator[None]:
-    """Log to `path`. A `ShardnerError` ends the process with its message, and its traceback is in the log."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+def job_log(name: str) -> Iterator[None]:
+    """Log to a file. An error that a user can mend ends the process with its message; its traceback is in the log."""
+    path = Path(name)
+    logging.raiseExceptions = False  # a log on a full disk says nothing more
+    if failed_for_good(path):
+        sys.exit(1)  # Snakemake tries every job again
+    try:
+        _open_log(path)
+        yield
+    except ShardnerError as error:
+        may_pass = isinstance(error, AnnotateError | DeviceError)
+        _leave(path, Ending.THIS_TIME if may_pass else Ending.FOR_GOOD, f"{type(error).__name__}: {error}")
+    except KeyboardInterrupt:
+        with suppress(OSError):
+            write_error(path, Ending.STOPPED, "stopped by Ctrl-C")
+        os._exit(128 + signal.SIGINT)  # without a word: Snakemake says that the run was stopped
+    except Exception as error:
+        places = [path.parent, *filter(None, [scratch_parent()]), Path("/tmp")]
+        if message := describe_disk_error(error, places):
+            _leave(path, Ending.THIS_TIME, f"DiskError: {message}")
+        logging.exception("unexpected error: please report it with this log")
+        raise
+
+
+def _open_log(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    forget_error(path)
     logging.basicConfig(
         filename=path, filemode="w", level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True
     )
     logging.captureWarnings(True)
+
+
+def _leave(path: Path, ending: Ending, message: str) -> None:
+    """End the process; the message is shown when the run ends."""
+    logging.error("%s\n\n%s", message, traceback.format_exc())
     try:
-        yield
-    except ShardnerError as error:
-        logging.error("%s\n\n%s", error, traceback.format_exc())
-        sys.exit(f"\n{type(error).__name__}: {error}\n")
-    except Exception:
-        logging.exception("unexpected error: please report it with this log")
-        raise
+        write_error(path, ending, message)
+    except OSError:
+        sys.exit(f"\n{message}\n")
+    sys.exit(1 if "SHARDNER_RUN" in os.environ else f"\n{message}\n")

@@ -12,7 +12,7 @@ with job_log(snakemake.log[0]):
     from shardner.model.pipeline import read_pipeline
     from shardner.stages.checksums import add_checksums
     from shardner.stages.duplicates import duplicate_rejecter
-    from shardner.stages.merge import CorpusFiles, merge_parts, name_run, remove_stale
+    from shardner.stages.merge import CorpusFiles, merge_parts, name_run, remove_exports, remove_stale
     from shardner.stages.merge_part import gather_parts
 
     given, params, results = snakemake.input, snakemake.params, snakemake.output
@@ -31,3 +31,4 @@ with job_log(snakemake.log[0]):
             max_rejected=params.max_rejected, request=request, threads=threads,
         )  # fmt: skip
         remove_stale(list(files.values()))
+        remove_exports(Path(results.entities).parent)

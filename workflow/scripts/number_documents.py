@@ -10,7 +10,8 @@ with job_log(snakemake.log[0]):
     from shardner.stages.number_documents import number_documents, read_parts
 
     given, params, results = snakemake.input, snakemake.params, snakemake.output
-    with measured_job(Path(results.job), snakemake.rule, mem_mb=snakemake.resources.get("mem_mb")):
+    threads, mem_mb = snakemake.threads, snakemake.resources.get("mem_mb")
+    with measured_job(Path(results.job), snakemake.rule, threads=threads, mem_mb=mem_mb):
         number_documents(
             None if params.files is None else [Path(path) for path in params.files],
             read_parts(given.manifests, given.drawn, given.shards),
@@ -18,4 +19,7 @@ with job_log(snakemake.log[0]):
             manifest=Path(results.manifest),
             duplicates=Path(results.duplicates),
             drawn=Path(results.drawn),
+            rejected=[Path(path) for path in given.rejected],
+            max_rejected=params.max_rejected,
+            threads=threads,
         )

@@ -5,13 +5,12 @@ from pathlib import Path
 from adapter import job_log
 
 with job_log(snakemake.log[0]):
-    import polars as pl
     from shardner.config import Unit
     from shardner.data.job_files import read_annotate_jobs, read_job
     from shardner.data.manifest import read_manifest
     from shardner.data.pipeline_check import PipelineCheck
     from shardner.data.provenance import Provenance
-    from shardner.data.tables import corpus_table
+    from shardner.data.tables import corpus_table, read_table
     from shardner.data.typed_json import read_json
     from shardner.demo.score import score_entities
     from shardner.report import write_report
@@ -28,7 +27,7 @@ with job_log(snakemake.log[0]):
         check=read_json(Path(given.check), PipelineCheck),
         results=Path(results.html).parent,
         texts=CorpusTexts(Path(snakemake.params.shards), manifest, Path(given.duplicates)),
-        scores=score_entities(*map(pl.read_parquet, tables)) if given.gold else None,
+        scores=score_entities(*map(read_table, tables)) if given.gold else None,
         unit=Unit(provenance.config["corpus"]["unit"]),
         html=Path(results.html),
         performance_json=Path(results.performance),

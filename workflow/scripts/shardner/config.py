@@ -107,6 +107,7 @@ class NerConfig:
     threads: int | Auto
     batch_tokens: int | Auto
     audit: float
+    timeout_s: float | Auto
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ class OutputConfig:
 
     dir: Path
     formats: tuple[str, ...]
+    csv_for_spreadsheets: bool
     layout: Layout
     attributes: tuple[str, ...]
     spans: tuple[str, ...]
@@ -193,10 +195,12 @@ def parse_config(settings: Mapping[str, Any]) -> Config:
             threads=ner["threads"],
             batch_tokens=ner["batch_tokens"],
             audit=float(ner["audit"]),
+            timeout_s=ner["timeout_s"],
         ),
         output=OutputConfig(
             dir=Path(output["dir"]),
             formats=tuple(output["formats"]),
+            csv_for_spreadsheets=output["csv_for_spreadsheets"],
             layout=Layout(output["layout"]),
             attributes=tuple(output["attributes"]),
             spans=tuple(output["spans"]),
@@ -209,6 +213,9 @@ def parse_config(settings: Mapping[str, Any]) -> Config:
 
 
 def _refuse_contradictions(corpus: CorpusConfig) -> None:
+    for column in [corpus.text, *([corpus.id] if corpus.id else []), *corpus.keep]:
+        if column == "*" or (column.startswith("^") and column.endswith("$")) or "\0" in column:
+            raise ConfigError(f"corpus: {column!r} is read as a pattern, not as a column's name; rename the column")
     for column in corpus.keep:
         if column in RESERVED_COLUMNS:
             raise ConfigError(

@@ -14,6 +14,7 @@ from shardner.annotate.comparison import REMEMBERS, Verdict, compare_entities, s
 from shardner.annotate.near_ties import NEAR_TIE
 from shardner.data.metrics import Totals
 from shardner.engine.annotations import Annotations, Entity
+from shardner.engine.failures import FAILURES, is_documents_own
 from shardner.engine.stock import annotate_one
 from shardner.errors import AnnotateError
 
@@ -51,7 +52,9 @@ def _annotate_plainly(nlp: Language, text: str) -> list[Entity] | None:
     """Return the entities that stock spaCy finds, None where it fails: such a document is rejected."""
     try:
         return annotate_one(nlp, text).entities()
-    except Exception:  # a component may raise anything
+    except FAILURES as error:
+        if not is_documents_own(error):
+            raise
         return None
 
 

@@ -23,7 +23,8 @@ from shardner.config import EngineChoice
 from shardner.data.job_recording import peak_rss_bytes
 from shardner.data.metrics import Phase, Totals, add_up
 from shardner.data.stopwatch import Stopwatch
-from shardner.engine.annotations import Int64s
+from shardner.data.tables import scan_table
+from shardner.engine.annotations import Annotations, Int64s
 from shardner.engine.loading import load_engine
 from shardner.engine.repeated_texts import Reuse
 from shardner.engine.selection import Selected
@@ -49,6 +50,8 @@ class Task:
     started_at_s: float  # when the job started its workers, Unix time
     share: Share | None = None  # of the GPU's memory, for each worker; None on the CPU
     request: Request = field(default_factory=Request)
+    timeout_s: float | None = None  # a worker that gives no result for so long hangs; None: by the speed so far
+    rejects: bool = True  # a document that ends its worker; else it ends the job
     sizes: Sizes = DEFAULT_SIZES
 
 
@@ -103,6 +106,14 @@ class BlockAnnotator:
         self._ready: _Ready | None = None
         self._ready_at_s = 0.0
 
+    def prepare(self) -> None:
+        """Load the pipeline now.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        self._get_ready(Stopwatch())
+
     def annotate(self, block: Block) -> Result:
         """Annotate a block.
 
@@ -114,14 +125,36 @@ class BlockAnnotator:
         ready = self._get_ready(watch)
         reused_before = ready.engine.reused
         with watch.phase(Phase.READ):
-            windows = pl.scan_parquet(self._task.windows).slice(block.first, block.rows).collect()
+            windows = scan_table(self._task.windows).slice(block.first, block.rows).collect()
         outcomes = [self._annotate_short(ready, windows.filter(pl.col("windows") == 1), watch)]
         outcomes += [self._annotate_long(ready, block.first + row, run, watch) for row, run in _long_runs(windows)]
         with watch.phase(Phase.WRITE):
             tables = in_order([outcome.tables for outcome in outcomes])
-        record = BlockRecord(
+        reused = ready.engine.reused - reused_before
+        return Result(tables, self._record(block, ready, windows, outcomes, tables, reused, watch))
+
+    def reject(self, block: Block, reason: str) -> Result:
+        """Return what becomes of a block whose windows cannot be annotated: all are rejected."""
+        watch = Stopwatch()
+        ready = self._get_ready(watch)
+        windows = scan_table(self._task.windows).slice(block.first, block.rows).collect()
+        failed = Annotations.empty(windows.height, dict.fromkeys(range(windows.height), reason))
+        outcome = _Outcome(make_tables(windows, failed, (), self._task.shard), Totals(), [])
+        return Result(outcome.tables, self._record(block, ready, windows, [outcome], outcome.tables, 0, watch))
+
+    def _record(
+        self,
+        block: Block,
+        ready: _Ready,
+        windows: pl.DataFrame,
+        outcomes: Sequence[_Outcome],
+        tables: Tables,
+        reused: int,
+        watch: Stopwatch,
+    ) -> BlockRecord:
+        return BlockRecord(
             block,
-            _sum_up(windows, tables, outcomes, ready.engine.reused - reused_before, watch),
+            _sum_up(windows, tables, outcomes, reused, watch),
             unsure=[place for outcome in outcomes for place in outcome.unsure],
             engine=ready.selected.name,
             engine_reason=ready.selected.reason,
@@ -129,7 +162,6 @@ class BlockAnnotator:
             ready_at_s=self._ready_at_s,
             ended_at_s=time.time(),
         )
-        return Result(tables, record)
 
     def _get_ready(self, watch: Stopwatch) -> _Ready:
         """Return the pipeline. It is loaded again after its vocabulary has met many words."""

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from shardner.annotate.sizes import DEFAULT_SIZES, Sizes
+from shardner.data.tables import scan_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ def plan_blocks(windows: Path, workers: int = 1, sizes: Sizes = DEFAULT_SIZES) -
         workers: how many there are.
         sizes: of the job.
     """
-    chars = pl.scan_parquet(windows).select(pl.col("text").str.len_chars()).collect().to_series().to_numpy()
+    chars = scan_table(windows).select(pl.col("text").str.len_chars()).collect().to_series().to_numpy()
     sums = np.cumsum(chars, dtype=np.int64)
     most_chars = sizes.block_chars
     if workers > 1 and chars.size:

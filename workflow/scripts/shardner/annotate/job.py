@@ -23,19 +23,19 @@ from shardner.annotate.shard_tables import TableWriter
 from shardner.annotate.sizes import DEFAULT_SIZES, Sizes
 from shardner.annotate.worker_pool import AnnotateBlocks, annotate_in_processes
 from shardner.config import NerConfig
-from shardner.data.files import scratch_directory
+from shardner.data.files import digest_of, scratch_directory
 from shardner.data.job_files import write_job
 from shardner.data.job_recording import host_resources, peak_rss_bytes, requested_bytes
 from shardner.data.metrics import GpuUse, Job, Phase, Totals, Worker, add_up, unsure_joins
 from shardner.data.schedulers import find_scheduler
 from shardner.data.stopwatch import Stopwatch
-from shardner.data.tables import ShardFiles
+from shardner.data.tables import ShardFiles, read_table, scan_table
 from shardner.errors import AnnotateError
 from shardner.gpu.device import Device, lease_device
 from shardner.gpu.memory import Share, share_out
 from shardner.gpu.sampling import sampled
 from shardner.model.components import Request
-from shardner.model.pipeline import Pipeline, pipeline_bytes
+from shardner.model.pipeline import Pipeline, pipeline_bytes, unchanged
 from shardner.terminal.job_progress import progress_of
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,8 @@ def annotate_shard(
     results: ShardFiles,
     gpus: int = 1,
     mem_mb: object = None,
+    digest: str | None = None,
+    rejects: bool = True,
     request: Request | None = None,
     sizes: Sizes = DEFAULT_SIZES,
     annotate_blocks: AnnotateBlocks = annotate_in_processes,
@@ -68,33 +70,43 @@ def annotate_shard(
         results: where the results go.
         gpus: GPUs that the job was granted; without one it runs on the CPU.
         mem_mb: the job's resource of that name.
+        rejects: whether a document that ends its worker is rejected; else it ends the job.
+        digest: of the shard's file, as the split wrote it; None if that is not known.
         request: what is asked for besides entities.
         sizes: how much is handled at once.
         annotate_blocks: runs the workers.
 
     Raises:
-        ModelError: the pipeline cannot be loaded.
+        ModelError: the pipeline cannot be loaded, or changed since the run began.
         DeviceError: the device asked for cannot be used.
-        AnnotateError: the shard is gone, a worker died, the audit found a difference, an attribute asked for does not
-            exist or cannot be written, or a document was cut that must not be.
+        AnnotateError: the shard is gone or damaged, a document ended its worker and may not be
+            rejected, the audit found a difference, an attribute asked for
+            does not exist or cannot be written, or a document was cut that must not be.
     """
     if not windows.is_file():
         raise AnnotateError(f"{windows} is gone; remove {windows.parent} and run again: the corpus is then split anew")
+    if digest is not None and digest_of(windows) != digest:
+        raise AnnotateError(
+            f"shard {part}/{shard:05d}: its texts are damaged; remove {windows.parent} and run again: "
+            f"what that part holds is then split and annotated anew"
+        )
     _refuse_cut_documents(windows, pipeline)
     blocks = plan_blocks(windows, threads, sizes)
-    with lease_device(ner.device, gpus=gpus) as device:
+    with unchanged(pipeline), lease_device(ner.device, gpus=gpus) as device:
         started_at_s = time.time()  # from now on the device is the job's
         workers, share = _share_device(device, pipeline, ner, threads)
         log.info(
             "shard %s/%05d: %d blocks, %d workers on %s (%s)",
             part, shard, len(blocks), workers, device.name, device.reason,
         )  # fmt: skip
-        task = replace(_make_task(part, shard, windows, pipeline, ner, share, sizes), request=request or Request())
+        task = _make_task(part, shard, windows, pipeline, ner, share, sizes)
+        task = replace(task, request=request or Request(), rejects=rejects)
         done = _annotate_and_write(task, blocks, device, workers, results, annotate_blocks)
     job = replace(
         _record_job(task, done, device, workers),
         started_at_s=started_at_s,
         requested_memory_bytes=requested_bytes(mem_mb),
+        digests=results.digests(),
     )
     write_job(results.job, job)
     log.info("shard %s/%05d: %d documents, %d entities", part, shard, job.totals.documents, job.totals.entities)
@@ -106,7 +118,7 @@ def _refuse_cut_documents(windows: Path, pipeline: Pipeline) -> None:
     reason = pipeline.whole_documents_only
     if reason is None:
         return
-    cut = pl.scan_parquet(windows).filter(pl.col("windows") > 1).select("id", "chars").collect()
+    cut = scan_table(windows).filter(pl.col("windows") > 1).select("id", "chars").collect()
     if cut.height:
         row = cut.row(int(cut["chars"].arg_max() or 0))
         raise AnnotateError(
@@ -138,7 +150,7 @@ def _share_device(device: Device, pipeline: Pipeline, ner: NerConfig, threads: i
 def _make_task(
     part: str, shard: int, windows: Path, pipeline: Pipeline, ner: NerConfig, share: Share | None, sizes: Sizes
 ) -> Task:
-    numbers = pl.read_parquet(windows, columns=["doc", "window"])
+    numbers = read_table(windows, columns=["doc", "window"])
     keys = window_keys(part, numbers["doc"].to_numpy(), numbers["window"].to_numpy())
     return Task(
         part=part,
@@ -150,6 +162,7 @@ def _make_task(
         draw_limit=find_limit(keys, ner.audit),
         started_at_s=time.time(),
         share=share,
+        timeout_s=None if ner.timeout_s == "auto" else float(ner.timeout_s),
         sizes=sizes,
     )
 

@@ -26,6 +26,7 @@ from shardner.corpus.window_cuts import find_first_clean, find_last_clean
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import Annotations, Attributes, Engine, Int64s, Places, UInt32s
 from shardner.engine.attributes import SENTENCE
+from shardner.engine.failures import FAILURES, is_documents_own
 from shardner.engine.fused.document_pieces import Candidates, Piece
 from shardner.engine.fused.engine import FusedEngine
 from shardner.engine.scores import SCORE
@@ -123,8 +124,8 @@ class _CandidateSearch:
         """Return the candidates of n windows, given where each begins and where the last one ends (n + 1,)."""
         try:
             found = _join(list(self._find_by_piece(borders[0], borders[-1])))
-        except Exception as error:  # a tokenizer may raise anything
-            if is_out_of_memory(error):
+        except FAILURES as error:
+            if not is_documents_own(error):
                 raise
             log.warning("windows at %d-%d of a document failed", borders[0], borders[-1], exc_info=True)
             windows = len(borders) - 1

@@ -21,6 +21,8 @@ from shardner.data.tables import (
     WINDOWS,
     ShardFiles,
     escape_raw,
+    read_schema,
+    scan_table,
 )
 from shardner.engine.annotations import Annotations, UInt32s
 from shardner.engine.attributes import GROUP, SENTENCE, SPAN_SCORE, TEXTS
@@ -124,7 +126,7 @@ class TableWriter:
         for number, (rest, target) in enumerate(zip(self._gather(), targets, strict=True)):
             if target is None:
                 continue
-            files = [pl.scan_parquet(paths[number]) for paths in self._files]
+            files = [scan_table(paths[number]) for paths in self._files]
             with atomic_path(target) as temporary:
                 if files:
                     _concatenate([*files, rest.lazy()]).sink_parquet(temporary, maintain_order=True)
@@ -141,7 +143,7 @@ def _concatenate(tables: Sequence[Table]) -> Table:
 
 
 def _empty_tables(windows: Path) -> Tables:
-    columns = pl.read_parquet_schema(windows).items()
+    columns = read_schema(windows).items()
     keep = {name: dtype for name, dtype in columns if name not in WINDOWS}
     schemas = (SHARD_ENTITIES, {**SHARD_DOCUMENTS, **keep}, SHARD_REJECTED, SHARD_SPANS)
     return Tables(*(pl.DataFrame(schema=schema) for schema in schemas))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from shardner.data.tables import shard_path
+from shardner.data.tables import scan_table, shard_path
 from shardner.errors import AnnotateError
 
 #: At most so many windows are read at once.
@@ -81,10 +81,10 @@ class Surroundings:
         path = shard_path(self._directory, shard)
         if shard < 0 or not path.is_file():
             raise self._broken()
-        return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+        return int(scan_table(path).select(pl.len()).collect().item())
 
     def _read_rows(self, shard: int, first: int, count: int) -> pl.DataFrame:
-        rows = pl.scan_parquet(shard_path(self._directory, shard)).select("doc", "start", "text").slice(first, count)
+        rows = scan_table(shard_path(self._directory, shard)).select("doc", "start", "text").slice(first, count)
         return rows.collect().filter(pl.col("doc") == self._doc)
 
     def _joined(self, rows: pl.DataFrame, *, begin: int | None = None, end: int | None = None) -> str:

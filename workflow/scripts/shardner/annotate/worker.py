@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import threading
 from collections.abc import Sequence
 from multiprocessing import parent_process
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
 from shardner.annotate.block_annotator import BlockAnnotator, Result, Task
 from shardner.annotate.blocks import Block
 from shardner.config import EngineChoice
+from shardner.engine.failures import lacks_memory
 from shardner.engine.loading import load_engine
 from shardner.engine.selection import Selected
+from shardner.errors import ShardnerError
 from shardner.gpu.memory import Share
 from shardner.model.pipeline import Pipeline
 
@@ -33,8 +36,9 @@ _annotator: BlockAnnotator | None = None
 
 
 def begin_work(task: Task) -> None:
-    """Make this process a worker for `task`; it ends when the job's process does."""
+    """Make this process a worker for `task`; it ends when the job's process does, and not by Ctrl-C."""
     global _annotator
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     _annotator = BlockAnnotator(task, _load)
 
@@ -48,6 +52,31 @@ def annotate_block(block: Block) -> Result:
     """
     assert _annotator is not None
     return _annotator.annotate(block)
+
+
+def annotate_pieces(task: Task, connection: Connection) -> None:
+    """Be a worker that annotates pieces of blocks for `alone`: ``(block, reason)`` comes in, a result goes out.
+
+    It first says that it is ready, by None. With a reason, the windows of the block are rejected. Where memory runs
+    out, the answer is a `MemoryError`. A `ShardnerError` is answered, too, and ends it.
+    """
+    begin_work(task)
+    assert _annotator is not None
+    try:
+        _annotator.prepare()
+        connection.send(None)
+        while True:
+            block, reason = connection.recv()
+            try:
+                connection.send(_annotator.annotate(block) if reason is None else _annotator.reject(block, reason))
+            except Exception as error:
+                if not lacks_memory(error):
+                    raise
+                connection.send(MemoryError(f"{type(error).__name__}: {error}"))
+    except ShardnerError as error:
+        connection.send(error)
+    except EOFError:  # the job needs it no more
+        pass
 
 
 def _load(

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from functools import partial
+from multiprocessing import active_children, get_context
+from typing import NamedTuple
 
+from shardner.annotate.alone import Alone
 from shardner.annotate.block_annotator import Result, Task
 from shardner.annotate.blocks import Block
+from shardner.annotate.pace import Pace
 from shardner.annotate.worker import annotate_block, begin_work
+from shardner.data.tables import scan_table
 from shardner.errors import AnnotateError
+
+log = logging.getLogger(__name__)
 
 #: Yields the results of a task's blocks in order, given also the environment variables that workers need besides
 #: and their number: `annotate_in_processes`, or what a test gives instead.
@@ -31,10 +39,17 @@ ONE_THREAD = {
 }  # fmt: skip
 
 
+class Stuck(Exception):
+    """No worker has given a result for too long. It never leaves this module."""
+
+
 def annotate_in_processes(
     task: Task, blocks: Sequence[Block], workers: int, environment: Mapping[str, str]
 ) -> Iterator[Result]:
     """Yield the results of blocks in order, while the workers go on with later blocks.
+
+    Where a worker dies, hangs, or runs out of memory, the blocks that were being annotated are annotated alone (see
+    `alone`), and new workers go on with the rest. A document that ends its worker alone, too, is rejected.
 
     Args:
         task: what all blocks share.
@@ -44,36 +59,89 @@ def annotate_in_processes(
 
     Raises:
         ModelError: the pipeline cannot be loaded.
-        AnnotateError: a worker died, the audit found a difference, or an attribute asked for does not exist or cannot
-            be written.
+        AnnotateError: a document ended its worker and may not be rejected, or too many did; the audit found a
+            difference, or an attribute asked for does not exist or cannot be written.
     """
-    if not blocks:
-        return
-    workers = min(workers, len(blocks))
+    rest, pace = deque(blocks), Pace(task.timeout_s)
+    alone = Alone(task, pace.limit_alone_s, partial(_refuse, task))
     with _environment({**ONE_THREAD, **environment}):
-        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=begin_work, initargs=(task,))
-        try:
-            yield from _feed(pool, blocks, ahead=workers * (1 + BLOCKS_AHEAD))
-        except BrokenProcessPool as error:
-            raise AnnotateError(
-                f"shard {task.part}/{task.shard:05d}: a worker died before it finished, killed perhaps because memory "
-                f"ran out; with fewer workers or smaller batches it needs less:  "
-                f" ner: {{threads: 1, batch_tokens: 2000}}"
-            ) from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        while rest:
+            given: deque[_Given] = deque()
+            workers = min(workers, len(rest))
+            try:
+                with _pool(task, workers) as pool:
+                    for result in _feed(pool, rest, given, workers * (1 + BLOCKS_AHEAD), pace.limit_s):
+                        pace.add(result.record.totals.seconds)
+                        yield result
+            except (BrokenProcessPool, MemoryError, Stuck) as error:
+                log.warning("a worker died, hung or ran out of memory: %s: %s", type(error).__name__, error)
+                rejected = alone.rejected
+                try:
+                    yield from _annotate_alone(alone, given)
+                finally:
+                    alone.close()
+                if alone.rejected == rejected:  # so it was memory, which fewer workers share
+                    workers = max(workers // 2, 1)
 
 
-def _feed(pool: ProcessPoolExecutor, blocks: Sequence[Block], ahead: int) -> Iterator[Result]:
-    """Yield results in order; at most `ahead` blocks have been given to the pool and not been yielded."""
-    waiting: deque[Future[Result]] = deque()
-    todo = iter(blocks)
-    while True:
-        while len(waiting) < ahead and (block := next(todo, None)) is not None:
-            waiting.append(pool.submit(annotate_block, block))
-        if not waiting:
-            return
-        yield waiting.popleft().result()
+class _Given(NamedTuple):
+    """A block that has been given to the pool, and not been yielded."""
+
+    block: Block
+    future: Future[Result]
+
+
+def _feed(
+    pool: ProcessPoolExecutor, rest: deque[Block], given: deque[_Given], ahead: int, limit_s: Callable[[], float]
+) -> Iterator[Result]:
+    """Yield results in order. Blocks go from `rest` to `given`, where there are at most `ahead`, until yielded."""
+    while rest or given:
+        while len(given) < ahead and rest:
+            given.append(_Given(rest[0], pool.submit(annotate_block, rest[0])))
+            rest.popleft()
+        first = given[0].future
+        while not first.done():
+            running = [each.future for each in given if not each.future.done()]
+            if not wait(running, timeout=limit_s(), return_when=FIRST_COMPLETED).done:
+                raise Stuck(f"no result for {limit_s():.0f} s")
+        result = first.result()
+        given.popleft()
+        yield result
+
+
+def _annotate_alone(alone: Alone, given: deque[_Given]) -> Iterator[Result]:
+    """Yield the results of blocks whose pool has ended: those that were done, and the others', annotated alone."""
+    while given:
+        block, future = given.popleft()
+        if future.done() and not future.cancelled() and future.exception() is None:
+            yield future.result()
+        else:
+            yield from alone.annotate(block)
+
+
+def _refuse(task: Task, block: Block, reason: str) -> None:
+    """Raise `AnnotateError` where a bad document ends the run."""
+    if task.rejects:
+        return
+    row = scan_table(task.windows).slice(block.first, 1).select("id", "file", "row").collect().row(0)
+    raise AnnotateError(
+        f"the document {row[0]!r} ({row[1]}, row {row[2]}) cannot be annotated: {reason}, twice and alone; mend it or "
+        f"the pipeline, or let bad records be listed in rejected.parquet:   corpus: {{on_bad_record: reject}}"
+    )
+
+
+@contextmanager
+def _pool(task: Task, workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Yield workers, and end them; those that hang are killed."""
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=begin_work, initargs=(task,))
+    try:
+        yield pool
+    except BaseException:
+        for process in active_children():
+            process.kill()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager

@@ -149,6 +149,11 @@ def _refuse_unusable(path: Path) -> None:
             f"corpus.files: there is no file {shown}{link}; it is looked for from {show_path(Path.cwd())}: "
             f"mend the path, or take it out of corpus.files"
         )
+    if not path.is_file():
+        raise CorpusError(
+            f"corpus.files: {shown} is no file but a pipe or a device, and can be read only once, by one process; "
+            f"write what comes from it to a file first:   cat {shown} > corpus.jsonl"
+        )
     detect_format(path)
     try:
         path.open("rb").close()

@@ -146,10 +146,9 @@ def read_objects(lines: Iterator[Line]) -> Iterator[dict[str, Any]]:
 def _decode(raw: bytes) -> str:
     """Decode a line; the text is empty if the line holds no record."""
     try:
-        line = raw.decode().rstrip(_WHITESPACE)
+        return raw.decode().rstrip(_WHITESPACE)
     except UnicodeDecodeError as error:
         raise invalid_utf8(error) from None
-    return "" if line.isspace() else line
 
 
 def parse_object(line: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ dtype for it (as Parquet does): it has that dtype from the start.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 
@@ -55,7 +56,11 @@ def as_strings(column: pl.Series) -> pl.Series:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(value, ensure_ascii=False, default=_as_string)
+
+
+def _as_string(value: object) -> str:
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
 def keep_expr(column: str, dtype: pl.DataType | None) -> pl.Expr:

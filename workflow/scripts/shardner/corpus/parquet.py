@@ -25,7 +25,7 @@ from shardner.corpus.kept_columns import NATIVE
 from shardner.corpus.parquet_footer import DamagedFooter, RowGroup, read_row_groups
 from shardner.corpus.reader import ReadOptions
 from shardner.data.json_values import STRING
-from shardner.data.tables import RECORDS, REJECTED
+from shardner.data.tables import RECORDS, REJECTED, read_schema, scan_table
 from shardner.errors import CorpusError
 
 #: How many rows are read first, while it is not known how long the texts are.
@@ -66,7 +66,7 @@ class ParquetReader:
         """See `Reader.read`."""
         self.check(source, options.corpus)
         groups = _find_groups(source)
-        table = pl.scan_parquet(source.path, glob=False).select(_columns(options))
+        table = scan_table(source.path).select(_columns(options))
         start, rows = 0, FIRST_ROWS
         while True:
             wanted = min(rows, groups.rows - start)
@@ -84,7 +84,7 @@ class ParquetReader:
     def read_dtypes(self, source: SourceFile) -> Mapping[str, pl.DataType]:
         """See `Reader.read_dtypes`."""
         with _damage_named(source):
-            return MappingProxyType(dict(pl.read_parquet_schema(source.path)))
+            return MappingProxyType(dict(read_schema(source.path)))
 
     def find_end(self, source: SourceFile) -> int:
         """See `Reader.find_end`."""
@@ -93,7 +93,7 @@ class ParquetReader:
     def write_head(self, source: SourceFile, corpus: CorpusConfig, wanted: int, target: Path) -> int:
         """See `Reader.write_head`; the head is the first rows."""
         size = source.path.stat().st_size
-        table = pl.scan_parquet(source.path)
+        table = scan_table(source.path)
         rows = table.select(pl.len()).collect().item()
         taken = min(-(-rows * wanted // size), rows) if size else rows
         table.head(taken).collect().write_parquet(target)

@@ -23,6 +23,8 @@ from shardner.errors import CorpusError
 
 #: How many characters of a bad record a message shows.
 _EXCERPT = 120
+#: An id has at most so many bytes. It is repeated for every entity, in memory and on disk.
+MOST_ID_BYTES = 1_024
 #: How many characters of a duplicate id the reason shows.
 _ID_SHOWN = 80
 
@@ -145,6 +147,16 @@ def duplicate_reason(identifier: str) -> str:
     return f"duplicate id '{shown}{'…' if len(identifier) > _ID_SHOWN else ''}'"
 
 
+def _long_id_reason(identifier: str) -> str | None:
+    """Return why a record is rejected whose id is too long; None if it is not."""
+    length = len(identifier.encode())
+    return (
+        f"the id has {length} bytes, more than the {MOST_ID_BYTES} that an id may have"
+        if length > MOST_ID_BYTES
+        else None
+    )
+
+
 def _prefixes(sources: Sequence[SourceFile]) -> Mapping[Path, str]:
     return id_prefixes([source.path for source in sources])
 
@@ -156,7 +168,7 @@ def _prefix(source: SourceFile, corpus: CorpusConfig, prefixes: Mapping[Path, st
 
 def _read(source: SourceFile, options: ReadOptions, seen: SeenIds | None) -> Iterator[Batch]:
     for draft in _drafts(source, options):
-        batch = draft.batch if seen is None else _without_duplicates(draft, seen)
+        batch = draft.batch if seen is None else _without_bad_ids(draft, seen)
         if options.corpus.on_bad_record is OnBadRecord.FAIL and batch.rejected.height:
             raise bad_record(batch.rejected)
         yield batch
@@ -168,27 +180,29 @@ def _drafts(source: SourceFile, options: ReadOptions) -> Iterator[Draft]:
     return READERS[source.format].read(source, options)
 
 
-def _without_duplicates(draft: Draft, seen: SeenIds) -> Batch:
-    """Move the records whose ids came before to the rejected records."""
+def _without_bad_ids(draft: Draft, seen: SeenIds) -> Batch:
+    """Move the records whose ids are too long, or came before, to the rejected records."""
     batch = draft.batch
     if batch.position is not None and batch.position.window > 0:
         return batch  # its id came with its first window
-    new = seen.add(batch.records["id"])
-    if new.all():
+    ids = batch.records["id"]
+    good = (ids.str.len_bytes() <= MOST_ID_BYTES).to_numpy(writable=True)
+    good[good] = seen.add(ids.filter(pl.Series(good)))
+    if good.all():
         return batch
-    duplicates = _duplicates(draft, np.flatnonzero(~new))
-    rejected = pl.concat([batch.rejected, duplicates]).sort("row", maintain_order=True)
-    return replace(batch, records=batch.records.filter(pl.Series(new)), rejected=rejected)
+    refused = _refuse_ids(draft, np.flatnonzero(~good))
+    rejected = pl.concat([batch.rejected, refused]).sort("row", maintain_order=True)
+    return replace(batch, records=batch.records.filter(pl.Series(good)), rejected=rejected)
 
 
-def _duplicates(draft: Draft, places: npt.NDArray[np.intp]) -> pl.DataFrame:
+def _refuse_ids(draft: Draft, places: npt.NDArray[np.intp]) -> pl.DataFrame:
     records = draft.batch.records[places]
     offsets, raws = _show(draft, places)
     columns = {
         "file": pl.repeat(draft.batch.file, records.height, dtype=pl.String, eager=True),
         "row": records["row"],
         "byte_offset": offsets,
-        "reason": [duplicate_reason(identifier) for identifier in records["id"]],
+        "reason": [_long_id_reason(identifier) or duplicate_reason(identifier) for identifier in records["id"]],
         "raw": raws,
     }
     return pl.DataFrame(columns, schema=REJECTED)

@@ -8,6 +8,7 @@ few runs to search, and every hash is merged a logarithmic number of times. Long
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,9 @@ from shardner.errors import CorpusError
 
 #: The most hashes of a run that is held in memory. A merge of longer runs handles as many at once.
 RUN_IN_MEMORY = 1 << 20
+
+#: `SeenInRanges` has so many sets, a power of two.
+RANGES = 8
 
 #: A search first looks at every 64th hash of a run; these stay in memory. A power of two.
 FENCE_EVERY = 64
@@ -92,7 +96,7 @@ class SeenIds:
         return new
 
     def add_hashes(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
-        """Add ids by their hashes, which must differ from each other; return which of them are new.
+        """Add ids by their hashes, and return which of them are new; of equal hashes, only the first one is.
 
         Args:
             hashes: of the ids, from `hash_ids`.
@@ -101,7 +105,13 @@ class SeenIds:
             CorpusError: the scratch directory is full.
         """
         order = np.argsort(hashes[0])
-        hashes = np.take(hashes, order, axis=1)
+        unsorted, hashes = hashes, np.take(hashes, order, axis=1)
+        if (hashes[0, 1:] == hashes[0, :-1]).any():
+            both = pl.DataFrame(list(unsorted)).select(pl.struct(pl.all()).is_first_distinct())
+            first = both.to_series().to_numpy(writable=True)
+            if not first.all():
+                first[first] = self.add_hashes(unsorted[:, first])
+                return first
         seen = np.zeros(order.size, dtype=np.bool_)
         for run in self._runs:
             seen |= run.contains(hashes)
@@ -139,6 +149,33 @@ class SeenIds:
             ) from error
         finally:
             path.unlink(missing_ok=True)
+
+
+class SeenInRanges:
+    """The same for hashes alone, in several sets that are searched side by side: each knows a range of hashes.
+
+    Args:
+        scratch: as of `SeenIds`.
+        pool: in which the sets are searched.
+    """
+
+    def __init__(self, scratch: Path, pool: Executor) -> None:
+        self._pool = pool
+        self._sets = []
+        for number in range(RANGES):
+            directory = scratch / f"range-{number}"
+            directory.mkdir()
+            self._sets.append(SeenIds(directory))
+
+    def add_hashes(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
+        """See `SeenIds.add_hashes`."""
+        ranges = hashes[0] >> np.uint64(64 - RANGES.bit_length() + 1)
+        places = [np.flatnonzero(ranges == number) for number in range(RANGES)]
+        found = self._pool.map(lambda seen, at: seen.add_hashes(hashes[:, at]), self._sets, places)
+        new = np.empty(hashes.shape[1], dtype=np.bool_)
+        for at, each in zip(places, found, strict=True):
+            new[at] = each
+        return new
 
 
 def hash_ids(ids: pl.Series) -> Hashes:

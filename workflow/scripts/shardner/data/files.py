@@ -1,20 +1,29 @@
 """Files that are either complete or not there: they are written beside the target, then renamed.
 
 Each attempt has a temporary name of its own. An old attempt may still run on another node (of a cluster job that was
-queued again, for instance), and must not write into the same file as the new one. The name tells host and process, for
-a person who finds such a file. Processes in containers may share both, so there is a random part as well.
+queued again, for instance), and must not write into the same file as the new one. The name tells host and process, so
+that what a killed process left can be removed (see `leftovers`). Processes in containers may share both, so there is a
+random part as well.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
+
+#: How temporary names end: those of files, which lie beside their targets, and of directories.
+FILE_SUFFIX, SCRATCH_SUFFIX = ".tmp", ".scratch"
+
+
+def temporary_name(name: str, suffix: str) -> str:
+    """Return a name that no other process gives: ``.<name>.<host>.<pid>.<random><suffix>``."""
+    return f".{name}.{socket.gethostname()}.{os.getpid()}.{token_hex(4)}{suffix}"
 
 
 @contextmanager
@@ -24,7 +33,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     The content of the file reaches the disk before the new name does, so a crash of the machine leaves no empty result.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}.{token_hex(4)}.tmp")
+    temporary = target.with_name(temporary_name(target.name, FILE_SUFFIX))
     try:
         yield temporary
         with temporary.open("rb") as file:
@@ -44,13 +53,37 @@ def write_text_atomically(target: Path, text: str) -> None:
 def scratch_directory(beside: Path) -> Iterator[Path]:
     """Yield a temporary directory and remove it at the end.
 
-    It lies in ``$SLURM_TMPDIR`` or ``$TMPDIR`` if set, else next to the file `beside`.
+    It lies in `scratch_parent`, or next to the file `beside`.
     """
-    chosen = os.environ.get("SLURM_TMPDIR") or os.environ.get("TMPDIR")
-    parent = Path(chosen) if chosen else beside.parent
+    parent = scratch_parent() or beside.parent
     parent.mkdir(parents=True, exist_ok=True)
-    directory = Path(tempfile.mkdtemp(prefix=f".{beside.name}.", dir=parent))
+    directory = parent / temporary_name(beside.name, SCRATCH_SUFFIX)
+    directory.mkdir(mode=0o700)
     try:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def scratch_parent() -> Path | None:
+    """Return the directory that the scheduler or the user gives for temporary files: ``$SLURM_TMPDIR``, ``$TMPDIR``."""
+    chosen = os.environ.get("SLURM_TMPDIR") or os.environ.get("TMPDIR")
+    return Path(chosen) if chosen else None
+
+
+def digest_of(path: Path) -> str:
+    """Return a hash of a file's content (BLAKE2b, 128 bits, hexadecimal), by which it is known if a bit has changed."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def state_of(path: Path) -> tuple[int, int] | None:
+    """Return the size of a file and the time of its last change, in nanoseconds; None if there is none.
+
+    A file that is replaced by another one has another state, even if the other one is older.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime_ns

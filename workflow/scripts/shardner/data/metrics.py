@@ -191,6 +191,7 @@ class Job:
     requested_memory_bytes: int | None = None  # Snakemake's resource `mem_mb`, which only a scheduler enforces
     host_resources: HostResources | None = None
     part: str | None = None  # of an annotate job: the name of the shard's part, in which `shard` is its number
+    digests: Mapping[str, str] = field(default_factory=dict)  # of an annotate job's tables, by their names
 
     @property
     def elapsed_s(self) -> float:

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+
+from shardner.data.files import digest_of
 
 #: How the names of files begin that hold a part of a table of results.
 PART_PREFIX = "part-"
@@ -103,6 +106,30 @@ SHARD_REJECTED: dict[str, pl.DataType] = {
 }
 
 
+def scan_table(paths: Path | str | Sequence[Path] | Sequence[str], **options: Any) -> pl.LazyFrame:
+    """Return a table that lies in a Parquet file, in several, or in a directory of them, to be read lazily.
+
+    Every table of a run is opened here: to Polars itself, a path with brackets or a star is a pattern.
+
+    Args:
+        paths: where it lies.
+        options: as of `polars.scan_parquet`.
+    """
+    source: Any = paths if isinstance(paths, str | Path) else list(paths)
+    return pl.scan_parquet(source, glob=False, hive_partitioning=False, **options)
+
+
+def read_table(path: Path | str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Read a table, or some of its columns; `path` is as of `scan_table`."""
+    table = scan_table(path)
+    return (table if columns is None else table.select(*columns)).collect()
+
+
+def read_schema(path: Path | str) -> pl.Schema:
+    """Return the names and dtypes of a table's columns; `path` is as of `scan_table`."""
+    return scan_table(path).collect_schema()
+
+
 def corpus_table(paths: Sequence[str | Path]) -> Path:
     """Return a table of results that lies in these files: the only one, or the directory of a file a part."""
     first = Path(paths[0])
@@ -134,6 +161,20 @@ class ShardFiles:
     rejected: Path
     job: Path
     spans: Path | None = None  # only where span groups are asked for
+
+    def digests(self) -> dict[str, str]:
+        """Return the hashes of the tables (see `digest_of`), by their names here.
+
+        Raises:
+            OSError: a table cannot be read.
+        """
+        tables = {
+            "entities": self.entities,
+            "documents": self.documents,
+            "rejected": self.rejected,
+            "spans": self.spans,
+        }
+        return {name: digest_of(path) for name, path in tables.items() if path is not None}
 
 
 #: How many bytes of a rejected record ``rejected.parquet`` shows.

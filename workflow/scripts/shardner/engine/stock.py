@@ -15,11 +15,11 @@ from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import NOTHING, Annotations, TextEntities
 from shardner.engine.attributes import Reader
 from shardner.engine.changed_texts import check_text, tokenizer_may_change_texts
+from shardner.engine.failures import FAILURES, is_documents_own
 from shardner.engine.pipes import run_pipes
 from shardner.engine.scores import RecogniserScores, add_scores, make_scores
 from shardner.engine.tokenization import Tokenization, VocabularyMemory
-from shardner.errors import AnnotateError
-from shardner.gpu.halving import in_halves, is_out_of_memory
+from shardner.gpu.halving import in_halves
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -110,11 +110,11 @@ def annotate_documents(
     """
 
     def work(batch: Batch) -> Annotations:
-        docs = [made for _, made in batch if not isinstance(made, Exception)]
+        docs = [made for _, made in batch if not isinstance(made, BaseException)]
         try:
             annotations = annotate(docs, watch)
-        except Exception as error:  # because of at least one document
-            if isinstance(error, AnnotateError) or is_out_of_memory(error):
+        except FAILURES as error:  # because of at least one document
+            if not is_documents_own(error):
                 raise
             with watch.phase(Phase.RECOGNISE):
                 return _annotate_singly(nlp, texts, batch, reading)
@@ -128,10 +128,10 @@ def annotate_documents(
 
 def _with_failed(annotations: Annotations, batch: Batch) -> Annotations:
     """Return the annotations of a batch, given those of its documents: texts without tokens failed."""
-    reasons = [describe(made) for _, made in batch if isinstance(made, Exception)]
+    reasons = [describe(made) for _, made in batch if isinstance(made, BaseException)]
     if not reasons:
         return annotations
-    is_failed = np.array([isinstance(made, Exception) for _, made in batch])
+    is_failed = np.array([isinstance(made, BaseException) for _, made in batch])
     rows = np.argsort(np.argsort(is_failed, kind="stable"), kind="stable")  # documents come first, then those without
     return Annotations.concatenate([annotations, Annotations.empty(len(reasons), dict(enumerate(reasons)))]).take(rows)
 
@@ -143,8 +143,8 @@ def _annotate_singly(nlp: Language, texts: Sequence[str], batch: Batch, reading:
     for row, (number, _) in enumerate(batch):
         try:
             columns[row] = annotate_one(nlp, texts[number], reading)
-        except Exception as error:  # a component may raise anything
-            if isinstance(error, AnnotateError) or is_out_of_memory(error):
+        except FAILURES as error:
+            if not is_documents_own(error):
                 raise
             failed[row] = describe(error)
     return Annotations.from_columns(columns, failed)
@@ -184,6 +184,6 @@ def run_and_read(
     return [add_scores(reading.read(doc), each) for doc, each in zip(done, known, strict=True)]
 
 
-def describe(error: Exception) -> str:
+def describe(error: BaseException) -> str:
     """Return the reason of a failure in one line."""
     return f"{type(error).__name__}: {error}"

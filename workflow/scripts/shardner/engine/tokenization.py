@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from shardner.data.metrics import Phase
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.changed_texts import check_text, tokenizer_may_change_texts
+from shardner.engine.failures import FAILURES, is_documents_own
 
 if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
 
     #: The numbers of texts. Each has its tokens, or the reason why it has none.
-    Batch = list[tuple[int, Doc | Exception]]
+    Batch = list[tuple[int, Doc | BaseException]]
 
 #: Tokens annotated at once. Larger batches gain nothing on a CPU, and no longer fit its cache.
 BATCH_TOKENS = 8_000
@@ -96,7 +97,7 @@ class Tokenization:
                 break
             made = self._tokenize(text)
             batch.append((number, made))
-            tokens += 1 if isinstance(made, Exception) else len(made)
+            tokens += 1 if isinstance(made, BaseException) else len(made)
             if tokens >= self._batch_tokens:
                 break
         return batch
@@ -110,11 +111,13 @@ class Tokenization:
         """Halve later batches."""
         self._batch_tokens = max(self._batch_tokens // 2, 1)
 
-    def _tokenize(self, text: str) -> Doc | Exception:
+    def _tokenize(self, text: str) -> Doc | BaseException:
         try:
             doc = self._nlp.make_doc(text)
             if self._checks_texts:
                 check_text(doc, text, "the tokenizer")
             return doc
-        except Exception as error:  # a custom tokenizer may raise anything
+        except FAILURES as error:
+            if not is_documents_own(error):
+                raise
             return error

@@ -6,12 +6,15 @@ import dataclasses
 import importlib
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from shardner.data.files import state_of
 from shardner.data.provenance import PipelineDescription
 from shardner.data.typed_json import read_json, write_json
 from shardner.errors import ModelError
@@ -122,10 +125,41 @@ def _locate(source: Source, demo: Path | None, unpacked: Path) -> tuple[str, str
 
 
 def _files(location: str, sys_path: str | None) -> tuple[Path, list[Path]]:
-    path = _directory_of(location)
-    if path is None:
-        raise ModelError(f"the pipeline package {location!r} has vanished from {sys_path or sys.prefix}")
+    path = _directory_of(str(Path(sys_path or "", location)))
+    if path is None or not path.is_dir():
+        raise ModelError(f"the pipeline {location!r} has gone from {sys_path or path or sys.prefix}")
     return path, source_files(Source(SourceKind.DIRECTORY, str(path)))
+
+
+@contextmanager
+def unchanged(pipeline: Pipeline) -> Iterator[None]:
+    """Check, beside the block and at its end, that a pipeline's files are and stay those that were prepared.
+
+    Raises:
+        ModelError: one of them is another, or has gone.
+    """
+    before = _states(pipeline)
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(_checksum_now, pipeline)
+        yield
+    if found.result() != pipeline.sha256 or _states(pipeline) != before:
+        raise ModelError(
+            f"the pipeline {pipeline.name} changed since the run began; run again: it is then prepared, and the corpus "
+            f"annotated, as it is now"
+        )
+
+
+def _checksum_now(pipeline: Pipeline) -> str | None:
+    root, files = _files(pipeline.location, pipeline.sys_path)
+    try:
+        return checksum_with_code(checksum(files, root), [Path(name) for name in pipeline.code])
+    except FileNotFoundError:
+        return None
+
+
+def _states(pipeline: Pipeline) -> dict[Path, tuple[int, int] | None]:
+    files = [*_files(pipeline.location, pipeline.sys_path)[1], *map(Path, pipeline.code)]
+    return {path: state_of(path) for path in files}
 
 
 def _directory_of(location: str) -> Path | None:

@@ -16,7 +16,7 @@ from shardner.config import Auto, Config, Layout
 from shardner.parse.file_names import refuse_patterns
 from shardner.parse.kept_sizes import KeptSizes, find_sizes
 from shardner.parse.part_plan import CanBeEntered, PlannedPart, plan_parts, plan_parts_of
-from shardner.parse.pipeline_source import Source, classify, code_files
+from shardner.parse.pipeline_source import Source, SourceKind, classify, code_files, package_directory, source_files
 from shardner.parse.shard_plan import estimate_chars
 
 #: Where the demo's corpus is made, and about how many bytes it will have: the plan is made before it exists.
@@ -70,6 +70,22 @@ class RunPlan:
     def user_files(self) -> tuple[Path, ...]:
         """The input files that must be there before the run: not those that it makes or fetches."""
         return () if self.files is None or _wants_demo(self.config) else tuple(path for path, _ in self.files)
+
+    @property
+    def inputs(self) -> Mapping[str, Sequence[Path]]:
+        """The input files by the setting that names them."""
+        return {
+            "corpus.files": self.user_files,
+            "model.name": source_files(self.source),
+            "model.code": code_files(self.config.model.code),
+        }
+
+    @property
+    def pipeline_directory(self) -> Path | None:
+        """The directory of the pipeline, if it is one."""
+        if self.source.kind is SourceKind.PACKAGE:
+            return package_directory(self.source.name)
+        return Path(self.source.name) if self.source.kind is SourceKind.DIRECTORY else None
 
     @cached_property
     def shard_names(self) -> tuple[str, ...]:

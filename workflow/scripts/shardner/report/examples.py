@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from shardner.data.tables import find_table
+from shardner.data.tables import find_table, scan_table
 from shardner.stages.document_rows import CorpusTexts
 
 #: How many excerpts are shown.
@@ -60,7 +60,7 @@ def choose_examples(results: Path, texts: CorpusTexts) -> tuple[Example, ...]:
     if not chosen:
         chosen = [(doc, 0) for doc in range(min(count, 3))]
     documents = (
-        pl.scan_parquet(find_table(results, "documents"))
+        scan_table(find_table(results, "documents"))
         .filter(pl.col("doc").is_in([doc for doc, _ in chosen]))
         .select("doc", "id", "file", "row", "chars", "windows", "shard")
         .collect(engine="streaming")
@@ -77,7 +77,7 @@ def _find_excerpts(results: Path, documents: int) -> pl.DataFrame:
     """
     step = max(documents // _DOCUMENTS, 1)
     return (
-        pl.scan_parquet(find_table(results, "entities"))
+        scan_table(find_table(results, "entities"))
         .filter(pl.col("doc") % step == 0)
         .group_by("doc", pl.col("start") // _STRETCH_CHARS)
         .agg(
@@ -123,7 +123,7 @@ def _read_example(results: Path, document: Mapping[str, Any], start: int, texts:
     if not text:
         return None
     entities = (
-        pl.scan_parquet(find_table(results, "entities"))
+        scan_table(find_table(results, "entities"))
         .filter((pl.col("doc") == doc) & (pl.col("end") > begin) & (pl.col("start") < begin + len(text)))
         .select("start", "end", pl.col("label").cast(pl.String))
         .collect(engine="streaming")
@@ -153,7 +153,7 @@ def _read_text(document: Mapping[str, Any], begin: int, texts: CorpusTexts) -> s
     while missing > 0:
         if not texts.path(shard).is_file():
             return None
-        windows = pl.scan_parquet(texts.path(shard)).filter(pl.col("doc") == local).select("start", "text")
+        windows = scan_table(texts.path(shard)).filter(pl.col("doc") == local).select("start", "text")
         rows = windows.with_columns(size=pl.col("text").str.len_chars()).select("start", "size").collect()
         inside = rows.filter((pl.col("start") <= begin) & (begin <= pl.col("start") + pl.col("size")))
         if inside.height:

@@ -12,8 +12,8 @@ With N shards on n slots the third takes ``⌈N / n⌉`` rounds of one shard eac
 
     ⌈N / n⌉ · (start-up + scheduling + work · chars / N),
 
-and the split likewise for parts. In truth annotation begins as soon as the first part is split, and numbering goes on
-beside it; so the model is a little too slow.
+and the split likewise for parts, ``⌈P / cores⌉ · (scheduling + work / P)``. In truth annotation may begin as soon as
+the first part is split, and numbering goes on beside it; so the model is a little too slow.
 
 What no number of slots makes shorter is serial: the fixed stretch, preparing the pipeline or the split of one part,
 numbering, and the merge on all the cores that it can use. With so many slots that this takes as long as all the rest,
@@ -54,6 +54,7 @@ class Rates:
     between_slot_s: float  # from the end of a shard to the start of the next one in the same slot
     prepare_s: float  # the pipeline
     split_s: float  # of one core, all parts together
+    between_part_s: float  # from the end of a part's split to the start of the next one on the same core
     number_s: float
     merge_s: float  # of one core, all parts together
     merges_at_once: int | None  # cores that a merge can use; None: one a part
@@ -124,7 +125,8 @@ def choose_slots(slots: int) -> tuple[int, ...]:
 def model_wall(rates: Rates, times: int, plan: Plan, slots: int) -> Wall:
     """Return the wall time of a corpus `times` as large, split as planned, on `slots`."""
     a_part_s, cores = times * rates.split_s / plan.parts, slots * rates.cores_a_slot
-    begin_s = max(rates.prepare_s, math.ceil(plan.parts / cores) * a_part_s)
+    split_s = math.ceil(plan.parts / cores) * (a_part_s + rates.between_part_s) - rates.between_part_s
+    begin_s = max(rates.prepare_s, split_s)
     a_shard_s = rates.start_up_slot_s + rates.between_slot_s + times * rates.work_slot_s / plan.shards
     annotate_s = math.ceil(plan.shards / slots) * a_shard_s - rates.between_slot_s  # no gap after the last round
     merge_s = times * rates.merge_s / min(cores, _merge_cores(rates, plan))
@@ -143,7 +145,8 @@ def _row(rates: Rates, times: int, plan: Plan, counts: tuple[int, ...]) -> Forec
     first_s = split_s / plan.parts  # before it nothing can be annotated
     serial_s = rates.fixed_s + max(rates.prepare_s, first_s) + times * rates.number_s
     serial_s += merge_s / _merge_cores(rates, plan)
-    side_by_side_s = annotate_s + (split_s - first_s) / rates.cores_a_slot
+    later_s = split_s - first_s + (plan.parts - 1) * rates.between_part_s
+    side_by_side_s = annotate_s + later_s / rates.cores_a_slot
     return ForecastRow(
         times=times,
         chars=times * rates.chars,

@@ -69,8 +69,10 @@ def plan_larger(manifest: Manifest, times: int, unit: Unit, chars_per_s: float) 
 def measure_rates(jobs: Sequence[Job], manifest: Manifest, slots: Slots, filled: Sequence[ShardFigure]) -> Rates:
     """Return the rates of a run. `filled` are its shards that held text."""
     annotating = _bridge([(job.started_at_s, job.ended_at_s) for job in slots.jobs])
+    splitting = [(job.started_at_s, job.ended_at_s) for job in jobs if job.rule == SPLIT]
     known = {ANNOTATE, PREPARE, SPLIT, *NUMBER, MERGE, MERGE_ONE}
-    modelled = [(job.started_at_s, job.ended_at_s) for job in jobs if job.rule in known - {ANNOTATE}]
+    modelled = [(job.started_at_s, job.ended_at_s) for job in jobs if job.rule in known - {ANNOTATE, SPLIT}]
+    modelled += _bridge(splitting)
     others = [(job.started_at_s, job.ended_at_s) for job in jobs if job.rule not in known]
     clock = Clock.over([*annotating, *modelled, *others])
     return Rates(
@@ -83,7 +85,8 @@ def measure_rates(jobs: Sequence[Job], manifest: Manifest, slots: Slots, filled:
         start_up_slot_s=sum(shard.start_up_s for shard in filled) / len(filled),
         between_slot_s=_mean_gap_s(slots),
         prepare_s=sum(job.elapsed_s for job in jobs if job.rule == PREPARE),
-        split_s=sum(job.elapsed_s for job in jobs if job.rule == SPLIT),
+        split_s=sum(end - start for start, end in splitting),
+        between_part_s=_mean_gap_between_parts_s(splitting),
         number_s=sum(job.elapsed_s for job in jobs if job.rule in NUMBER),
         merge_s=sum(job.elapsed_s * job.threads for job in jobs if job.rule in (MERGE, MERGE_ONE)),
         merges_at_once=None if any(job.rule == MERGE_ONE for job in jobs) else MERGE_THREADS,
@@ -100,6 +103,21 @@ def _mean_gap_s(slots: Slots) -> float:
         if key in last:
             gaps.append(max(job.started_at_s - last[key], 0.0))
         last[key] = job.ended_at_s
+    gaps = [gap for gap in gaps if gap < PAUSE_S]
+    return sum(gaps) / len(gaps) if gaps else 0.0
+
+
+def _mean_gap_between_parts_s(splitting: Sequence[Interval]) -> float:
+    """Return the mean time from the end of a split to the start of the next one on the same core, pauses left out."""
+    free: list[float] = []  # when the cores in use became free
+    gaps: list[float] = []
+    for start, end in sorted(splitting):
+        idle = [each for each in free if each <= start]
+        if idle:
+            last = max(idle)
+            free.remove(last)
+            gaps.append(start - last)
+        free.append(end)
     gaps = [gap for gap in gaps if gap < PAUSE_S]
     return sum(gaps) / len(gaps) if gaps else 0.0
 

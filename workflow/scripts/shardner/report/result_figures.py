@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from shardner.data.tables import find_table
+from shardner.data.tables import find_table, scan_table
 from shardner.report.figures import FrequentEntity, LabelFigure, RejectedFigure
 
 #: How many of the most frequent entities are kept.
@@ -43,13 +43,13 @@ class ResultFigures:
 def read_results(results: Path) -> ResultFigures:
     """Count what is in the result tables under `results`."""
     documents = (
-        pl.scan_parquet(find_table(results, "documents"))
+        scan_table(find_table(results, "documents"))
         .select(pl.len().alias("documents"), pl.col("tokens").cast(pl.UInt64).sum())
         .collect(engine="streaming")
         .row(0, named=True)
     )
     labels = count_labels(find_table(results, "entities"))
-    rejected = pl.scan_parquet(find_table(results, "rejected"))
+    rejected = scan_table(find_table(results, "rejected"))
     return ResultFigures(
         documents=documents["documents"],
         tokens=documents["tokens"],
@@ -64,7 +64,7 @@ def read_results(results: Path) -> ResultFigures:
 def count_labels(entities: Path) -> tuple[LabelFigure, ...]:
     """Count entities by label, most frequent first."""
     counts = (
-        pl.scan_parquet(entities)
+        scan_table(entities)
         .group_by(pl.col("label").cast(pl.String))
         .agg(pl.len().alias("entities"))
         .sort(["entities", "label"], descending=[True, False])
@@ -77,7 +77,7 @@ def count_labels(entities: Path) -> tuple[LabelFigure, ...]:
 def find_frequent_entities(entities: Path, limit: int = KEPT_ENTITIES) -> tuple[FrequentEntity, ...]:
     """Count entities by text and label and return the most frequent."""
     counts = (
-        pl.scan_parquet(entities)
+        scan_table(entities)
         .group_by("text", pl.col("label").cast(pl.String))
         .agg(pl.len().alias("count"))
         .top_k(limit, by=["count", "text", "label"], reverse=[False, True, True])

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from shardner.data.files import atomic_path
+from shardner.data.tables import scan_table
 from shardner.engine.pipes import run_pipes
 from shardner.errors import MergeError
 from shardner.model.dependencies import READS
@@ -58,7 +59,7 @@ def export_shard_docbin(shard: int, corpus: CorpusTexts, results: Results, pipel
     """
     from spacy.tokens import DocBin
 
-    documents = pl.scan_parquet(results.documents).filter(pl.col("shard") == shard)
+    documents = scan_table(results.documents).filter(pl.col("shard") == shard)
     table = documents.select("doc", "id", "tokens", "windows").collect()
     facts = {doc: rest for doc, *rest in table.iter_rows()}
     windows = {doc: windows for doc, (_, _, windows) in facts.items()}
@@ -87,7 +88,7 @@ def _read_rows(path: Path, docs: pl.Series) -> dict[int, list[Row]]:
     if docs.is_empty():
         return {}
     columns = ("doc", "group", "start", "end", "label", "score", "ent_id", "kb_id")
-    table = pl.scan_parquet(path).filter(pl.col("doc").is_between(docs.min(), docs.max()))
+    table = scan_table(path).filter(pl.col("doc").is_between(docs.min(), docs.max()))
     there = [name for name in columns if name in table.collect_schema()]
     rows: dict[int, list[Row]] = {}
     for row in table.select(there).with_columns(pl.col("label").cast(pl.String)).collect().iter_rows(named=True):

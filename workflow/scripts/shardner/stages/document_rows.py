@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from shardner.data.manifest import Manifest
-from shardner.data.tables import shard_path
+from shardner.data.tables import scan_table, shard_path
 from shardner.errors import ShardnerError
 from shardner.stages.part_numbering import PartNumbering, read_numbering
 
@@ -49,7 +49,7 @@ class CorpusTexts:
         path = self.path(shard)
         if not path.is_file():
             raise error(f"{path} is gone; remove {path.parent} and run again: the corpus is then split anew")
-        return pl.scan_parquet(path)
+        return scan_table(path)
 
     def scan_documents(self, shard: int, error: type[ShardnerError]) -> pl.LazyFrame:
         """Return the first windows of a shard's documents, numbered as in the corpus, without duplicates.

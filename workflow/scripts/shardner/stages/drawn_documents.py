@@ -13,6 +13,7 @@ import polars as pl
 
 from shardner.data.files import atomic_path
 from shardner.data.manifest import Manifest
+from shardner.data.tables import read_table, scan_table
 from shardner.stages.part_numbering import PartNumbering
 
 #: So many documents are drawn.
@@ -46,7 +47,7 @@ class Draw:
         """Write the table `DRAWN_DOCUMENTS` of the part, whose shards have been written."""
         docs = self._drawn["doc"].implode()
         tables = [
-            pl.scan_parquet(path)
+            scan_table(path)
             .filter((pl.col("window") == 0) & pl.col("doc").is_in(docs))
             .select("doc", "chars", "windows", pl.lit(number, pl.UInt32).alias("shard"))
             .collect()
@@ -70,7 +71,7 @@ def draw_from_parts(tables: Sequence[Path], manifest: Manifest, duplicates: pl.D
     found = pl.DataFrame(schema=DRAWN_DOCUMENTS)
     for number, (path, part) in enumerate(zip(tables, manifest.parts, strict=True)):
         numbering = PartNumbering(part, gone.get(number, duplicates.clear()))
-        rows = numbering.renumber(pl.read_parquet(path).lazy()).collect()
+        rows = numbering.renumber(read_table(path).lazy()).collect()
         found = pl.concat([found, rows]).bottom_k(DRAWN, by=["key", "doc"])
     with atomic_path(target) as temporary:
         found.sort("key", "doc").write_parquet(temporary)

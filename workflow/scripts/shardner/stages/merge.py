@@ -20,23 +20,22 @@ from shardner import __version__
 from shardner.data.files import atomic_path, scratch_directory
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Joins
-from shardner.data.tables import PART_PREFIX, corpus_table
+from shardner.data.tables import PART_PREFIX, corpus_table, scan_table
 from shardner.engine.extension_values import PREFIX
 from shardner.errors import MergeError
 from shardner.model.components import Request
 from shardner.model.pipeline import Pipeline
+from shardner.parse.overwriting import RUN_KEY
 from shardner.stages.duplicates import RejectDuplicates
 from shardner.stages.extension_columns import decode_columns
 from shardner.stages.merge_part import PartResults, PartTables, merge_part
-from shardner.terminal.numbers import percent, plural
-from shardner.terminal.visible_text import one_line
+from shardner.stages.rejected_records import describe_rejected
 
 log = logging.getLogger(__name__)
 
-#: The name of the run in the Parquet metadata of each table.
-RUN = "shardner.run"
-#: An error about rejected records shows so many reasons.
-SHOWN_REASONS = 3
+
+#: Where the rules of exports write, by the names of their logs.
+EXPORTS = {"export_csv": "{}.csv", "export_jsonl": "{}.jsonl", "export_docbin": "documents.spacy/{}.spacy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ def write_part(
         tables, joins = merge_part(part, manifest, request, reject_duplicates, scratch)
         extensions = [name for name in request.attributes if name.startswith(PREFIX)]
         schema = pl.Schema(dict.fromkeys(extensions, pl.String()))
-        corpus = pl.scan_parquet(list(entities), schema=schema, extra_columns="ignore", missing_columns="insert")
+        corpus = scan_table(list(entities), schema=schema, extra_columns="ignore", missing_columns="insert")
         _write(tables, results, run, corpus if entities else None)
     return joins
 
@@ -170,10 +169,30 @@ def remove_stale(tables: Sequence[Path]) -> None:
                 whole.rmdir()  # only if nothing is left in it
 
 
+def remove_exports(results: Path) -> None:
+    """Remove the exports that earlier runs made: they are of other tables now. Those asked for are made again.
+
+    What a run has made has a log. A file of another origin is left alone.
+
+    Args:
+        results: the directory of results.
+    """
+    for rule, pattern in EXPORTS.items():
+        logs = results / ".work" / "logs" / rule
+        for log_file in sorted(logs.rglob("*.log")):
+            target = results / pattern.format(log_file.relative_to(logs).with_suffix("").as_posix())
+            if target.is_file():
+                log.info("%s is of an earlier run, and is removed", target)
+                target.unlink()
+            with suppress(OSError):
+                log_file.unlink()
+                target.parent.rmdir()  # only if nothing is left in it
+
+
 def _is_ours(table: Path) -> bool:
     """Tell whether a run has written a table."""
     try:
-        return RUN in pl.read_parquet_metadata(table)
+        return RUN_KEY in pl.read_parquet_metadata(table)
     except (OSError, pl.exceptions.PolarsError):
         return False
 
@@ -187,7 +206,7 @@ def _store(tables: PartTables, scratch: Path, number: int) -> PartTables:
             continue
         path = scratch / f"{name}-{number:05d}.parquet"
         table.sink_parquet(path, compression="lz4", maintain_order=True)
-        stored.append(pl.scan_parquet(path))
+        stored.append(scan_table(path))
     return PartTables(*stored)  # type: ignore[arg-type]
 
 
@@ -196,9 +215,7 @@ def _concatenate(parts: Sequence[PartTables], scratch: Path) -> PartTables:
     if len(parts) == 1:
         return parts[0]
     scans = [
-        pl.scan_parquet(paths, missing_columns="insert")
-        if (paths := sorted(scratch.glob(f"{name}-*.parquet")))
-        else None
+        scan_table(paths, missing_columns="insert") if (paths := sorted(scratch.glob(f"{name}-*.parquet"))) else None
         for name in PartTables._fields
     ]
     return PartTables(*scans)  # type: ignore[arg-type]
@@ -206,7 +223,7 @@ def _concatenate(parts: Sequence[PartTables], scratch: Path) -> PartTables:
 
 def _write(tables: PartTables, results: CorpusFiles, run: str, corpus: pl.LazyFrame | None = None) -> None:
     """Write tables to files. `corpus` are the entities of the whole corpus, where `tables` are those of a part."""
-    metadata = {RUN: run}
+    metadata = {RUN_KEY: run}
     extensions = [name for name in tables.entities.collect_schema().names() if name.startswith(PREFIX)]
     _sink(decode_columns(tables.entities, extensions, corpus), results.entities, metadata)
     _sink(tables.documents, results.documents, metadata)
@@ -227,7 +244,7 @@ def _check_counts(manifest: Manifest, documents: list[Path], rejected: list[Path
 
 
 def _count_rows(paths: list[Path]) -> int:
-    return int(pl.scan_parquet(paths).select(pl.len()).collect().item())
+    return int(scan_table(paths).select(pl.len()).collect().item())
 
 
 def _refuse_many_rejected(tables: list[Path], refused: list[Path], most: float) -> None:
@@ -236,14 +253,8 @@ def _refuse_many_rejected(tables: list[Path], refused: list[Path], most: float) 
     records = count + _count_rows(tables)
     if count <= most * records:
         return
-    rejected = pl.scan_parquet(refused).select("reason").collect()["reason"]
-    reasons = rejected.value_counts(sort=True).head(SHOWN_REASONS)
-    shown = "\n".join(f"  {plural(times, 'record')}: {one_line(reason, 300)}" for reason, times in reasons.iter_rows())
-    raise MergeError(
-        f"{plural(count, 'record')} of {plural(records, 'record')} {'was' if count == 1 else 'were'} "
-        f"rejected, more than corpus.max_rejected allows ({percent(most)}); the most frequent reasons:\n{shown}\n"
-        f"Mend the input or the pipeline; or, if it has to be so, write:   corpus: {{max_rejected: 1}}"
-    )
+    rejected = scan_table(refused).select("reason").collect()["reason"]
+    raise MergeError(describe_rejected(count, records - count, rejected, most))
 
 
 def name_run(manifest: Manifest, pipeline: Pipeline) -> str:

@@ -14,7 +14,7 @@ from shardner.annotate.shard_tables import attribute_dtype
 from shardner.corpus.kept_columns import as_strings, keep_expr, parse_dtype
 from shardner.data.manifest import Manifest, PartManifest, StretchInfo, StretchNumbers
 from shardner.data.metrics import Joins, unsure_joins
-from shardner.data.tables import DOCUMENTS, ENTITIES, REJECTED, SHARD_DOCUMENTS, ShardFiles
+from shardner.data.tables import DOCUMENTS, ENTITIES, REJECTED, SHARD_DOCUMENTS, ShardFiles, scan_table
 from shardner.data.typed_json import read_json
 from shardner.engine.scores import SCORE
 from shardner.errors import MergeError
@@ -24,6 +24,9 @@ from shardner.stages.merge_spans import merge_spans
 from shardner.stages.part_numbering import PartNumbering, read_numbering
 from shardner.stages.shard_check import CheckedShard, check_shard
 from shardner.stages.stitch import stitch_shards
+
+#: Ends the names of columns about all windows of a document; no column of a corpus can end so.
+_OF_ALL = "\0of all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,7 @@ def _scan_entities(paths: list[Path], checked: Sequence[CheckedShard], request: 
     attributes = {name: attribute_dtype(name) or pl.Float32() for name in request.attributes}
     attributes |= {name: dtype for each in checked for name, dtype in each.attributes.items()}
     # a shard's own columns are not the corpus's; a shard without entities lacks the further ones
-    table = pl.scan_parquet(
+    table = scan_table(
         paths, schema=pl.Schema({**ENTITIES, **attributes}), extra_columns="ignore", missing_columns="insert"
     )
     if SCORE in attributes:  # an entity of a rule has none
@@ -176,7 +179,7 @@ def _find_refused(shards: Sequence[ShardFiles], long: Sequence[int]) -> dict[int
     """
     first: dict[int, tuple[int, int]] = {}
     for shard in long:
-        failed = pl.scan_parquet(shards[shard].rejected).filter(pl.col("windows") > 1).select("doc", "window")
+        failed = scan_table(shards[shard].rejected).filter(pl.col("windows") > 1).select("doc", "window")
         for doc, window in failed.collect().iter_rows():
             first.setdefault(doc, (shard, window))
     return first
@@ -184,14 +187,14 @@ def _find_refused(shards: Sequence[ShardFiles], long: Sequence[int]) -> dict[int
 
 def _whole_documents(shards: Sequence[ShardFiles], long: Sequence[int], stitched: pl.DataFrame) -> pl.LazyFrame:
     """Return one row per document; a long one has the row of its first window, with the sums over all."""
-    table = pl.scan_parquet([files.documents for files in shards])
+    table = scan_table([files.documents for files in shards])
     if long:
         whole = table.filter(pl.col("window") == 0).join(
-            stitched.lazy(), on="doc", how="left", maintain_order="left", suffix="_of_all"
+            stitched.lazy(), on="doc", how="left", maintain_order="left", suffix=_OF_ALL
         )
-        sums = [pl.coalesce(f"{column}_of_all", column).alias(column) for column in ("tokens", "entities")]
-        is_whole = (pl.col("windows") == 1) | pl.col("tokens_of_all").is_not_null()
-        table = whole.filter(is_whole).with_columns(sums).drop("tokens_of_all", "entities_of_all")
+        sums = [pl.coalesce(column + _OF_ALL, column).alias(column) for column in ("tokens", "entities")]
+        is_whole = (pl.col("windows") == 1) | pl.col("tokens" + _OF_ALL).is_not_null()
+        table = whole.filter(is_whole).with_columns(sums).drop("tokens" + _OF_ALL, "entities" + _OF_ALL)
     return table.drop(name for name in SHARD_DOCUMENTS if name not in DOCUMENTS)
 
 
@@ -199,7 +202,7 @@ def _merge_rejected(
     part: PartResults, refused: dict[int, tuple[int, int]], reject_duplicates: RejectDuplicates
 ) -> pl.LazyFrame:
     """Return the rejected records of a part, in corpus order: by file and row."""
-    tables = [pl.scan_parquet(part.rejected)]
+    tables = [scan_table(part.rejected)]
     numbering = part.numbering
     if numbering.duplicates.height:
         tables.append(reject_duplicates(part.manifest, numbering).lazy())
@@ -226,7 +229,7 @@ def _rejected_documents(
     Those that are duplicates besides (`gone`) are rejected as such.
     """
     first = {doc: window for doc, (where, window) in refused.items() if where == shard}
-    table = pl.scan_parquet(files.rejected)
+    table = scan_table(files.rejected)
     chosen = pl.col("windows") == 1
     if first:
         window = pl.col("doc").replace_strict(first, default=None, return_dtype=pl.UInt32)

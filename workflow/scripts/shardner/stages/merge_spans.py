@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import polars as pl
 
-from shardner.data.tables import SPANS, ShardFiles
+from shardner.data.tables import SPANS, ShardFiles, scan_table
 
 
 def merge_spans(
@@ -20,14 +20,14 @@ def merge_spans(
         refused: long documents that were rejected.
         groups: the span groups asked for, in their order.
     """
-    table = pl.scan_parquet([files.spans for files in shards if files.spans is not None]).select(*SPANS)
+    table = scan_table([files.spans for files in shards if files.spans is not None]).select(*SPANS)
     if not long:
         return table
-    windows = [pl.scan_parquet(shards[shard].documents).filter(pl.col("windows") > 1) for shard in long]
+    windows = [scan_table(shards[shard].documents).filter(pl.col("windows") > 1) for shard in long]
     documents = pl.concat([each.select("doc") for each in windows]).unique().collect()["doc"]
     in_windows = pl.col("doc").is_in(documents.implode())
     place = pl.col("group").replace_strict(groups, range(len(groups)), return_dtype=pl.UInt32)
-    spans = pl.scan_parquet([path for shard in long if (path := shards[shard].spans) is not None]).select(*SPANS)
+    spans = scan_table([path for shard in long if (path := shards[shard].spans) is not None]).select(*SPANS)
     of_long = (
         spans.filter(in_windows & ~pl.col("doc").is_in(list(refused)))
         .collect()

@@ -9,19 +9,23 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from shardner.config import CorpusConfig, OnBadRecord
 from shardner.corpus.files import show_path
 from shardner.corpus.kept_columns import NATIVE, dtype_name, keep_dtypes
 from shardner.corpus.read import bad_record
-from shardner.corpus.seen_ids import SeenIds, hash_ids
+from shardner.corpus.seen_ids import Hashes, SeenInRanges, hash_ids
+from shardner.data.ahead import map_ahead
 from shardner.data.files import atomic_path, scratch_directory
 from shardner.data.json_values import STRING
 from shardner.data.manifest import (
@@ -34,15 +38,18 @@ from shardner.data.manifest import (
     StretchNumbers,
     write_manifest,
 )
-from shardner.data.tables import shard_path
+from shardner.data.tables import scan_table, shard_path
 from shardner.data.typed_json import read_json
 from shardner.errors import CorpusError
 from shardner.stages.drawn_documents import draw_from_parts
 from shardner.stages.duplicates import reject_duplicates
 from shardner.stages.part_numbering import DUPLICATES, PartNumbering
+from shardner.stages.rejected_records import describe_rejected
 
 log = logging.getLogger(__name__)
 
+#: Ids of about so many documents are held at once, by each thread.
+RUN_DOCUMENTS = 1 << 18
 #: Where the first record of a file may begin: at its start, or after a byte-order mark.
 _FIRST_BYTES = (0, 3)
 
@@ -70,6 +77,9 @@ def number_documents(
     manifest: Path,
     duplicates: Path,
     drawn: Path,
+    rejected: Sequence[Path] = (),
+    max_rejected: float = 1.0,
+    threads: int = 1,
 ) -> Manifest:
     """Number the documents of all parts, and write the manifest of the corpus.
 
@@ -80,10 +90,13 @@ def number_documents(
         manifest: where the manifest goes.
         duplicates: where the table `part_numbering.DUPLICATES` goes.
         drawn: where the table `drawn_documents.DRAWN_DOCUMENTS` goes.
+        rejected: the records that the split rejected, of each part; for their reasons.
+        max_rejected: share of the corpus's records.
+        threads: on which ids are read and compared.
 
     Raises:
-        CorpusError: a file changed while it was read, or its stretches do not join; or, under
-            ``on_bad_record: fail``, an id occurs twice.
+        CorpusError: a file changed while it was read, or its stretches do not join; more records than `max_rejected`
+            cannot be read; or, under ``on_bad_record: fail``, an id occurs twice.
     """
     by_file = _find_places(parts)
     names = list(by_file) if files is None else [show_path(path) for path in files]
@@ -92,9 +105,10 @@ def number_documents(
         _check_joins(name, [_stretch(parts, place) for place in by_file.get(name, ())])
     made = _row_ids(parts, order, id_prefixes(names))
     with scratch_directory(manifest) as scratch:
-        found = _find_duplicates(parts, order, made, scratch)
+        found = _find_duplicates(parts, order, made, scratch, threads)
     if found.height and corpus.on_bad_record is OnBadRecord.FAIL:
         raise _first_duplicate(parts, order, found, corpus)
+    _refuse_many_rejected(parts, found.height, rejected, max_rejected)
     with atomic_path(duplicates) as temporary:
         found.write_parquet(temporary, compression="zstd")
     gone = _count_by_stretch(parts, found)
@@ -115,6 +129,15 @@ def number_documents(
         result.documents, len(parts), len(result.shards), result.rejected, found.height,
     )  # fmt: skip
     return result
+
+
+def _refuse_many_rejected(parts: Sequence[SplitPart], duplicates: int, rejected: Sequence[Path], most: float) -> None:
+    """Raise `CorpusError` if more records cannot be read than `most`; nothing has to be annotated to know that."""
+    documents = sum(part.manifest.documents for part in parts) - duplicates
+    refused = sum(part.manifest.rejected for part in parts) + duplicates
+    if refused > most * (documents + refused):
+        reasons = scan_table(list(rejected)).select("reason").collect()["reason"] if rejected else pl.Series([""])
+        raise CorpusError(describe_rejected(refused, documents, reasons, most))
 
 
 def read_parts(manifests: Sequence[str], drawn: Sequence[str], shards: Sequence[str]) -> list[SplitPart]:
@@ -159,23 +182,25 @@ def _check_joins(name: str, stretches: Sequence[StretchInfo]) -> None:
 
 
 def _find_duplicates(
-    parts: Sequence[SplitPart], order: Sequence[_Place], made: Mapping[_Place, _RowIds], scratch: Path
+    parts: Sequence[SplitPart], order: Sequence[_Place], made: Mapping[_Place, _RowIds], scratch: Path, threads: int
 ) -> pl.DataFrame:
     """Return the documents whose ids came earlier in the corpus: the table `DUPLICATES`.
 
     Ids that are made of file and row differ from one another. So they are compared only where other ids occur as well.
+    Ids are read and hashed side by side, and compared in sets, each of which knows a range of hashes.
     """
     filled = [place for place in order if _stretch(parts, place).documents]
     if len(filled) < 2 or all(_stretch(parts, place).by_row for place in filled):
         return pl.DataFrame(schema=DUPLICATES)
-    seen, found = SeenIds(scratch), []
-    for place in filled:
-        for first, rows, hashes in _read_hashes(parts, place, made.get(place)):
-            new = seen.add_hashes(hashes)
-            if not new.all():
-                gone = np.flatnonzero(~new)
-                table = pl.DataFrame({"doc": first + gone, "row": rows[gone]})
-                found.append(table.select(pl.lit(place.part).alias("part"), "doc", "row").cast(dict(DUPLICATES)))  # type: ignore[arg-type]
+    runs = [run for chain in _chain(parts, filled, made) for run in _find_runs(parts, chain[0], chain[-1])]
+    with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as comparers:
+        seen, found = SeenInRanges(scratch, comparers), []
+        read = partial(_read_hashes, parts, made)
+        for run, (rows, hashes) in zip(runs, map_ahead(readers, read, runs, 2 * threads), strict=True):
+            gone = np.flatnonzero(~seen.add_hashes(hashes))
+            if gone.size:
+                table = pl.DataFrame({"doc": run.first_doc + gone, "row": rows[gone]})
+                found.append(table.select(pl.lit(run.place.part).alias("part"), "doc", "row").cast(dict(DUPLICATES)))  # type: ignore[arg-type]
     return pl.concat(found).sort("part", "doc") if found else pl.DataFrame(schema=DUPLICATES)
 
 
@@ -217,22 +242,67 @@ def id_prefixes(paths: Sequence[str]) -> Mapping[str, str]:
     return {path: base if times[base] == 1 else path for path, base in bases.items()}
 
 
-def _read_hashes(
-    parts: Sequence[SplitPart], place: _Place, made: _RowIds | None
-) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Yield the ids of a stretch by shard: the first document's number, rows (n,), hashes (2, n) as uint64."""
-    part = parts[place.part]
-    start = sum(each.documents for each in part.manifest.stretches[: place.stretch])
-    end = start + part.manifest.stretches[place.stretch].documents
-    before = 0
-    for info in part.manifest.shards:
+class _Run(NamedTuple):
+    """Consecutive documents of a part, in consecutive shards."""
+
+    place: _Place  # of the first one
+    first_doc: int  # number in the part of the first one
+    shards: Sequence[int]
+    skipped: int  # documents at the start of the first shard that are not of the run
+    documents: int
+
+
+def _chain(
+    parts: Sequence[SplitPart], places: Sequence[_Place], made: Mapping[_Place, _RowIds]
+) -> Iterator[list[_Place]]:
+    """Yield stretches that follow one another in a part, and bring their own ids; any other by itself."""
+
+    def follows(last: _Place, place: _Place) -> bool:
+        if last.part != place.part or last.stretch >= place.stretch or {last, place} & made.keys():
+            return False
+        return not any(each.documents for each in parts[last.part].manifest.stretches[last.stretch + 1 : place.stretch])
+
+    chain: list[_Place] = []
+    for place in places:
+        if chain and follows(chain[-1], place):
+            chain.append(place)
+            continue
+        if chain:
+            yield chain
+        chain = [place]
+    yield chain
+
+
+def _find_runs(parts: Sequence[SplitPart], place: _Place, last: _Place) -> Iterator[_Run]:
+    """Yield the documents of a stretch, and of those up to the last one, in runs of about `RUN_DOCUMENTS`."""
+    manifest = parts[place.part].manifest
+    start = sum(each.documents for each in manifest.stretches[: place.stretch])
+    end = start + sum(each.documents for each in manifest.stretches[place.stretch : last.stretch + 1])
+    before, run = 0, _Run(place, start, (), 0, 0)
+    for info in manifest.shards:
         first, stop = max(start, before), min(end, before + info.documents)
         if first < stop:
-            windows = pl.scan_parquet(shard_path(part.shards, info.shard)).filter(pl.col("window") == 0)
-            table = windows.select("row", "id").slice(first - before, stop - first).collect()
-            ids = table["id"] if made is None else (made.prefix + ":") + (table["row"] + made.first_row).cast(pl.String)
-            yield first, table["row"].to_numpy(), hash_ids(ids)
+            skipped = run.skipped if run.shards else first - before
+            run = run._replace(
+                shards=(*run.shards, info.shard), skipped=skipped, documents=run.documents + stop - first
+            )
         before += info.documents
+        if run.documents >= RUN_DOCUMENTS:
+            yield run
+            run = _Run(place, stop, (), 0, 0)
+    if run.documents:
+        yield run
+
+
+def _read_hashes(
+    parts: Sequence[SplitPart], made: Mapping[_Place, _RowIds], run: _Run
+) -> tuple[npt.NDArray[np.uint64], Hashes]:
+    """Return rows (n,) and hashes of ids (2, n) of a run."""
+    directory, how = parts[run.place.part].shards, made.get(run.place)
+    windows = scan_table([shard_path(directory, shard) for shard in run.shards]).filter(pl.col("window") == 0)
+    table = windows.select("row", "id").slice(run.skipped, run.documents).collect()
+    ids = table["id"] if how is None else (how.prefix + ":") + (table["row"] + how.first_row).cast(pl.String)
+    return table["row"].to_numpy(), hash_ids(ids)
 
 
 def _number(

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from shardner.data.manifest import Manifest, PartNumbers
+from shardner.data.tables import scan_table
 
 UInt64s = npt.NDArray[np.uint64]
 Int64s = npt.NDArray[np.int64]
@@ -138,5 +139,5 @@ def read_numbering(manifest: Manifest, duplicates: Path, part: int) -> PartNumbe
     numbers = manifest.parts[part]
     if not numbers.duplicates:
         return PartNumbering(numbers, pl.DataFrame(schema=DUPLICATES))
-    table = pl.scan_parquet(duplicates).filter(pl.col("part") == part)
+    table = scan_table(duplicates).filter(pl.col("part") == part)
     return PartNumbering(numbers, table.collect())

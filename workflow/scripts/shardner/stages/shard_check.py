@@ -11,7 +11,7 @@ import polars as pl
 from shardner.data.job_files import read_job
 from shardner.data.manifest import ShardInfo
 from shardner.data.metrics import Job
-from shardner.data.tables import SHARD_ENTITIES, SHARD_SPANS, ShardFiles
+from shardner.data.tables import SHARD_ENTITIES, SHARD_SPANS, ShardFiles, scan_table
 from shardner.errors import MergeError
 
 _NUMBERS = ("doc", "window", "windows")
@@ -34,13 +34,14 @@ def check_shard(info: ShardInfo, files: ShardFiles, groups: Sequence[str] = (), 
         part: the name of the shard's part.
 
     Raises:
-        MergeError: the tables do not hold what `info` and the record of the job say.
+        MergeError: the tables are not those that the job wrote, or do not hold what `info` and its record say.
     """
     try:
         job = read_job(files.job)
-        documents = pl.scan_parquet(files.documents).select(*_NUMBERS, "entities", "span_count").collect()
-        rejected = pl.scan_parquet(files.rejected).select(*_NUMBERS).collect()
-        table = pl.scan_parquet(files.entities)
+        _check_digests(part, info, files, job)
+        documents = scan_table(files.documents).select(*_NUMBERS, "entities", "span_count").collect()
+        rejected = scan_table(files.rejected).select(*_NUMBERS).collect()
+        table = scan_table(files.entities)
         columns = table.collect_schema()
         entities = table.select("doc", "window", "start").collect()
         spans = _read_spans(files, groups)
@@ -58,6 +59,13 @@ def check_shard(info: ShardInfo, files: ShardFiles, groups: Sequence[str] = (), 
     return CheckedShard(job, {name: dtype for name, dtype in columns.items() if name not in SHARD_ENTITIES})
 
 
+def _check_digests(part: str, info: ShardInfo, files: ShardFiles, job: Job) -> None:
+    """Raise if a table is not, to the bit, what the job wrote."""
+    found = files.digests()
+    if damaged := [name for name in found if job.digests.get(name) != found[name]]:
+        raise _refusal(part, info, f"its {' and '.join(damaged)} are damaged: not what the job wrote")
+
+
 def _read_spans(files: ShardFiles, groups: Sequence[str]) -> pl.DataFrame:
     """Return what the spans of a shard are ordered by: ``doc``, ``window``, place of the group, ``start``, ``end``."""
     columns = ("doc", "window", "group", "start", "end")
@@ -65,7 +73,7 @@ def _read_spans(files: ShardFiles, groups: Sequence[str]) -> pl.DataFrame:
         return pl.DataFrame(schema={name: SHARD_SPANS[name] for name in columns})
     order = {name: place for place, name in enumerate(groups)}
     place = pl.col("group").replace_strict(order, return_dtype=pl.UInt32)
-    return pl.scan_parquet(files.spans).select(*columns).with_columns(place).collect()
+    return scan_table(files.spans).select(*columns).with_columns(place).collect()
 
 
 def _check_windows(part: str, info: ShardInfo, documents: pl.DataFrame, rejected: pl.DataFrame) -> None:

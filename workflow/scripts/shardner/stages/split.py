@@ -22,14 +22,14 @@ from shardner.corpus.files import SourceFile
 from shardner.corpus.kept_columns import NATIVE
 from shardner.corpus.read import read_sources
 from shardner.corpus.seen_ids import hash_first
-from shardner.data.files import atomic_path, scratch_directory
+from shardner.data.files import atomic_path, digest_of, scratch_directory, state_of
 from shardner.data.manifest import PartManifest, ShardInfo, StretchInfo
-from shardner.data.tables import REJECTED, WINDOWS
+from shardner.data.tables import REJECTED, WINDOWS, scan_table
 from shardner.data.typed_json import write_json
 from shardner.errors import CorpusError
 from shardner.stages.checksums import sha256_of
 from shardner.stages.drawn_documents import Draw
-from shardner.stages.spool import Spool, SpoolPiece
+from shardner.stages.spool import SIZE, Spool, SpoolPiece
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def split_part(
         CorpusError: a file is damaged, or changed while it was read; or, under ``on_bad_record: fail``, a record is
             bad.
     """
-    before = {source.path: _find_state(source.path) for source in sources}
+    before = {source.path: state_of(source.path) for source in sources}
     with scratch_directory(results.manifest) as scratch, ThreadPoolExecutor(1) as hasher:
         checksums = {each.path: hasher.submit(sha256_of, each.path) for each in sources if _is_whole(each)}
         spool, draw = Spool(scratch, max_chars), Draw()
@@ -107,17 +107,11 @@ def _is_whole(source: SourceFile) -> bool:
     return source.start == 0 and source.stop is None
 
 
-def _find_state(path: Path) -> tuple[int, int]:
-    """Return size and time of the last change of a file."""
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
-
-
 def _write_shards(spool: Sequence[SpoolPiece], shards: Sequence[Path]) -> Iterator[ShardInfo]:
     """Cut the spool into shards; a piece is removed as soon as its last window is in a shard."""
     ranges = _assign_windows(spool, len(shards))
     schema = spool[0].scan().collect_schema() if spool else pl.Schema(WINDOWS)
-    schema.pop("size", None)
+    schema.pop(SIZE, None)
     for number, target in enumerate(shards):
         yield _write_shard(number, target, ranges[number], schema)
         for piece, _, stop in ranges[number]:
@@ -133,7 +127,7 @@ def _assign_windows(spool: Sequence[SpoolPiece], shards: int) -> list[list[Spool
     limits = np.array([-(-shard * total // shards) for shard in range(shards + 1)], dtype=np.int64)
     before = 0
     for piece in spool:
-        sizes = piece.scan().select("size").collect()["size"].cast(pl.Int64).to_numpy() + 1
+        sizes = piece.scan().select(SIZE).collect()[SIZE].cast(pl.Int64).to_numpy() + 1
         starts = before + np.cumsum(sizes) - sizes
         edges = np.searchsorted(starts, limits)
         for shard in np.flatnonzero(np.diff(edges)):
@@ -146,21 +140,24 @@ def _write_shard(shard: int, target: Path, ranges: Sequence[SpoolRange], schema:
     if not ranges:
         with atomic_path(target) as temporary:
             pl.DataFrame(schema=schema).write_parquet(temporary, compression="zstd")
-        return ShardInfo(shard, documents=0, windows=0, chars=0, first_doc=None)
+            digest = digest_of(temporary)
+        return ShardInfo(shard, documents=0, windows=0, chars=0, first_doc=None, digest=digest)
     windows = pl.concat([piece.scan().slice(start, stop - start) for piece, start, stop in ranges])
-    numbers = windows.select("doc", "window", "windows", "size").collect()
+    numbers = windows.select("doc", "window", "windows", SIZE).collect()
     with atomic_path(target) as temporary:
-        windows.drop("size").sink_parquet(
-            temporary, compression="zstd", row_group_size=_rows_per_group(numbers["size"]), maintain_order=True
+        windows.drop(SIZE).sink_parquet(
+            temporary, compression="zstd", row_group_size=_rows_per_group(numbers[SIZE]), maintain_order=True
         )
+        digest = digest_of(temporary)
     return ShardInfo(
         shard=shard,
         documents=int((numbers["window"] == 0).sum()),
         windows=numbers.height,
-        chars=int(numbers["size"].cast(pl.UInt64).sum()),
+        chars=int(numbers[SIZE].cast(pl.UInt64).sum()),
         first_doc=int(numbers["doc"][0]),
         first_window=int(numbers["window"][0]),
         long_windows=int((numbers["windows"] > 1).sum()),
+        digest=digest,
     )
 
 
@@ -179,7 +176,7 @@ def _rows_per_group(chars: pl.Series) -> int:
 def _write_rejected(files: Sequence[Path], target: Path) -> None:
     with atomic_path(target) as temporary:
         if files:
-            pl.scan_parquet(list(files)).sink_parquet(temporary, maintain_order=True)
+            scan_table(list(files)).sink_parquet(temporary, maintain_order=True)
         else:
             pl.DataFrame(schema=REJECTED).write_parquet(temporary)
 
@@ -187,7 +184,7 @@ def _write_rejected(files: Sequence[Path], target: Path) -> None:
 def _describe(
     source: SourceFile,
     spool: Spool,
-    before: Mapping[Path, tuple[int, int]],
+    before: Mapping[Path, tuple[int, int] | None],
     checksums: Mapping[Path, Future[str]],
     by_row: bool,
 ) -> StretchInfo:
@@ -197,15 +194,15 @@ def _describe(
         CorpusError: the file is no longer what it was before.
     """
     checksum = checksums[source.path].result() if source.path in checksums else None
-    size, modified_ns = before[source.path]
-    if _find_state(source.path) != (size, modified_ns):
+    state = before[source.path]
+    if state is None or state_of(source.path) != state:
         raise CorpusError(f"{source.shown}: the file changed while it was read; run again when it is complete")
     extent = spool.extents[source.shown]
     return StretchInfo(
         path=source.shown,
         source=source.path,
-        bytes=size,
-        modified_ns=modified_ns,
+        bytes=state[0],
+        modified_ns=state[1],
         sha256=checksum,
         start=source.start,
         stop=source.stop,

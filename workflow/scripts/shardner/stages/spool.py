@@ -15,19 +15,21 @@ import polars as pl
 
 from shardner.corpus.batch import Batch, Extent, WindowPosition
 from shardner.corpus.window_cuts import cut_windows
-from shardner.data.tables import WINDOWS
+from shardner.data.tables import WINDOWS, scan_table
 
 #: About how many characters a piece of the spool holds.
 SPOOL_CHARS = 1 << 23
 #: About how many characters of windows stay in memory.
 HELD_CHARS = 1 << 27
+#: The column of the windows' sizes. No column of a corpus can have this name: settings hold no such character.
+SIZE = "\0size"
 #: How many windows of a long document are strings of Python at once.
 _WINDOWS_AT_ONCE = 16
 
 
 @dataclass(slots=True)
 class SpoolPiece:
-    """Consecutive windows: `data.tables.WINDOWS`, ``size`` (the window's characters), and the ``keep`` columns.
+    """Consecutive windows: `data.tables.WINDOWS`, `SIZE` (the window's characters), and the ``keep`` columns.
 
     Attributes:
         rows: how many windows there are.
@@ -41,7 +43,7 @@ class SpoolPiece:
 
     def scan(self) -> pl.LazyFrame:
         """Return the windows."""
-        return pl.scan_parquet(self._path) if self._held is None else self._held.lazy()
+        return scan_table(self._path) if self._held is None else self._held.lazy()
 
     def remove(self) -> None:
         """Give back the memory or the disk that the windows take."""
@@ -89,7 +91,7 @@ class Spool:
         # the document of a later window was counted with its first window
         continued = batch.position is not None and batch.position.window > 0
         windows = make_windows(batch, self.documents - continued, self._max_chars)
-        chars = int(windows["size"].cast(pl.UInt64).sum())
+        chars = int(windows[SIZE].cast(pl.UInt64).sum())
         self._count(batch, 0 if continued else batch.records.height, chars)
         self._keep_rejected(batch.rejected)
         self._waiting.append(windows)
@@ -146,7 +148,7 @@ def make_windows(batch: Batch, first_doc: int, max_chars: int) -> pl.DataFrame:
     else:
         windows = numbered.with_columns(_position_columns(batch.position))
     keep = [column for column in batch.records.columns if column not in WINDOWS]
-    return windows.select(*WINDOWS, pl.col("text").str.len_chars().cast(pl.UInt32).alias("size"), *keep)
+    return windows.select(*WINDOWS, pl.col("text").str.len_chars().cast(pl.UInt32).alias(SIZE), *keep)
 
 
 def _position_columns(position: WindowPosition) -> list[pl.Expr]:

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from shardner.data.tables import ShardFiles
+from shardner.data.tables import ShardFiles, scan_table
 from shardner.engine.attributes import SENTENCE
 
 Bools = npt.NDArray[np.bool_]
@@ -175,7 +175,7 @@ def _read_windows(shards: Sequence[ShardFiles], long: Sequence[int]) -> Iterator
     """Yield the windows of long documents, in corpus order."""
     for shard in long:
         files = shards[shard]
-        rows = pl.scan_parquet(files.entities).select("doc", "window", "start", "end").collect()
+        rows = scan_table(files.entities).select("doc", "window", "start", "end").collect()
         docs, starts, ends = (rows[name].to_numpy().astype(np.int64) for name in ("doc", "start", "end"))
         windows = _long_windows(files).select("doc", "window", "start", "candidates").collect()
         # document and window as one number, to look rows up by
@@ -189,7 +189,7 @@ def _read_windows(shards: Sequence[ShardFiles], long: Sequence[int]) -> Iterator
 
 
 def _long_windows(files: ShardFiles) -> pl.LazyFrame:
-    return pl.scan_parquet(files.documents).filter(pl.col("windows") > 1)
+    return scan_table(files.documents).filter(pl.col("windows") > 1)
 
 
 class _KeptRows:
@@ -207,7 +207,7 @@ class _KeptRows:
         if window.shard != self._shard:
             self.finish()
             self._shard = window.shard
-            table = pl.scan_parquet(self._shards[window.shard].entities)
+            table = scan_table(self._shards[window.shard].entities)
             self._mask = np.ones(table.select(pl.len()).collect().item(), dtype=np.bool_)
         self._mask[window.rows] = taken
 
@@ -219,7 +219,7 @@ class _KeptRows:
         return self._paths
 
     def _write(self, shard: int) -> Iterator[Path]:
-        table = pl.scan_parquet(self._shards[shard].entities)
+        table = scan_table(self._shards[shard].entities)
         for first in range(0, max(len(self._mask), 1), _ROWS):
             path = self._scratch / f"entities-{shard:05d}-{first // _ROWS:05d}.parquet"
             rows = table.slice(first, _ROWS).collect()

@@ -15,6 +15,7 @@ from shardner.data.metrics import Phase
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import Annotations, Places
 from shardner.engine.attributes import SENTENCE, Reader
+from shardner.engine.failures import FAILURES, is_documents_own
 from shardner.engine.fused.arrays import Bools, HostInts, Module, to_device
 from shardner.engine.fused.blas import FasterProducts
 from shardner.engine.fused.chunks import CHUNK_LEXEMES, ChunkTokenizer, UnreadableError
@@ -30,7 +31,6 @@ from shardner.engine.products import Products
 from shardner.engine.scores import SCORE, carry_scores, make_scores, to_scores
 from shardner.engine.stock import Reading, annotate_documents, run_and_read
 from shardner.engine.tokenization import Tokenization, VocabularyMemory
-from shardner.errors import DeviceError
 from shardner.gpu.halving import in_halves
 
 if TYPE_CHECKING:
@@ -96,9 +96,9 @@ class FusedEngine:
         if self._chunks is not None:
             try:
                 return self._annotate_chunks(self._chunks, texts, watch, places)
-            except DeviceError:
-                raise
-            except Exception:  # at least one text cannot be tokenized; as documents, it turns out which
+            except FAILURES as error:  # at least one text cannot be tokenized; as documents, it turns out which
+                if not is_documents_own(error):
+                    raise
                 log.warning("%d texts could not be read by chunks", len(texts), exc_info=True)
         reading = replace(self._reading, places=places)
         annotate = partial(self._annotate_docs, reading)
@@ -155,7 +155,7 @@ class FusedEngine:
             with watch.phase(Phase.TOKENIZE), suppress(UnreadableError):
                 return self._chunks.read([text])
         [[(_, made)]] = self._tokenization.batches([text], watch)
-        if isinstance(made, Exception):
+        if isinstance(made, BaseException):
             raise made
         return read_tokens([made], self._plan.attributes)
 

@@ -24,7 +24,7 @@ from shardner.corpus.samples import FileHead, kind_of, take_heads
 from shardner.data.files import scratch_directory
 from shardner.data.manifest import PartManifest
 from shardner.data.metrics import Job, Phase
-from shardner.data.tables import ShardFiles, shard_path
+from shardner.data.tables import ShardFiles, read_table, scan_table, shard_path
 from shardner.data.typed_json import write_json
 from shardner.errors import CorpusError
 from shardner.model.pipeline import Pipeline
@@ -167,7 +167,7 @@ def _annotate(parts: Sequence[Path], how: _Annotation, directory: Path) -> tuple
     directory.mkdir()
     chars = pl.col("text").str.len_chars().cast(pl.UInt32)
     numbers = {"window": 0, "windows": 1, "start": 0}
-    pl.concat([pl.read_parquet(part) for part in parts]).with_columns(
+    pl.concat([read_table(part) for part in parts]).with_columns(
         pl.int_range(pl.len(), dtype=pl.UInt64).alias("doc"),
         chars.alias("chars"),
         *(pl.lit(number, pl.UInt32).alias(name) for name, number in numbers.items()),
@@ -213,7 +213,7 @@ def _import_s() -> float:
 
 def _count_chars(heads: Sequence[FileHead], parts: Sequence[Path], sizes: Sequence[tuple[Path, int]]) -> int:
     """Return the characters of the corpus, from the characters per byte in the heads of files of each kind."""
-    texts = pl.scan_parquet(list(parts)).select("file", chars=pl.col("text").str.len_chars())
+    texts = scan_table(list(parts)).select("file", chars=pl.col("text").str.len_chars())
     chars = dict(texts.group_by("file").sum().collect().iter_rows())
     held: dict[str, list[int]] = {}
     for head in heads:

@@ -15,6 +15,7 @@ import polars as pl
 from shardner.annotate.draw import are_drawn, find_limit, window_keys
 from shardner.annotate.near_ties import NEAR_TIE
 from shardner.data.stopwatch import Stopwatch
+from shardner.data.tables import scan_table
 from shardner.engine.annotations import Annotations
 from shardner.engine.stock import ONE_DOCUMENT, StockEngine
 from shardner.errors import VerifyError
@@ -95,11 +96,11 @@ def _cut_into_batches(documents: pl.DataFrame, batch_chars: int) -> list[pl.Data
 def _read_answers(documents: Path, entities: Path, docs: pl.Series) -> dict[int, Answer]:
     """Return what the results say about documents `docs` (sorted); nothing about one that was rejected."""
     label = pl.col("label").cast(pl.String)
-    rows = select_documents(pl.scan_parquet(entities), docs, "id", "start", "end", "text", label)
+    rows = select_documents(scan_table(entities), docs, "id", "start", "end", "text", label)
     found: dict[int, list[EntityRow]] = {}
     for doc, *entity in rows.iter_rows():
         found.setdefault(doc, []).append(EntityRow(*entity))
-    table = select_documents(pl.scan_parquet(documents), docs, "id", "chars", "tokens", "entities")
+    table = select_documents(scan_table(documents), docs, "id", "chars", "tokens", "entities")
     return {
         doc: Answer(name, chars, tokens, entity_count, found.get(doc, []))
         for doc, name, chars, tokens, entity_count in table.iter_rows()
@@ -115,8 +116,8 @@ def _count_rest(rest: pl.DataFrame, documents: Path, entities: Path) -> Findings
     """Compare how many entities the documents `rest` have with how many they should have."""
     if rest.is_empty():
         return Findings()
-    there = select_documents(pl.scan_parquet(entities), rest["doc"]).group_by("doc").len("there")
-    said = select_documents(pl.scan_parquet(documents), rest["doc"], pl.col("entities").alias("said"))
+    there = select_documents(scan_table(entities), rest["doc"]).group_by("doc").len("there")
+    said = select_documents(scan_table(documents), rest["doc"], pl.col("entities").alias("said"))
     counts = rest.select("doc", "id").join(said, on="doc", how="left").join(there, on="doc", how="left")
     wrong = counts.with_columns(pl.col("said", "there").fill_null(0)).filter(pl.col("said") != pl.col("there"))
     differences = [

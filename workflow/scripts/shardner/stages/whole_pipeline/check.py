@@ -13,8 +13,10 @@ import polars as pl
 
 from shardner.annotate.comparison import REMEMBERS, Verdict, compare_entities
 from shardner.data.pipeline_check import PipelineCheck
+from shardner.data.tables import scan_table
 from shardner.data.typed_json import write_json
 from shardner.engine.annotations import Entity
+from shardner.engine.failures import FAILURES, is_documents_own
 from shardner.engine.stock import annotate_one
 from shardner.errors import VerifyError
 from shardner.model.pipeline import Pipeline, load_whole_pipeline
@@ -139,7 +141,9 @@ def annotate_relied_on(nlp: Language, document: SampledDocument) -> list[Entity]
     """Return the entities of a sampled document that can be relied on; None where the pipeline fails."""
     try:
         found = annotate_one(nlp, document.text).entities()
-    except Exception:  # a component may raise anything
+    except FAILURES as error:
+        if not is_documents_own(error):
+            raise
         return None
     return [entity for entity in found if entity[1] <= document.relied_on]
 
@@ -148,8 +152,8 @@ def _read_answers(sample: Sequence[SampledDocument], documents: Path, entities: 
     if not sample:
         return []
     docs = pl.Series([document.doc for document in sample], dtype=pl.UInt64).sort()
-    there = set(select_documents(pl.scan_parquet(documents), docs)["doc"])
-    rows = select_documents(pl.scan_parquet(entities), docs, "start", "end", pl.col("label").cast(pl.String))
+    there = set(select_documents(scan_table(documents), docs)["doc"])
+    rows = select_documents(scan_table(entities), docs, "start", "end", pl.col("label").cast(pl.String))
     found: dict[int, list[Entity]] = {}
     for doc, *entity in rows.iter_rows():
         found.setdefault(doc, []).append((entity[0], entity[1], entity[2]))

@@ -16,6 +16,7 @@ import polars as pl
 from shardner.corpus.window_cuts import find_last_clean
 from shardner.data.files import atomic_path
 from shardner.data.stopwatch import Stopwatch
+from shardner.data.tables import read_table
 from shardner.engine.annotations import Entity
 from shardner.engine.stock import ONE_DOCUMENT, StockEngine
 from shardner.errors import VerifyError
@@ -121,7 +122,7 @@ def choose_documents(corpus: CorpusTexts, drawn: Path, size: SampleSize = DEFAUL
     Raises:
         VerifyError: a shard is gone.
     """
-    table = pl.read_parquet(drawn).head(size.documents)
+    table = read_table(drawn).head(size.documents)
     most_chars = min(size.chars, max(size.least_chars, int(corpus.manifest.chars * size.share)))
     annotated = pl.min_horizontal(pl.col("chars").cast(pl.Int64), size.excerpt_chars)
     before = annotated.cum_sum() - annotated
@@ -150,7 +151,7 @@ def _read_beginnings(corpus: CorpusTexts, drawn: pl.DataFrame, size: SampleSize)
 def read_sample(path: Path) -> list[SampledDocument]:
     """Read what `annotate_sample` wrote; only entities that can be relied on are there."""
     found = []
-    for row in pl.read_parquet(path).iter_rows(named=True):
+    for row in read_table(path).iter_rows(named=True):
         entities = [(each["start"], each["end"], each["label"]) for each in row["entities"]]
         kept = [entity for entity in entities if entity[1] <= row["relied_on"]]
         failed = row["failed"] is not None

@@ -17,6 +17,7 @@ from shardner.annotate.job import annotate_shard
 from shardner.annotate.shard_tables import TableWriter, make_tables
 from shardner.annotate.sizes import DEFAULT_SIZES, Sizes
 from shardner.config import EngineChoice, parse_config
+from shardner.data.files import write_digests
 from shardner.data.job_files import read_job
 from shardner.data.metrics import Job
 from shardner.data.tables import SHARD_ENTITIES, ShardFiles
@@ -172,6 +173,22 @@ def test_a_shard_that_has_gone_is_a_clear_error(pipeline: Pipeline, tmp_path: Pa
     files = ShardFiles(*(tmp_path / name for name in "edrj"))
     with pytest.raises(AnnotateError, match=r"00004\.parquet is gone; remove .* and run again"):
         annotate_shard("part", 4, tmp_path / "00004.parquet", pipeline, parse_config({}).ner, threads=1, results=files)
+
+
+def test_texts_that_changed_on_the_disk_are_a_clear_error(pipeline: Pipeline, tmp_path: Path) -> None:
+    windows = write_shard(tmp_path / "windows.parquet", TEXTS)
+    results = ShardFiles(*(tmp_path / name for name in ("e.parquet", "d.parquet", "r.parquet", "job.json")))
+    write_digests(tmp_path, [windows.name])
+    ner = parse_config({}).ner
+    annotate_shard("part", 0, windows, pipeline, ner, threads=1, results=results)
+    content = windows.read_bytes()
+    windows.write_bytes(content[:500] + bytes([content[500] ^ 4]) + content[501:])
+    with pytest.raises(AnnotateError, match=f"shard part/00000: its texts are damaged; remove {tmp_path}"):
+        annotate_shard("part", 0, windows, pipeline, ner, threads=1, results=results)
+    windows.write_bytes(content)
+    (tmp_path / "digests.json").write_text("[")
+    with pytest.raises(AnnotateError, match="its texts are damaged"):
+        annotate_shard("part", 0, windows, pipeline, ner, threads=1, results=results)
 
 
 def test_blocks_cover_a_shard_in_order_and_hold_bounded_text(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ rule annotate_shard:
     input:
         # all of the part: other windows of a long document may lie in the shards beside this one
         shards=rules.split_part.output.shards,
-        manifest=rules.split_part.output.manifest,
         pipeline=rules.prepare_model.output.pipeline,
     output:
         **with_spans(WORK / "spans" / "{part}" / "{shard}.parquet"),

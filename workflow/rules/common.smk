@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from secrets import token_hex
 
@@ -13,6 +14,7 @@ sys.path.insert(0, str(Path(str(workflow.current_basedir), "..", "scripts").reso
 from shardner.config import complete, parse_config
 from shardner.corpus.files import can_be_entered
 from shardner.corpus.input_files import find_files
+from shardner.data.disk_errors import describe_disk_error
 from shardner.data.files import state_of
 from shardner.data.job_errors import RUN_VARIABLE
 from shardner.errors import ShardnerError
@@ -52,6 +54,10 @@ def get_plan():
         return plan
     except ShardnerError as error:
         raise WorkflowError(str(error)) from None
+    except OSError as error:
+        if message := describe_disk_error(error, [Path(tempfile.gettempdir())]):
+            raise WorkflowError(f"DiskError: {message}") from None
+        raise
 
 
 def get_limits():

@@ -23,13 +23,16 @@ if workflow.is_main_process and workflow.output_settings.dryrun:
     atexit.register(show_plan)
 
 
-def show_errors():
-    """Show why a run ended before its end: what its jobs said, each message once."""
+def show_errors(directory):
+    """Show why a run ended before its end: what its jobs said, each message once.
+
+    At the exit Snakemake may have left `directory`, in which the run was.
+    """
     from shardner.data.job_errors import RUN_VARIABLE, Ending, read_errors
 
-    errors = read_errors(LOGS, os.environ[RUN_VARIABLE])
+    errors = read_errors(directory / LOGS, os.environ[RUN_VARIABLE])
     if any(error.ending == Ending.STOPPED for error in errors):
-        done = sum(path.is_file() for path in get_jobs(None))
+        done = sum((directory / path).is_file() for path in get_jobs(None))
         print(f"\nStopped: {done} of {PLAN.shards} shards are done. The same command goes on from here.", file=sys.stderr)
         return
     for error in errors:
@@ -38,7 +41,7 @@ def show_errors():
 
 # At the exit, because Snakemake has its own last words after a failure.
 if workflow.is_main_process and not workflow.output_settings.dryrun:
-    atexit.register(show_errors)
+    atexit.register(show_errors, Path.cwd())
 
 # Filled when the first job starts, so that a run with nothing to do, and the process of a job, import less.
 REPORTERS = []

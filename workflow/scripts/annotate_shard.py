@@ -9,9 +9,7 @@ if __name__ == "__main__":
     with job_log(snakemake.log[0]):
         from shardner.annotate.job import annotate_shard
         from shardner.config import parse_config
-        from shardner.data.manifest import PartManifest
         from shardner.data.tables import ShardFiles, shard_path
-        from shardner.data.typed_json import read_json
         from shardner.model.components import Request
         from shardner.model.pipeline import read_pipeline
 
@@ -27,6 +25,5 @@ if __name__ == "__main__":
             results=ShardFiles(**{name: Path(path) for name, path in snakemake.output.items()}),
             rejects=config.corpus.on_bad_record == "reject",
             mem_mb=snakemake.resources.get("mem_mb"),
-            digest=read_json(Path(snakemake.input.manifest), PartManifest).shards[shard].digest,
             request=Request(tuple(snakemake.params.attributes), tuple(snakemake.params.spans)),
         )

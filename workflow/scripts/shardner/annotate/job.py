@@ -23,7 +23,7 @@ from shardner.annotate.shard_tables import TableWriter
 from shardner.annotate.sizes import DEFAULT_SIZES, Sizes
 from shardner.annotate.worker_pool import AnnotateBlocks, annotate_in_processes
 from shardner.config import NerConfig
-from shardner.data.files import digest_of, scratch_directory
+from shardner.data.files import is_as_written, scratch_directory
 from shardner.data.job_files import write_job
 from shardner.data.job_recording import host_resources, peak_rss_bytes, requested_bytes
 from shardner.data.metrics import GpuUse, Job, Phase, Totals, Worker, add_up, unsure_joins
@@ -52,7 +52,6 @@ def annotate_shard(
     results: ShardFiles,
     gpus: int = 1,
     mem_mb: object = None,
-    digest: str | None = None,
     rejects: bool = True,
     request: Request | None = None,
     sizes: Sizes = DEFAULT_SIZES,
@@ -71,7 +70,6 @@ def annotate_shard(
         gpus: GPUs that the job was granted; without one it runs on the CPU.
         mem_mb: the job's resource of that name.
         rejects: whether a document that ends its worker is rejected; else it ends the job.
-        digest: of the shard's file, as the split wrote it; None if that is not known.
         request: what is asked for besides entities.
         sizes: how much is handled at once.
         annotate_blocks: runs the workers.
@@ -85,7 +83,7 @@ def annotate_shard(
     """
     if not windows.is_file():
         raise AnnotateError(f"{windows} is gone; remove {windows.parent} and run again: the corpus is then split anew")
-    if digest is not None and digest_of(windows) != digest:
+    if not is_as_written(windows):
         raise AnnotateError(
             f"shard {part}/{shard:05d}: its texts are damaged; remove {windows.parent} and run again: "
             f"what that part holds is then split and annotated anew"

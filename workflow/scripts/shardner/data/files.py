@@ -9,14 +9,17 @@ random part as well.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
+#: The hashes of a directory's files lie in a file of this name.
+_DIGESTS = "digests.json"
 #: How temporary names end: those of files, which lie beside their targets, and of directories.
 FILE_SUFFIX, SCRATCH_SUFFIX = ".tmp", ".scratch"
 
@@ -75,6 +78,27 @@ def digest_of(path: Path) -> str:
     """Return a hash of a file's content (BLAKE2b, 128 bits, hexadecimal), by which it is known if a bit has changed."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def write_digests(directory: Path, names: Sequence[str]) -> None:
+    """Write the hashes of files in a directory into a file beside them."""
+    digests = {name: digest_of(directory / name) for name in names}
+    write_text_atomically(directory / _DIGESTS, json.dumps(digests) + "\n")
+
+
+def is_as_written(path: Path) -> bool:
+    """Tell whether a file is, to the bit, what `write_digests` saw; yes where nothing is known about it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        wanted = json.loads((path.parent / _DIGESTS).read_bytes())
+    except FileNotFoundError:
+        return True
+    except ValueError:
+        return False
+    return bool(wanted.get(path.name) == digest_of(path))
 
 
 def state_of(path: Path) -> tuple[int, int] | None:

@@ -39,7 +39,6 @@ class ShardInfo:
     first_doc: int | None  # document of the shard's first window; null for an empty shard
     first_window: int = 0  # the number of that window in its document
     long_windows: int = 0  # windows of documents that have more than one window
-    digest: str = ""  # of its file, from `files.digest_of`
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from shardner.corpus.files import SourceFile
 from shardner.corpus.kept_columns import NATIVE
 from shardner.corpus.read import read_sources
 from shardner.corpus.seen_ids import hash_first
-from shardner.data.files import atomic_path, digest_of, scratch_directory, state_of
+from shardner.data.files import atomic_path, scratch_directory, state_of, write_digests
 from shardner.data.manifest import PartManifest, ShardInfo, StretchInfo
 from shardner.data.tables import REJECTED, WINDOWS, scan_table
 from shardner.data.typed_json import write_json
@@ -82,6 +82,7 @@ def split_part(
             spool.add(batch)
         spool.flush()
         infos = tuple(_write_shards(spool.pieces, results.shards))
+        write_digests(results.shards[0].parent, [path.name for path in results.shards])
         _write_rejected(spool.rejected_files, results.rejected)
         draw.write(results.shards, results.drawn)
         native = {name: str(dtype) for name, dtype in spool.dtypes.items() if spool.kinds[name] == {NATIVE}}
@@ -140,15 +141,13 @@ def _write_shard(shard: int, target: Path, ranges: Sequence[SpoolRange], schema:
     if not ranges:
         with atomic_path(target) as temporary:
             pl.DataFrame(schema=schema).write_parquet(temporary, compression="zstd")
-            digest = digest_of(temporary)
-        return ShardInfo(shard, documents=0, windows=0, chars=0, first_doc=None, digest=digest)
+        return ShardInfo(shard, documents=0, windows=0, chars=0, first_doc=None)
     windows = pl.concat([piece.scan().slice(start, stop - start) for piece, start, stop in ranges])
     numbers = windows.select("doc", "window", "windows", SIZE).collect()
     with atomic_path(target) as temporary:
         windows.drop(SIZE).sink_parquet(
             temporary, compression="zstd", row_group_size=_rows_per_group(numbers[SIZE]), maintain_order=True
         )
-        digest = digest_of(temporary)
     return ShardInfo(
         shard=shard,
         documents=int((numbers["window"] == 0).sum()),
@@ -157,7 +156,6 @@ def _write_shard(shard: int, target: Path, ranges: Sequence[SpoolRange], schema:
         first_doc=int(numbers["doc"][0]),
         first_window=int(numbers["window"][0]),
         long_windows=int((numbers["windows"] > 1).sum()),
-        digest=digest,
     )
 
 

@@ -65,7 +65,8 @@ def test_half_of_the_time_is_serial_where_the_row_says_so() -> None:
     for row in extrapolate(RATES, lambda times: Plan(times * 3, times * 1_000)):
         first_s = row.times * 3 / row.parts
         side_by_side_s = row.shards * (2 + 0.5) + row.times * (100 + 3) - first_s + (row.parts - 1) * 0.2
-        assert side_by_side_s / row.half_serial_slots == pytest.approx(1 + first_s + row.times * (0.7 + 2 / 2))
+        serial_s = 1 + first_s + row.times * (0.7 / min(8, row.parts) + 2 / 2)
+        assert side_by_side_s / row.half_serial_slots == pytest.approx(serial_s)
 
 
 def test_this_corpus_keeps_its_shards_and_larger_ones_are_planned() -> None:

@@ -127,7 +127,12 @@ def test_a_run_is_foretold_by_its_own_rates(done: Path) -> None:
     assert rates.chars == performance.headline.chars and rates.shards == len(filled) == rows[0].shards
     assert rates.work_slot_s == pytest.approx(sum(each.elapsed_s - each.start_up_s for each in filled), abs=1e-4)
     seconds = {rule.rule: rule.total_s for rule in performance.rules}
-    names = ["prepare_model", "split_part", "number_documents", "merge_parts"]  # the merge of one part has one thread
+    names = [
+        "prepare_model",
+        "split_part",
+        "number_documents",
+        "merge_parts",
+    ]  # numbering and merge of one part have one thread
     assert [rates.prepare_s, rates.split_s, rates.number_s, rates.merge_s] == pytest.approx(
         [seconds[name] for name in names],
         abs=1e-5,  # every figure is rounded to a millionth of a second

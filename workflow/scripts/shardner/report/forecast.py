@@ -5,8 +5,7 @@ A run is modelled as stretches of time, one after another:
 - a fixed one: the scheduler's time between jobs;
 - preparing the pipeline, and beside it the split jobs, one a part, side by side on the cores of the slots;
 - the annotate jobs, which run side by side in slots;
-- numbering, which is one process and grows with the corpus;
-- merging, which is spread over the cores of the slots, up to a number of them.
+- numbering and merging, which are spread over the cores of the slots, up to a number of them.
 
 With N shards on n slots the third takes ``⌈N / n⌉`` rounds of one shard each,
 
@@ -15,8 +14,8 @@ With N shards on n slots the third takes ``⌈N / n⌉`` rounds of one shard eac
 and the split likewise for parts, ``⌈P / cores⌉ · (scheduling + work / P)``. In truth annotation may begin as soon as
 the first part is split, and numbering goes on beside it; so the model is a little too slow.
 
-What no number of slots makes shorter is serial: the fixed stretch, preparing the pipeline or the split of one part,
-numbering, and the merge on all the cores that it can use. With so many slots that this takes as long as all the rest,
+What no number of slots makes shorter is serial: the fixed stretch, preparing the pipeline or the split of one part, and
+numbering and merging on all the cores that they can use. With so many slots that this takes as long as all the rest,
 any number of further slots can at most halve the time: Amdahl's law (Amdahl 1967, "Validity of the
 single processor approach").
 """
@@ -28,6 +27,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from shardner.parse.limits import MERGE_THREADS
+
+#: Cores that the numbering can use.
+NUMBER_CORES = MERGE_THREADS
 #: How many times as large as this corpus the others are.
 TIMES = (1, 10, 100, 1_000)
 #: Numbers of slots are shown up to this one at least,
@@ -55,7 +58,7 @@ class Rates:
     prepare_s: float  # the pipeline
     split_s: float  # of one core, all parts together
     between_part_s: float  # from the end of a part's split to the start of the next one on the same core
-    number_s: float
+    number_s: float  # of one core
     merge_s: float  # of one core, all parts together
     merges_at_once: int | None  # cores that a merge can use; None: one a part
     fixed_s: float
@@ -129,8 +132,9 @@ def model_wall(rates: Rates, times: int, plan: Plan, slots: int) -> Wall:
     begin_s = max(rates.prepare_s, split_s)
     a_shard_s = rates.start_up_slot_s + rates.between_slot_s + times * rates.work_slot_s / plan.shards
     annotate_s = math.ceil(plan.shards / slots) * a_shard_s - rates.between_slot_s  # no gap after the last round
+    number_s = times * rates.number_s / min(cores, NUMBER_CORES, plan.parts)
     merge_s = times * rates.merge_s / min(cores, _merge_cores(rates, plan))
-    return Wall(slots, rates.fixed_s + begin_s + annotate_s + times * rates.number_s + merge_s)
+    return Wall(slots, rates.fixed_s + begin_s + annotate_s + number_s + merge_s)
 
 
 def _merge_cores(rates: Rates, plan: Plan) -> int:
@@ -143,8 +147,8 @@ def _row(rates: Rates, times: int, plan: Plan, counts: tuple[int, ...]) -> Forec
     annotate_s = lost_s + times * rates.work_slot_s
     split_s, merge_s = times * rates.split_s, times * rates.merge_s
     first_s = split_s / plan.parts  # before it nothing can be annotated
-    serial_s = rates.fixed_s + max(rates.prepare_s, first_s) + times * rates.number_s
-    serial_s += merge_s / _merge_cores(rates, plan)
+    serial_s = rates.fixed_s + max(rates.prepare_s, first_s)
+    serial_s += times * rates.number_s / min(NUMBER_CORES, plan.parts) + merge_s / _merge_cores(rates, plan)
     later_s = split_s - first_s + (plan.parts - 1) * rates.between_part_s
     side_by_side_s = annotate_s + later_s / rates.cores_a_slot
     return ForecastRow(

@@ -68,10 +68,15 @@ class Products:
         """Return the product with weights (K, M): of rows (n, K) it makes (n, M)."""
         return SteadyProduct(weights) if self.steady else _plain_product(weights)
 
+    def fill_up(self, rows: int) -> int:
+        """Return how many rows a product had best be given where so many are wanted; the others may hold anything."""
+        return -(-rows // ROW_STEP) * ROW_STEP if self.steady else rows
+
     def means(self, width: int) -> Product:
         """Return what makes the means (n,) of rows (n, width)."""
         if self.steady:
-            return lambda rows: rows.mean(axis=1)  # NumPy adds up each row by itself
+            product = SteadyProduct(np.full((width, 1), 1 / width, dtype="f"))
+            return lambda rows: product(rows)[:, 0]
         return _plain_product(self._xp.full(width, 1 / width, dtype="f"))  # three times as fast
 
 
@@ -117,21 +122,30 @@ def _lay_out(weights: Floats, layout: Layout) -> Iterator[_Piece]:
 
 
 def _multiply(rows: Floats, pieces: list[_Piece], outputs: int) -> Floats:
-    count = len(rows)
-    padded = max(-(-count // ROW_STEP), 1) * ROW_STEP
-    if padded != count:
-        filled = np.zeros((padded, rows.shape[1]), dtype=rows.dtype)
-        filled[:count] = rows
-        rows = filled
-    if len(pieces) == 1 and pieces[0].weights.shape[1] == outputs:
-        return (rows @ pieces[0].weights)[:count]
+    """Multiply whole tiles of rows where they lie, and the rows that are left over among rows of zeros."""
+    count, whole = len(rows), len(rows) // ROW_STEP * ROW_STEP
     found = np.empty((count, outputs), dtype=rows.dtype)
+    if whole:
+        _multiply_tiles(rows[:whole], pieces, found[:whole])
+    if whole < count:
+        filled = np.zeros((ROW_STEP, rows.shape[1]), dtype=rows.dtype)
+        filled[: count - whole] = rows[whole:]
+        last = np.empty((ROW_STEP, outputs), dtype=rows.dtype)
+        _multiply_tiles(filled, pieces, last)
+        found[whole:] = last[: count - whole]
+    return found
+
+
+def _multiply_tiles(rows: Floats, pieces: list[_Piece], found: Floats) -> None:
+    """Write the product of rows, whose number is a multiple of `ROW_STEP`, into `found`."""
+    if len(pieces) == 1 and pieces[0].weights.shape[1] == found.shape[1]:
+        np.matmul(rows, pieces[0].weights, out=found)
+        return
     done = 0
     for piece in pieces:
         product = rows @ piece.weights
-        found[:, done : done + piece.columns] = product[:count, piece.begin : piece.begin + piece.columns]
+        found[:, done : done + piece.columns] = product[:, piece.begin : piece.begin + piece.columns]
         done += piece.columns
-    return found
 
 
 def _multiply_by_row(rows: Floats, weights: Floats) -> Floats:

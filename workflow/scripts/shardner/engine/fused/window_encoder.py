@@ -115,6 +115,7 @@ class _Convolution:
         self._gain = to_device(xp, norm.get_param("G"), "f")
         self.lacking = lacking + to_device(xp, norm.get_param("b"), "f")
         self._multiply, self._mean = products.of(self.weights), products.means(self.width)
+        self._fill_up = products.fill_up
 
     @staticmethod
     def window_of(residual: Layer) -> int:
@@ -135,9 +136,15 @@ class _Convolution:
         # the neighbours of a row lie beside it in memory, so all that it sees is one contiguous run
         count, inputs = len(rows) - 2 * self.window, len(self.weights)
         seen = self._xp.lib.stride_tricks.as_strided(rows, (count, inputs), rows.strides)
-        expanded = self._xp.ascontiguousarray(seen) if wanted is None else seen[wanted]
-        middle = expanded[:, self.window * self.width : (self.window + 1) * self.width]
-        summed = self._multiply(expanded)
+        taken = count if wanted is None else len(wanted)
+        expanded = self._xp.empty((self._fill_up(taken), inputs), dtype=rows.dtype)
+        if wanted is None:
+            expanded[:taken] = seen
+        else:
+            self._xp.take(seen, wanted, axis=0, out=expanded[:taken], mode="clip")  # it need not look for errors
+        expanded[taken:] = 0
+        middle = expanded[:taken, self.window * self.width : (self.window + 1) * self.width]
+        summed = self._multiply(expanded)[:taken]
         summed += self.bias
         return self.finish(middle, summed)
 

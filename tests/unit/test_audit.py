@@ -167,3 +167,14 @@ def test_a_second_difference_is_looked_at_after_one_that_rounding_explains(nlp: 
 def test_equal_answers_have_no_gap(nlp: Language) -> None:
     text, entities, _ = nearly_tied(nlp, TEXTS)[0]
     assert find_gap(nlp, text, entities, entities) == math.inf
+
+
+@Language.component("audit_fails")
+def audit_fails(doc: Doc) -> Doc:
+    raise ValueError("always")
+
+
+def test_a_document_on_which_both_fail_is_not_counted(nlp: Language) -> None:
+    failing = spacy.load(nlp.path)
+    failing.add_pipe("audit_fails")
+    assert audit(failing, ["d0"], TEXTS[:1], Annotations.empty(1, {0: "ValueError: always"})) == Totals()

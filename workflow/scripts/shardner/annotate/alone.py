@@ -65,25 +65,19 @@ class Alone:
             yield from self._annotate_piece(piece)
 
     def _annotate_piece(self, piece: Block) -> Iterator[Result]:
-        try:
-            result = self._ask(piece)
-        except Died as death:
-            reason = str(death)
-        else:
-            yield result
-            return
-        log.warning("a process ended on the windows %d to %d: %s", piece.first, piece.first + piece.rows - 1, reason)
-        if piece.rows > 1:
-            yield from self.annotate(piece)
-            return
-        for _ in range(TRIALS - 1):
+        reason = ""
+        for _ in range(TRIALS if piece.rows == 1 else 1):
             try:
                 result = self._ask(piece)
             except Died as death:
                 reason = str(death)
+                log.warning("windows %d to %d: %s", piece.first, piece.first + piece.rows - 1, reason)
             else:
                 yield result
                 return
+        if piece.rows > 1:
+            yield from self.annotate(piece)
+            return
         self._refuse(piece, reason)
         self.rejected += 1
         if self.rejected > MOST_REJECTED:

@@ -27,6 +27,8 @@ def audit(
 ) -> Totals:
     """Annotate texts again with stock spaCy and compare; return how many were audited, identical and near-ties.
 
+    A text on which both fail has no entities to compare: it is not counted.
+
     Args:
         nlp: the pipeline.
         ids: the id of each text's document, for an error.
@@ -40,12 +42,14 @@ def audit(
     verdicts: Counter[Verdict] = Counter()
     for row, (name, text) in enumerate(zip(ids, texts, strict=True)):
         ours, theirs = annotations.entities_of(row), _annotate_plainly(nlp, text)
+        if ours is None and theirs is None:
+            continue
         comparison = compare_entities(nlp, text, ours, theirs, near_tie)
         if comparison.verdict is Verdict.DIFFERENT:
             remembers = _annotate_plainly(nlp, text) != theirs
             raise AnnotateError(_describe(name, text, ours, theirs, comparison.gap, remembers=remembers))
         verdicts[comparison.verdict] += 1
-    return Totals(audited=len(texts), identical=verdicts[Verdict.IDENTICAL], near_ties=verdicts[Verdict.NEAR_TIE])
+    return Totals(audited=verdicts.total(), identical=verdicts[Verdict.IDENTICAL], near_ties=verdicts[Verdict.NEAR_TIE])
 
 
 def _annotate_plainly(nlp: Language, text: str) -> list[Entity] | None:

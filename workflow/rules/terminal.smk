@@ -61,6 +61,8 @@ onstart:
             take(OUT, get_run_name())
         except ShardnerError as error:
             raise WorkflowError(str(error)) from None
+        except OSError as error:
+            raise WorkflowError(f"DiskError: {describe_disk_error(error, [OUT]) or error}") from None
         remove_leftovers(OUT, scratch_parent())
         jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "annotate_shard"]
         shards = [f"{job.wildcards.part}/{job.wildcards.shard}" for job in jobs]

@@ -17,9 +17,9 @@ rule annotate_shard:
         LOGS / "annotate_shard" / "{part}" / "{shard}.log",
     benchmark:
         BENCHMARKS / "annotate_shard" / "{part}" / "{shard}.tsv"
+    priority: PRIORITY["annotate"]
     conda:
         GPU_ENV
-    priority: PRIORITY["annotate"]
     threads: get_workers
     resources:
         gpu=LIMITS.gpus_per_job,

@@ -35,10 +35,10 @@ rule prepare_model:
         LOGS / "prepare_model" / "all.log",
     benchmark:
         BENCHMARKS / "prepare_model" / "all.tsv"
+    priority: PRIORITY["prepare"]
     localrule: prepares_here(CONFIG.model.prepare, PLAN.source)
     conda:
         CPU_ENV
-    priority: PRIORITY["prepare"]
     threads: 1
     resources:
         mem_mb=growing(2_000),

@@ -37,9 +37,9 @@ rule split_part:
         LOGS / "split_part" / "{part}.log",
     benchmark:
         BENCHMARKS / "split_part" / "{part}.tsv"
+    priority: PRIORITY["split"]
     conda:
         CPU_ENV
-    priority: PRIORITY["split"]
     threads: 1
     resources:
         mem_mb=growing(2_000),
@@ -72,9 +72,9 @@ rule number_documents:
         LOGS / "number_documents" / "all.log",
     benchmark:
         BENCHMARKS / "number_documents" / "all.tsv"
+    priority: PRIORITY["number"]
     conda:
         CPU_ENV
-    priority: PRIORITY["number"]
     threads: get_merge_threads
     resources:
         mem_mb=growing(2_000),

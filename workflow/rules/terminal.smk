@@ -33,7 +33,9 @@ def show_errors(directory):
     errors = read_errors(directory / LOGS, os.environ[RUN_VARIABLE])
     if any(error.ending == Ending.STOPPED for error in errors):
         done = sum((directory / path).is_file() for path in get_jobs(None))
-        print(f"\nStopped: {done} of {PLAN.shards} shards are done. The same command goes on from here.", file=sys.stderr)
+        print(
+            f"\nStopped: {done} of {PLAN.shards} shards are done. The same command goes on from here.", file=sys.stderr
+        )
         return
     for error in errors:
         print(f"\n{error.message}\n  (log: {error.log})", file=sys.stderr)

@@ -23,10 +23,13 @@ def job_log(name: str) -> Iterator[None]:
     """Log to a file. An error that a user can mend ends the process with its message; its traceback is in the log."""
     path = Path(name)
     logging.raiseExceptions = False  # a log on a full disk says nothing more
-    if failed_for_good(path):
-        sys.exit(1)  # Snakemake tries every job again
+    if earlier := failed_for_good(path):  # Snakemake tries every job again, and has removed the log
+        _open_log(path)
+        logging.error("%s\n\n%s", earlier.message, earlier.trace)
+        sys.exit(1)
     try:
         _open_log(path)
+        forget_error(path)
         yield
     except ShardnerError as error:
         may_pass = isinstance(error, AnnotateError | DeviceError)
@@ -45,7 +48,6 @@ def job_log(name: str) -> Iterator[None]:
 
 def _open_log(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    forget_error(path)
     logging.basicConfig(
         filename=path, filemode="w", level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True
     )
@@ -54,9 +56,10 @@ def _open_log(path: Path) -> None:
 
 def _leave(path: Path, ending: Ending, message: str) -> None:
     """End the process; the message is shown when the run ends."""
-    logging.error("%s\n\n%s", message, traceback.format_exc())
+    trace = traceback.format_exc()
+    logging.error("%s\n\n%s", message, trace)
     try:
-        write_error(path, ending, message)
+        write_error(path, ending, message, trace)
     except OSError:
         sys.exit(f"\n{message}\n")
     sys.exit(1 if "SHARDNER_RUN" in os.environ else f"\n{message}\n")

@@ -35,23 +35,25 @@ class JobError:
         ending: how it ended.
         message: for a person; the traceback is in the log.
         log: of the job.
+        trace: the traceback; Snakemake removes the log itself before another attempt.
     """
 
     run: str
     ending: Ending
     message: str
     log: str
+    trace: str = ""
 
 
-def write_error(log: Path, ending: Ending, message: str) -> None:
+def write_error(log: Path, ending: Ending, message: str, trace: str = "") -> None:
     """Leave beside the log of a job what ended it."""
-    write_json(_path(log), JobError(os.environ.get(RUN_VARIABLE, ""), ending, message, str(log)))
+    write_json(_path(log), JobError(os.environ.get(RUN_VARIABLE, ""), ending, message, str(log), trace))
 
 
-def failed_for_good(log: Path) -> bool:
-    """Tell whether an earlier attempt in this run failed, and another one would fail in the same way."""
+def failed_for_good(log: Path) -> JobError | None:
+    """Return the failure of an earlier attempt in this run, if another one would fail in the same way."""
     run, found = os.environ.get(RUN_VARIABLE), _read(_path(log))
-    return bool(run) and found is not None and (found.run, found.ending) == (run, Ending.FOR_GOOD)
+    return found if run and found and (found.run, found.ending) == (run, Ending.FOR_GOOD) else None
 
 
 def forget_error(log: Path) -> None:

@@ -45,6 +45,11 @@ test-transformers: ## Run the tests of transformer pipelines (puts spacy-curated
 	@tools/setup.sh dev transformers
 	$(PYTEST) -m transformers $(ARGS)
 
+.PHONY: test-faults
+test-faults: ## Kill, fill and damage runs at every named moment (half an hour on two cores)
+	@tools/setup.sh dev
+	$(PYTEST) -m sweep tests/faults $(ARGS)
+
 .PHONY: test-slurm
 test-slurm: ## Run the tests on a private Slurm of one node (as root, with Slurm and munge installed)
 	@tools/setup.sh dev

@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from harness import processes_of
 from making import (
     annotate_plainly,
     clean_environment,
@@ -42,18 +43,6 @@ def finished_shards(directory: Path) -> dict[Path, int]:
     """Return the records of finished annotate jobs, which are written last, with their times."""
     jobs = directory / "results/.work/jobs/annotate_shard"
     return {path: path.stat().st_mtime_ns for path in sorted(jobs.glob("*/?????.json"))} if jobs.is_dir() else {}
-
-
-def processes_of(directory: Path) -> list[int]:
-    """Return the processes, whatever their parents, that work on files below `directory`."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if str(directory) in (process / "cmdline").read_text() or (process / "cwd").readlink() == directory:
-                found.append(int(process.name))
-        except OSError:
-            continue
-    return found
 
 
 def wait_while_running(directory: Path, run: subprocess.Popen[bytes], condition: Callable[[], object]) -> None:

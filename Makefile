@@ -46,9 +46,9 @@ test-transformers: ## Run the tests of transformer pipelines (puts spacy-curated
 	$(PYTEST) -m transformers $(ARGS)
 
 .PHONY: test-faults
-test-faults: ## Kill, fill and damage runs at every named moment (half an hour on two cores)
+test-faults: ## Kill, fill and damage runs at every moment (an hour and a half on two cores)
 	@tools/setup.sh dev
-	$(PYTEST) -m sweep tests/faults $(ARGS)
+	$(PYTEST) -m sweep $(ARGS)
 
 .PHONY: test-slurm
 test-slurm: ## Run the tests on a private Slurm of one node (as root, with Slurm and munge installed)

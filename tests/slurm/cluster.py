@@ -1,4 +1,4 @@
-"""A private Slurm of one node: real daemons on the loopback address, pretend GPUs, nothing outside its directory.
+"""A private Slurm of some nodes: real daemons on the loopback address, pretend GPUs, nothing outside its directory.
 
 The GPUs are links to ``/dev/null``: Slurm hands them out and sets ``CUDA_VISIBLE_DEVICES`` as it does for real ones.
 """
@@ -12,8 +12,8 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,6 +60,7 @@ class Cluster:
     """A running cluster. `environment` is what its users need to reach it."""
 
     directory: Path
+    nodes: Sequence[str] = ("node",)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -90,8 +91,14 @@ class Cluster:
         text = self.ask("scontrol", "show", "job", "--oneliner", job)
         return dict(word.split("=", 1) for word in text.split() if "=" in word)
 
+    @property
+    def daemons(self) -> list[str]:
+        """The names of all daemons, in the order in which they start; that of a node is ``slurmd NODE``."""
+        return ["munged", "slurmctld", *(f"slurmd {node}" for node in self.nodes)]
+
     def start(self, daemon: str) -> None:
         """Start a daemon in the foreground of a session of its own."""
+        program, _, node = daemon.partition(" ")
         arguments = {
             "munged": [
                 "--foreground", "--force", "--num-threads=2",
@@ -100,13 +107,13 @@ class Cluster:
             ],
             # without -i, a controller that comes back knows its jobs
             "slurmctld": ["-D", "-f", str(self.config)],
-            "slurmd": ["-D", "-N", "node", "-f", str(self.config)],
-        }[daemon]  # fmt: skip
-        program = find_tool(daemon)
-        assert program is not None
+            "slurmd": ["-D", "-N", node, "-f", str(self.config)],
+        }[program]  # fmt: skip
+        path = find_tool(program)
+        assert path is not None
         with (self.directory / f"{daemon}.out").open("ab") as log:
             self.processes[daemon] = subprocess.Popen(
-                [program, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                [path, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env={**os.environ, "SLURM_CONF": str(self.config)},
             )  # fmt: skip
 
@@ -120,20 +127,43 @@ class Cluster:
             process.kill()
             process.wait()
 
+    def cut_off(self, node: str) -> None:
+        """Let the controller take a node for lost; its jobs run on, and nobody hears of them."""
+        daemon = self.processes.pop(f"slurmd {node}")
+        daemon.kill()
+        daemon.wait()
+        self.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=lost")
+
+    def lose(self, node: str) -> None:
+        """Let a node vanish with all that runs on it, as if its power were cut."""
+        self.cut_off(node)
+        for process in processes_on(self.config, node):
+            with suppress(ProcessLookupError):  # it ended with its parent
+                os.kill(process, signal.SIGKILL)
+
     def is_up(self) -> bool:
-        """Tell whether the controller answers and the node takes jobs."""
-        return self.ask("sinfo", "--noheader", "--Node", "--format=%T", check=False).split()[:1] in (
-            ["idle"], ["mixed"], ["allocated"],
-        )  # fmt: skip
+        """Tell whether the controller answers and all nodes take jobs."""
+        states = self.ask("sinfo", "--noheader", "--Node", "--format=%T", check=False).split()
+        return bool(states) and set(states) <= {"idle", "mixed", "allocated"}
 
     def log(self) -> str:
         """Return the ends of the daemons' logs."""
         return "\n".join(f"== {path.name}\n{path.read_text()[-2_000:]}" for path in self.directory.glob("*.out"))
 
 
-def write_files(directory: Path) -> None:
+def processes_on(config: Path, node: str) -> list[int]:
+    """Return the processes of the jobs on a node."""
+    wanted = (str(config), node)
+    return [
+        process
+        for process, environment in environments()
+        if (environment.get("SLURM_CONF"), environment.get("SLURMD_NODENAME")) == wanted
+    ]
+
+
+def write_files(directory: Path, nodes: Sequence[str]) -> None:
     """Write what the daemons read: the key, the devices, the configuration, and two stand-ins for commands."""
-    for name in ("munge", "state", "spool", "devices", "bin"):
+    for name in ("munge", "state", "devices", "bin", *(f"spool-{node}" for node in nodes)):
         (directory / name).mkdir(mode=0o755)
     key = directory / "munge" / "key-file"
     key.write_bytes(secrets.token_bytes(128))
@@ -141,25 +171,25 @@ def write_files(directory: Path) -> None:
     for number in range(GPUS):
         (directory / "devices" / f"gpu{number}").symlink_to("/dev/null")
     (directory / "gres.conf").write_text(
-        f"AutoDetect=off\nNodeName=node Name=gpu Type=pretend File={directory}/devices/gpu[0-{GPUS - 1}]\n"
+        f"AutoDetect=off\nNodeName={','.join(nodes)} Name=gpu Type=pretend File={directory}/devices/gpu[0-{GPUS - 1}]\n"
     )
-    controller, node = free_ports(2)
+    controller, *ports = free_ports(1 + len(nodes))
     host = socket.gethostname().partition(".")[0]
     settings = {
         "ClusterName": "test",
         "SlurmctldHost": f"{host}(127.0.0.1)",
         "SlurmctldPort": controller,
-        "SlurmdPort": node,
         "CommunicationParameters": "NoCtldInAddrAny,NoInAddrAny",
         "SlurmUser": "root",
         "SlurmdUser": "root",
         "AuthType": "auth/munge",
-        "AuthInfo": f"socket={directory}/munge/socket",
+        # a job that is queued again waits until its first credentials have expired: two minutes, if nothing is said
+        "AuthInfo": f"socket={directory}/munge/socket,cred_expire=5",
         "CredType": "cred/munge",
         "StateSaveLocation": directory / "state",
-        "SlurmdSpoolDir": directory / "spool",
+        "SlurmdSpoolDir": f"{directory}/spool-%n",
         "SlurmctldPidFile": directory / "slurmctld.pid",
-        "SlurmdPidFile": directory / "slurmd.pid",
+        "SlurmdPidFile": f"{directory}/slurmd-%n.pid",
         "MailProg": "/bin/true",
         "MpiDefault": "none",
         "ProctrackType": "proctrack/linuxproc",
@@ -179,11 +209,18 @@ def write_files(directory: Path) -> None:
         "KillWait": 2,
         "GresTypes": "gpu",
         "SlurmdParameters": "config_overrides",
-        "NodeName": f"node NodeHostname={host} NodeAddr=127.0.0.1 CPUs={CPUS} RealMemory={MEMORY_MB} "
-        f"Gres=gpu:pretend:{GPUS}",
     }
     lines = [f"{key}={value}" for key, value in settings.items()]
-    lines += [f"PartitionName={name} Nodes=node MaxTime=INFINITE State=UP" for name in ("cpu Default=YES", "gpu")]
+    for number, (node, port) in enumerate(zip(nodes, ports, strict=True)):
+        # Debian's Slurm wants each node to have a host of its own; that of a further one is nobody's
+        name = host if number == 0 else node
+        lines.append(
+            f"NodeName={node} NodeHostname={name} NodeAddr=127.0.0.1 Port={port} CPUs={CPUS} RealMemory={MEMORY_MB} "
+            f"Gres=gpu:pretend:{GPUS}"
+        )
+    lines += [
+        f"PartitionName={name} Nodes={','.join(nodes)} MaxTime=INFINITE State=UP" for name in ("cpu Default=YES", "gpu")
+    ]
     (directory / "slurm.conf").write_text("\n".join(lines) + "\n")
     # A job step of the plugin loses SLURM_CONF, which a cluster with its files in /etc does not need.
     write_script(directory / "bin" / "srun", f'SLURM_CONF={directory}/slurm.conf exec {find_tool("srun")} "$@"')
@@ -202,15 +239,15 @@ def write_script(path: Path, body: str) -> None:
 
 
 @contextmanager
-def running_cluster(directory: Path) -> Iterator[Cluster]:
+def running_cluster(directory: Path, nodes: Sequence[str] = ("node",)) -> Iterator[Cluster]:
     """Start a cluster below `directory`; stop it, and all that its jobs left behind, at the end."""
-    write_files(directory)
-    cluster = Cluster(directory)
+    write_files(directory, nodes)
+    cluster = Cluster(directory, nodes)
     try:
         cluster.start("munged")
         wait_for((directory / "munge" / "socket").is_socket, "munged listens")
-        cluster.start("slurmctld")
-        cluster.start("slurmd")
+        for daemon in cluster.daemons[1:]:
+            cluster.start(daemon)
         wait_for(cluster.is_up, f"the node is up\n{cluster.log()}")
         yield cluster
     finally:
@@ -224,7 +261,7 @@ def stop_cluster(cluster: Cluster) -> None:
         if waiting:
             cluster.ask("scancel", *waiting, check=False)
         wait_for(lambda: not cluster.jobs("PENDING,RUNNING,SUSPENDED,COMPLETING"), "the jobs end", 30)
-    for daemon in reversed(DAEMONS):
+    for daemon in reversed(cluster.daemons):
         if daemon in cluster.processes:
             cluster.stop(daemon)
     for process in leftovers(cluster.config):

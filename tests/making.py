@@ -138,6 +138,23 @@ def make_texts(count: int, *, seed: int = 0, longest: int = 60) -> list[str]:
     return [" ".join(rng.choice(WORDS) for _ in range(rng.randint(0, longest))) for _ in range(count)]
 
 
+def compressors() -> dict[str, Callable[[bytes], bytes]]:
+    """Return what compresses a file as a whole, by the suffix of the file's name; nothing, by none."""
+    import bz2
+    import gzip
+    import lzma
+
+    import zstandard
+
+    return {
+        "": bytes,
+        ".gz": gzip.compress,
+        ".zst": zstandard.ZstdCompressor(write_checksum=True).compress,
+        ".bz2": bz2.compress,
+        ".xz": lzma.compress,
+    }
+
+
 def write_jsonl(path: Path, texts: Iterable[str]) -> Path:
     """Write texts as JSON lines with ids ``d0``, ``d1`` …"""
     lines = [json.dumps({"id": f"d{i}", "text": text}, ensure_ascii=i % 2 == 0) for i, text in enumerate(texts)]

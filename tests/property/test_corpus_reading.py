@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import itertools
 import json
 import tempfile
@@ -13,12 +12,12 @@ from typing import Any
 from unittest.mock import patch
 
 import polars as pl
-import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
+from making import compressors
 from shardner.config import CorpusConfig, OnBadRecord, Unit
 from shardner.corpus import batch as bounds
-from shardner.corpus import parquet, streams
+from shardner.corpus import decompression, parquet, streams
 from shardner.corpus.check import check_files
 from shardner.corpus.read import read_corpus
 
@@ -51,9 +50,7 @@ terminators = st.sampled_from(["\n", "\r\n"])
 @st.composite
 def compressions(draw: st.DrawFn) -> tuple[str, Callable[[bytes], bytes]]:
     """Choose a compression, and where its members or frames end."""
-    suffix, compress = draw(
-        st.sampled_from([("", bytes), (".gz", gzip.compress), (".zst", zstandard.compress)])  # type: ignore[list-item]
-    )
+    suffix, compress = draw(st.sampled_from(list(compressors().items())))
     cuts = draw(st.lists(st.floats(0, 1), max_size=2))
 
     def members(data: bytes) -> bytes:
@@ -75,8 +72,9 @@ def bounded(rows: int, size: int, buffer: int) -> Iterator[Path]:
         patch.object(bounds, "BATCH_BYTES", size),
         patch.object(parquet, "FIRST_ROWS", buffer),
         patch.object(streams, "BUFFER_BYTES", buffer),
-        patch.object(streams, "_GZIP_INPUT", buffer * 5),
-        patch.object(streams, "_ZSTD_INPUT", buffer * 5),
+        patch.object(decompression, "_OUTPUT_BYTES", buffer),
+        patch.object(decompression, "_INPUT_BYTES", buffer * 5),
+        patch.object(decompression, "_ZSTD_INPUT", buffer * 5),
     ):
         yield Path(directory)
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +136,8 @@ def test_a_column_that_is_there_twice_is_an_error(tmp_path: Path) -> None:
     [
         ("a.jsonl", gzip.compress(b"{}", mtime=0), "no JSONL file but gzip data; let its name end in .gz"),
         ("a.csv", zstandard.compress(b"id,text"), "no CSV file but zstd data"),
+        ("a.csv", bz2.compress(b"id,text"), "no CSV file but bzip2 data"),
+        ("a.csv", lzma.compress(b"id,text"), "no CSV file but xz data"),
         ("a.txt", b"PAR1....", "no TXT file but Parquet"),
         ("a.csv.gz", gzip.compress(b"PK\x03\x04", mtime=0), "no CSV file when decompressed but a zip archive"),
         ("a.tsv", "id\ttext".encode("utf-16"), "UTF-16; convert it to UTF-8"),

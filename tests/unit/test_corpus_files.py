@@ -77,12 +77,12 @@ def test_a_directory_is_an_error_that_shows_a_glob() -> None:
     assert "corpus: {files: [deep/*.jsonl]}" in message("deep/")
 
 
-@pytest.mark.parametrize("name", ["a.json", "a.txt.bz2", "a.jsonl.zip", "README", "a.gz", "gz", ".jsonl.xz"])
+@pytest.mark.parametrize("name", ["a.json", "a.txt.lz4", "a.jsonl.zip", "README", "a.gz", "gz", ".jsonl.xz"])
 def test_an_unknown_format_is_an_error_that_lists_the_known(name: str) -> None:
     Path(name).touch()
     text = message(name)
     assert name in text
-    assert ".jsonl, .ndjson, .csv, .tsv, .txt (each also with .gz or .zst after it) and .parquet" in text
+    assert ".jsonl, .ndjson, .csv, .tsv, .txt (each also with .gz, .zst, .bz2 or .xz after it) and .parquet" in text
 
 
 def test_compressed_parquet_is_an_error_that_says_what_to_write() -> None:
@@ -104,6 +104,8 @@ def test_an_unreadable_file_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
         ("a.JSONL", JSONL, Compression.NONE),
         ("a.ndjson.GZ", JSONL, Compression.GZIP),
         ("a.b.Csv.zst", CSV, Compression.ZSTD),
+        ("a.jsonl.BZ2", JSONL, Compression.BZIP2),
+        ("a.txt.xz", TXT, Compression.XZ),
         ("a.tsv", TSV, Compression.NONE),
         ("a.TXT", TXT, Compression.NONE),
         ("a.Parquet", PARQUET, Compression.NONE),

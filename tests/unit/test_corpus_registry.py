@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import shardner
-import zstandard
+from making import compressors
 from shardner.config import parse_config
 from shardner.corpus.check import check_files
 from shardner.corpus.files import detect_format
@@ -93,8 +92,7 @@ def test_a_file_of_each_suffix_is_checked_read_and_sampled(
 ) -> None:
     path = tmp_path / f"corpus{suffix}{compression}"
     write(path, form)
-    pack = {Compression.NONE: bytes, Compression.GZIP: gzip.compress, Compression.ZSTD: zstandard.compress}[compression]
-    path.write_bytes(pack(path.read_bytes()))
+    path.write_bytes(compressors()[compression](path.read_bytes()))
     check_files([path], CORPUS)
     source, reader = detect_format(path), READERS[form]
     options = ReadOptions(CORPUS, None if form.has_columns else path.name, native=False, max_chars=500_000)

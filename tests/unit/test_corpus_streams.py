@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import zlib
 from pathlib import Path
 
@@ -20,6 +22,14 @@ def zstd(data: bytes, *, checksum: bool = True) -> bytes:
     return zstandard.ZstdCompressor(write_checksum=checksum).compress(data)
 
 
+COMPRESSORS = [
+    (gzip.compress, Compression.GZIP),
+    (zstd, Compression.ZSTD),
+    (bz2.compress, Compression.BZIP2),
+    (lzma.compress, Compression.XZ),
+]
+
+
 def read(path: Path, compression: Compression) -> bytes:
     with open_stream(path, compression) as stream:
         return stream.read()
@@ -33,20 +43,45 @@ def lines_until_error(path: Path, compression: Compression) -> tuple[list[bytes]
     return found, str(caught.value)
 
 
-@pytest.mark.parametrize(("compress", "compression"), [(gzip.compress, Compression.GZIP), (zstd, Compression.ZSTD)])
+@pytest.mark.parametrize(("compress", "compression"), COMPRESSORS)
 def test_members_and_frames_are_read_to_the_last(tmp_path: Path, compress, compression: Compression) -> None:
     path = tmp_path / "a"
     path.write_bytes(compress(CONTENT) + compress(b"") + compress(b"more") + compress(CONTENT))
     assert read(path, compression) == CONTENT + b"more" + CONTENT
 
 
-@pytest.mark.parametrize(("compress", "compression"), [(gzip.compress, Compression.GZIP), (zstd, Compression.ZSTD)])
+@pytest.mark.parametrize(("compress", "compression"), COMPRESSORS)
 def test_what_compresses_a_thousandfold_is_read(tmp_path: Path, compress, compression: Compression) -> None:
     path = tmp_path / "a"
     path.write_bytes(compress(bytes(40 << 20)))
     with open_stream(path, compression) as stream:
         sizes = [len(piece) for piece in iter(lambda: stream.read(1 << 20), b"")]
     assert sum(sizes) == 40 << 20
+
+
+@pytest.mark.parametrize(("compress", "compression"), COMPRESSORS[2:])
+def test_damage_in_a_later_stream_keeps_the_streams_before(tmp_path: Path, compress, compression: Compression) -> None:
+    second = bytearray(compress(CONTENT))
+    second[len(second) // 2] ^= 1
+    path = tmp_path / "cut"
+    path.write_bytes(compress(b"one\n") + bytes(second))
+    found, error = lines_until_error(path, compression)
+    assert found[:1] == [b"one\n"]
+    assert "cut: damaged, or not the" in error
+
+
+def test_an_xz_file_that_would_take_all_memory_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.xz"
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 64 << 10}]
+    data = bytearray(lzma.compress(b"text", filters=filters))
+    # the size of the dictionary is a byte of the block's header (.xz file format, 5.3.1); the header has a checksum
+    at = data.index(b"\x21\x01") + 2
+    data[at] = 40
+    size = (data[12] + 1) * 4
+    data[12 + size - 4 : 12 + size] = zlib.crc32(data[12 : 12 + size - 4]).to_bytes(4, "little")
+    path.write_bytes(bytes(data))
+    _, error = lines_until_error(path, Compression.XZ)
+    assert "a.xz" in error and "Memory usage limit" in error
 
 
 def test_zeros_after_a_gzip_member_are_padding(tmp_path: Path) -> None:
@@ -61,7 +96,7 @@ def test_a_skippable_zstd_frame_is_passed_over(tmp_path: Path) -> None:
     assert read(path, Compression.ZSTD) == b"text"
 
 
-@pytest.mark.parametrize(("compress", "compression"), [(gzip.compress, Compression.GZIP), (zstd, Compression.ZSTD)])
+@pytest.mark.parametrize(("compress", "compression"), COMPRESSORS)
 @pytest.mark.parametrize("kept", [0.0, 0.5, 0.999])
 def test_a_truncated_file_gives_its_lines_and_then_an_error(
     tmp_path: Path, compress, compression: Compression, kept: float
@@ -71,12 +106,13 @@ def test_a_truncated_file_gives_its_lines_and_then_an_error(
     path.write_bytes(data[: int(len(data) * kept)])
     found, error = lines_until_error(path, compression)
     assert found == LINES[: len(found)]
-    assert len(found) >= 0.8 * kept * len(LINES)
+    if compression is not Compression.BZIP2:  # of which nothing can be decoded before a block ends
+        assert len(found) >= 0.8 * kept * len(LINES)
     assert "cut: the file ends in the middle" in error
     assert "truncated or empty" in error
 
 
-@pytest.mark.parametrize(("compress", "compression"), [(gzip.compress, Compression.GZIP), (zstd, Compression.ZSTD)])
+@pytest.mark.parametrize(("compress", "compression"), COMPRESSORS)
 def test_a_file_cut_between_the_bytes_of_its_second_header_is_truncated(
     tmp_path: Path, compress, compression: Compression
 ) -> None:

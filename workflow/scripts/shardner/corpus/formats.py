@@ -16,6 +16,8 @@ class Compression(StrEnum):
     NONE = ""
     GZIP = ".gz"
     ZSTD = ".zst"
+    BZIP2 = ".bz2"
+    XZ = ".xz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ def find_format(suffix: str) -> InputFormat | None:
 
 def describe_known_suffixes() -> str:
     """Return the suffixes that files of the corpus may have, for a message."""
-    packed = " or ".join(each for each in Compression if each)
+    *first, last = (each for each in Compression if each)
+    packed = f"{', '.join(first)} or {last}"
     compressible, others = (
         ", ".join(suffix for each in INPUT_FORMATS if each.compressible is wanted for suffix in each.suffixes)
         for wanted in (True, False)

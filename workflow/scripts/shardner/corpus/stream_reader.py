@@ -29,6 +29,8 @@ _PIECE_BYTES = 1 << 20
 _MAGIC = {
     b"\x1f\x8b": "gzip data; let its name end in .gz",
     b"\x28\xb5\x2f\xfd": "zstd data; let its name end in .zst",
+    b"\xfd7zXZ\x00": "xz data; let its name end in .xz",
+    **{b"BZh%d1AY&SY" % level: "bzip2 data; let its name end in .bz2" for level in range(1, 10)},
     b"PAR1": "Parquet; let its name end in .parquet",
     b"PK\x03\x04": "a zip archive (or a spreadsheet); unpack or export it",
     b"\xff\xfe": "UTF-16; convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)",

@@ -1,23 +1,16 @@
-"""Bytes and lines of a file, decompressed while it is read, never more than a piece at a time.
-
-Compressed files are decompressed here rather than by ``gzip.open`` or by a stream reader of zstandard: the first drops
-what it has decoded when it meets damage, and the second takes a truncated file for a complete one.
-"""
+"""Bytes and lines of a file, decompressed while it is read, never more than a piece at a time."""
 
 from __future__ import annotations
 
 import io
-import zlib
 from bisect import bisect_left
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-import zstandard
-from isal import isal_zlib
-
+from shardner.corpus.decompression import DECOMPRESSORS
 from shardner.corpus.files import show_path
 from shardner.corpus.formats import Compression
 from shardner.data.tables import RAW_BYTES
@@ -30,11 +23,6 @@ MAX_RECORD_BYTES = 512 << 20
 BOM = b"\xef\xbb\xbf"
 #: How many bytes are read at once.
 BUFFER_BYTES = 1 << 20
-_GZIP_INPUT = 1 << 16
-# The output of decompressobj has no limit, and 4 bytes can stand for 128 KiB: so 8 KiB give 256 MiB at the very worst.
-_ZSTD_INPUT = 1 << 13
-#: What ISA-L raises; its stubs say that the class is an exception.
-_InflateError: type[Exception] = isal_zlib.IsalError  # type: ignore[assignment]
 
 
 class Line(NamedTuple):
@@ -133,7 +121,7 @@ def open_stream(path: Path, compression: Compression) -> Iterator[Stream]:
             if compression is Compression.NONE:
                 yield file
             else:
-                pieces = _DECOMPRESSORS[compression](file, show_path(path))
+                pieces = DECOMPRESSORS[compression](file, show_path(path))
                 with io.BufferedReader(_Pieces(pieces), BUFFER_BYTES) as stream:
                     yield stream
     except OSError as error:
@@ -214,137 +202,3 @@ def _cut_block(block: Block, stop: int) -> Block:
     ends = list(accumulate(map(len, block.lines), initial=block.offset))
     number = bisect_left(ends, stop)
     return Block(block.offset, block.lines[:number], ends[number] - block.offset)
-
-
-def _gunzip(file: BinaryIO, name: str) -> Iterator[bytes]:
-    """Yield what a gzip file holds, by ISA-L. Where that finds damage, zlib says what it is, and what stands before."""
-    member = done = 0  # where the member begins in the file, and how much of it has been yielded
-    try:
-        for begin, piece in _inflate(file):
-            done = len(piece) + (done if begin == member else 0)
-            member = begin
-            yield piece
-    except _InflateError:
-        file.seek(member)
-        yield from _skip(_gunzip_by_zlib(file, name), done)
-
-
-def _inflate(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Yield pieces, each with the place in the file at which its member begins; raises `IsalError` at any damage."""
-    data = file.read(_GZIP_INPUT)
-    position = len(data)
-    if not data:
-        raise _InflateError("empty")
-    while data:
-        begin, member = position - len(data), isal_zlib.decompressobj(wbits=31)
-        while not member.eof:
-            if not data:
-                raise _InflateError("truncated")
-            yield begin, member.decompress(data, BUFFER_BYTES)
-            data = member.unconsumed_tail
-            if not (data or member.eof):
-                data = file.read(_GZIP_INPUT)
-                position += len(data)
-        data = member.unused_data.lstrip(b"\0")  # zeros after a member are padding (to a block of a tape)
-        while not data and (more := file.read(_GZIP_INPUT)):
-            position += len(more)
-            data = more.lstrip(b"\0")
-
-
-def _skip(pieces: Iterator[bytes], count: int) -> Iterator[bytes]:
-    """Yield pieces without their first `count` bytes."""
-    for piece in pieces:
-        yield piece[count:]
-        count = max(count - len(piece), 0)
-
-
-def _gunzip_by_zlib(file: BinaryIO, name: str) -> Iterator[bytes]:
-    member = zlib.decompressobj(wbits=31)
-    data = file.read(_GZIP_INPUT)
-    open_member = True  # so an empty file is not a gzip file
-    while data:
-        before = member.copy()
-        try:
-            yield member.decompress(data, BUFFER_BYTES)
-        except zlib.error as error:
-            yield from _gunzip_bytewise(before, data)
-            raise _damaged(name, "gzip", str(error)) from error
-        open_member = not member.eof
-        if open_member:
-            data = member.unconsumed_tail or file.read(_GZIP_INPUT)
-            continue
-        data = _after_member(member.unused_data, file)
-        member = zlib.decompressobj(wbits=31)
-    if open_member:
-        yield member.flush()
-        raise _truncated(name, "gzip")
-
-
-def _after_member(data: bytes, file: BinaryIO) -> bytes:
-    """Return the first bytes of the next member; zeros after a member are padding (to a block of a tape)."""
-    data = data.lstrip(b"\0")
-    while not data and (more := file.read(_GZIP_INPUT)):
-        data = more.lstrip(b"\0")
-    return data
-
-
-def _gunzip_bytewise(member: zlib._Decompress, data: bytes) -> Iterator[bytes]:
-    """Yield what can be decoded of `data` before the error in it."""
-    with suppress(zlib.error):
-        for at in range(len(data)):
-            yield member.decompress(data[at : at + 1])
-
-
-def _unzstd(file: BinaryIO, name: str) -> Iterator[bytes]:
-    # `zstd --long=31` writes a window of 2 GiB; the memory is allocated only for such a file
-    decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 31)
-    frame = decompressor.decompressobj()
-    open_frame = True  # so an empty file is not a zstd file
-    frame_start = position = 0
-    while data := file.read(_ZSTD_INPUT):
-        position += len(data)
-        while data:
-            given = len(data)
-            try:
-                yield frame.decompress(data)
-            except zstandard.ZstdError as error:
-                yield from _unzstd_bytewise(decompressor, file, frame_start, position - given)
-                raise _damaged(name, "zstd", str(error)) from error
-            open_frame = not frame.eof
-            if open_frame:
-                break
-            data = frame.unused_data
-            frame = decompressor.decompressobj()
-            frame_start = position - len(data)
-    if open_frame:
-        raise _truncated(name, "zstd")
-
-
-def _unzstd_bytewise(
-    decompressor: zstandard.ZstdDecompressor, file: BinaryIO, start: int, failed: int
-) -> Iterator[bytes]:
-    """Decode a damaged frame again, and yield what lies between the start of the failed call and the error."""
-    frame = decompressor.decompressobj()
-    file.seek(start)
-    for at in range(start, failed, _ZSTD_INPUT):
-        frame.decompress(file.read(min(_ZSTD_INPUT, failed - at)))
-    with suppress(zstandard.ZstdError):
-        for _ in range(_ZSTD_INPUT):
-            yield frame.decompress(file.read(1))
-
-
-def _truncated(name: str, kind: str) -> CorpusError:
-    return CorpusError(
-        f"{name}: the file ends in the middle of its {kind} data: it is truncated or empty; "
-        f"fetch or make it again (`{'gzip' if kind == 'gzip' else 'zstd'} -t` tests a file)"
-    )
-
-
-def _damaged(name: str, kind: str, error: str) -> CorpusError:
-    return CorpusError(
-        f"{name}: damaged, or not the {kind} file that its name says ({error}); "
-        f"fetch or make it again, or give it the ending of what it is"
-    )
-
-
-_DECOMPRESSORS = {Compression.GZIP: _gunzip, Compression.ZSTD: _unzstd}

@@ -66,7 +66,7 @@ def _corpus(config: Config, files: Sequence[tuple[Path, int]] | None) -> str:
 
 
 def _is_packed(path: Path) -> bool:
-    return path.suffix.lower() in {".gz", ".zst"}
+    return path.suffix.lower() in {".gz", ".zst", ".bz2", ".xz"}
 
 
 def _pipeline(plan: RunPlan) -> str:

@@ -32,7 +32,7 @@ MOST_PART_SHARDS = 8
 MOST_STRETCHES = 1_000
 
 #: Characters of text expected per byte of a file, by the last suffix of its name.
-CHARS_PER_BYTE = {".gz": 3.0, ".zst": 3.5, ".parquet": 2.0}
+CHARS_PER_BYTE = {".gz": 3.0, ".zst": 3.5, ".bz2": 4.0, ".xz": 4.0, ".parquet": 2.0}
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,12 +77,14 @@ def test_a_directory_is_an_error_that_shows_a_glob() -> None:
     assert "corpus: {files: [deep/*.jsonl]}" in message("deep/")
 
 
-@pytest.mark.parametrize("name", ["a.json", "a.txt.lz4", "a.jsonl.zip", "README", "a.gz", "gz", ".jsonl.xz"])
+@pytest.mark.parametrize("name", ["a.xml", "a.txt.lz4", "a.jsonl.zip", "README", "a.gz", "gz", ".jsonl.xz"])
 def test_an_unknown_format_is_an_error_that_lists_the_known(name: str) -> None:
     Path(name).touch()
     text = message(name)
     assert name in text
-    assert ".jsonl, .ndjson, .csv, .tsv, .txt (each also with .gz, .zst, .bz2 or .xz after it) and .parquet" in text
+    assert (
+        ".jsonl, .ndjson, .json, .csv, .tsv, .txt (each also with .gz, .zst, .bz2 or .xz after it) and .parquet" in text
+    )
 
 
 def test_compressed_parquet_is_an_error_that_says_what_to_write() -> None:
@@ -105,6 +107,7 @@ def test_an_unreadable_file_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
         ("a.ndjson.GZ", JSONL, Compression.GZIP),
         ("a.b.Csv.zst", CSV, Compression.ZSTD),
         ("a.jsonl.BZ2", JSONL, Compression.BZIP2),
+        ("a.json.gz", JSONL, Compression.GZIP),
         ("a.txt.xz", TXT, Compression.XZ),
         ("a.tsv", TSV, Compression.NONE),
         ("a.TXT", TXT, Compression.NONE),

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shardner.config import Unit
-from shardner.corpus.formats import TXT, Compression, InputFormat, describe_known_suffixes, find_format
+from shardner.corpus.formats import JSONL, TXT, Compression, InputFormat, describe_known_suffixes, find_format
+from shardner.corpus.json_array import SHOWN_BYTES, is_array
 from shardner.errors import CorpusError
 from shardner.parse.shard_plan import CHARS_PER_BYTE
 
@@ -45,7 +46,9 @@ class SourceFile:
 
 
 def can_be_entered(path: Path, unit: Unit) -> bool:
-    """Tell from its name whether a file can be read from the middle, so that a stretch of it can be read by itself.
+    """Tell whether a file can be read from the middle, so that a stretch of it can be read by itself.
+
+    The name says it, but for JSON: an array looks like JSON lines from outside.
 
     Args:
         path: the file.
@@ -55,8 +58,12 @@ def can_be_entered(path: Path, unit: Unit) -> bool:
         CorpusError: from `detect_format`.
     """
     source = detect_format(path)
-    in_one = source.format is TXT and unit is Unit.FILE
-    return source.format.enterable and source.compression is Compression.NONE and not in_one
+    if not source.format.enterable or source.compression is not Compression.NONE:
+        return False
+    if source.format is JSONL:
+        with path.open("rb") as file:
+            return not is_array(file.read(SHOWN_BYTES))
+    return source.format is not TXT or unit is not Unit.FILE
 
 
 def show_path(path: Path) -> str:

@@ -32,7 +32,7 @@ class InputFormat:
         has_dtypes: whether the file says which dtype a column has, so that a kept column can be native
             (see `shardner.corpus.kept_columns`).
         enterable: whether reading can begin in the middle of a file that is not compressed as a whole, provided that
-            its records are not the whole file (see `shardner.corpus.files.can_be_entered`).
+            its records are not the whole file, or elements of an array (see `shardner.corpus.files.can_be_entered`).
     """
 
     name: str
@@ -43,7 +43,7 @@ class InputFormat:
     enterable: bool = False
 
 
-JSONL = InputFormat("jsonl", (".jsonl", ".ndjson"), enterable=True)
+JSONL = InputFormat("jsonl", (".jsonl", ".ndjson", ".json"), enterable=True)
 CSV = InputFormat("csv", (".csv",))
 TSV = InputFormat("tsv", (".tsv",))
 TXT = InputFormat("txt", (".txt",), has_columns=False, enterable=True)

@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -15,7 +16,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 from making import compressors
-from shardner.config import CorpusConfig, OnBadRecord, Unit
+from shardner.config import CorpusConfig, Quoting, Unit, parse_config
 from shardner.corpus import batch as bounds
 from shardner.corpus import decompression, parquet, streams
 from shardner.corpus.check import check_files
@@ -80,8 +81,7 @@ def bounded(rows: int, size: int, buffer: int) -> Iterator[Path]:
 
 
 def settings(**changes: Any) -> CorpusConfig:
-    values: dict[str, Any] = {"files": (), "text": "text", "id": "id", "keep": (), "unit": Unit.LINE}
-    return CorpusConfig(**{**values, "on_bad_record": OnBadRecord.REJECT, **changes})
+    return replace(parse_config({}).corpus, files=(), **changes)
 
 
 def read(path: Path, bound: tuple[int, int, int], corpus: CorpusConfig) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -132,7 +132,37 @@ def test_delimited_records_come_back_exactly(written, end, kind, data, compressi
     with bounded(*bound) as directory:
         path = directory / f"a.{name}{suffix}"
         path.write_bytes(compress(content.encode()))
-        same(path, bound, settings(), written)
+        same(path, bound, settings(quoting=Quoting.STANDARD), written)
+
+
+@given(records, terminators, st.sampled_from([",", ";", "\t", "|", "~"]), st.booleans(), limits)
+def test_records_with_backslashes_before_their_quotes_come_back_exactly(written, end, mark, named, bound) -> None:
+    """As Spark writes them: every field is quoted, and a backslash stands before a quotation mark and a backslash."""
+
+    def quoted(field: str) -> str:
+        return '"' + field.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    content = end.join(mark.join(map(quoted, record)) for record in [("id", "text"), *written])
+    with bounded(*bound) as directory:
+        path = directory / "a.csv"
+        path.write_bytes(f"sep={mark}{end}{content}".encode() if named else content.encode())
+        corpus = settings(quoting=Quoting.BACKSLASH, delimiter="auto" if named or mark != "~" else mark)
+        same(path, bound, corpus, written)
+
+
+fields = texts.map(lambda text: "".join(each for each in text if each not in "\t\r\n\x00"))
+
+
+@given(
+    st.lists(st.tuples(fields.filter(bool), fields), max_size=12, unique_by=lambda pair: pair[0]), terminators, limits
+)
+def test_fields_of_tsv_keep_their_quotes(written, end, bound) -> None:
+    content = end.join("\t".join(record) for record in [("id", "text"), *written])
+    with bounded(*bound) as directory:
+        path = directory / "a.tsv"
+        path.write_bytes(content.encode())
+        found, rejected = read(path, bound, settings())
+    assert rejected.height == 0 and found.select("id", "text").rows() == written
 
 
 lines_of_text = texts.map(lambda text: text.replace("\n", "").rstrip("\r"))

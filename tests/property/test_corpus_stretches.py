@@ -14,7 +14,7 @@ from unittest.mock import patch
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
-from shardner.config import CorpusConfig, OnBadRecord, Unit
+from shardner.config import CorpusConfig, parse_config
 from shardner.corpus import batch as bounds
 from shardner.corpus import parquet, streams
 from shardner.corpus.batch import Batch, Extent
@@ -48,8 +48,7 @@ limits = st.tuples(st.integers(1, 5), st.integers(1, 60), st.integers(1, 7))
 
 
 def settings(**changes: Any) -> CorpusConfig:
-    values: dict[str, Any] = {"files": (), "text": "text", "id": None, "keep": (), "unit": Unit.LINE}
-    return CorpusConfig(**{**values, "on_bad_record": OnBadRecord.REJECT, **changes})
+    return replace(parse_config({}).corpus, **{"files": (), "id": None, **changes})
 
 
 @contextmanager

@@ -110,7 +110,7 @@ def test_an_array_that_is_damaged_gives_what_stands_before_and_then_an_error(
     assert len(found) == before
 
 
-@pytest.mark.parametrize("start", [b'["x", 1]\n{"id": 1}', b'{"a": [{}]}', b"", b"[[{}]]", b'x[{"a": 1}]'])
+@pytest.mark.parametrize("start", [b'["x", 1]\n{"id": 1}', b'{"a": [{}]}', b"", b"[[{}]]", b"[]\n{}", b'x[{"a": 1}]'])
 def test_what_is_no_array_of_objects_stays_lines(start: bytes) -> None:
     assert not is_array(start)
 

@@ -3,21 +3,21 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 import zstandard
-from shardner.config import CorpusConfig, OnBadRecord, Unit
+from shardner.config import CorpusConfig, OnBadRecord, parse_config
 from shardner.corpus import stream_reader
 from shardner.corpus.check import check_files, check_records
 from shardner.errors import CorpusError
 
 
 def settings(**changes: Any) -> CorpusConfig:
-    values: dict[str, Any] = {"files": (), "text": "text", "id": "id", "keep": (), "unit": Unit.LINE}
-    return CorpusConfig(**{**values, "on_bad_record": OnBadRecord.REJECT, **changes})
+    return replace(parse_config({}).corpus, files=(), **changes)
 
 
 def write(tmp_path: Path, name: str, data: bytes) -> Path:

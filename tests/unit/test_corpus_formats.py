@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from shardner.config import CorpusConfig, OnBadRecord, Unit
+from shardner.config import CorpusConfig, OnBadRecord, Quoting, Unit, parse_config
 from shardner.corpus import batch as bounds
 from shardner.corpus import delimited, streams, text
 from shardner.corpus.read import read_corpus
@@ -18,8 +19,7 @@ WINDOW = 500_000
 
 
 def settings(**changes: Any) -> CorpusConfig:
-    values: dict[str, Any] = {"files": (), "text": "text", "id": "id", "keep": (), "unit": Unit.LINE}
-    return CorpusConfig(**{**values, "on_bad_record": OnBadRecord.REJECT, **changes})
+    return replace(parse_config({}).corpus, files=(), **changes)
 
 
 class Read:
@@ -145,7 +145,7 @@ def test_jsonl_keeps_values_as_text_and_tells_their_kinds(tmp_path: Path) -> Non
 def test_csv_fields_are_exact(tmp_path: Path, name: str, mark: str) -> None:
     text = f'a "b"{mark}\r\nc\rd\n\ne\u2028\x85\x00\x0c\U0001f600 '
     data = f'n{mark}text{mark}id\r\n1{mark}"{text.replace(chr(34), chr(34) * 2)}"{mark}x\r\n2{mark}{mark}"y"'
-    found = read(tmp_path, name, BOM + data.encode(), keep=("n",))
+    found = read(tmp_path, name, BOM + data.encode(), keep=("n",), quoting=Quoting.STANDARD)
     assert found.texts == [text, ""]
     assert found.records.select("id", "row", "n").rows() == [("x", 0, "1"), ("y", 1, "2")]
     assert found.batches[0].kinds == {"n": {"string"}}
@@ -178,7 +178,8 @@ def test_csv_rejects_a_bad_record_and_goes_on(tmp_path: Path, line: bytes, reaso
 
 
 def test_csv_a_stray_quote_costs_its_line_alone(tmp_path: Path) -> None:
-    found = read(tmp_path, "a.tsv", b'id\ttext\n1\t"Oh," she said.\n2\t"open\n3\tb\n4\t"Well"\n5\tc\n')
+    data = b'id\ttext\n1\t"Oh," she said.\n2\t"open\n3\tb\n4\t"Well"\n5\tc\n'
+    found = read(tmp_path, "a.tsv", data, quoting=Quoting.STANDARD)
     assert found.texts == ["b", "Well", "c"]
     assert [row for row, _, _ in found.reasons] == [0, 1]
 

@@ -38,7 +38,8 @@ def write(path: Path, form: InputFormat) -> None:
         lines = [json.dumps({"id": number, "text": text}) for number, text in enumerate(TEXTS)]
     else:
         mark = {CSV: ",", TSV: "\t"}[form]
-        lines = [f"id{mark}text", *(f'{number}{mark}"{text}"' for number, text in enumerate(TEXTS))]
+        quote = '"' if form is CSV else ""
+        lines = [f"id{mark}text", *(f"{number}{mark}{quote}{text}{quote}" for number, text in enumerate(TEXTS))]
     path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
 
 

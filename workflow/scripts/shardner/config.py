@@ -28,6 +28,7 @@ RESERVED_COLUMNS = frozenset(
 SCHEMA_PATH = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 
 Auto = Literal["auto"]
+AUTO: Auto = "auto"
 
 
 class Layout(StrEnum):
@@ -42,6 +43,15 @@ class Unit(StrEnum):
 
     LINE = "line"
     FILE = "file"
+
+
+class Quoting(StrEnum):
+    """What a quotation mark means in a CSV or TSV file."""
+
+    AUTO = "auto"
+    STANDARD = "standard"  # it stands around a field; in it, two of them are one
+    NONE = "none"  # it is a character like others
+    BACKSLASH = "backslash"  # it stands around a field; in it, a backslash stands before a mark and before a backslash
 
 
 class OnBadRecord(StrEnum):
@@ -84,6 +94,8 @@ class CorpusConfig:
     id: str | None
     keep: tuple[str, ...]
     unit: Unit
+    delimiter: str
+    quoting: Quoting
     on_bad_record: OnBadRecord
 
 
@@ -178,6 +190,8 @@ def parse_config(settings: Mapping[str, Any]) -> Config:
             id=corpus["id"],
             keep=tuple(corpus["keep"]),
             unit=Unit(corpus["unit"]),
+            delimiter=corpus["delimiter"],
+            quoting=Quoting(corpus["quoting"]),
             on_bad_record=OnBadRecord(corpus["on_bad_record"]),
         ),
         model=ModelConfig(

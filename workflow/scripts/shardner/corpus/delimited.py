@@ -8,14 +8,17 @@ back, and they are read again. So a stray quote does not swallow what follows it
 from __future__ import annotations
 
 import csv
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from shardner.config import CorpusConfig
 from shardner.corpus import streams
 from shardner.corpus.batch import BadRecord, Builder, invalid_utf8, too_long
 from shardner.corpus.configured_columns import list_columns, missing_column
+from shardner.corpus.dialect import Dialect, doubt, find_dialect
 from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import InputFormat
 from shardner.corpus.reader import ReadOptions
@@ -35,7 +38,11 @@ REREAD_BYTES = 1 << 30
 #: How many further bytes may be read again for each byte of the file before that place.
 REREAD_TIMES = 16
 
+log = logging.getLogger(__name__)
+
 _FIELD_LIMIT = (1 << 31) - 1
+#: Records on which it is checked whether the dialect is right.
+_CHECKED_RECORDS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +60,10 @@ class DelimitedReader(StreamReader):
 
     Args:
         form: the format.
-        delimiter: the character between fields.
     """
 
-    def __init__(self, form: InputFormat, delimiter: str) -> None:
+    def __init__(self, form: InputFormat) -> None:
         self._format = form
-        self._delimiter = delimiter
 
     @property
     def format(self) -> InputFormat:
@@ -67,13 +72,20 @@ class DelimitedReader(StreamReader):
 
     def check_columns(self, stream: Readable, source: SourceFile, corpus: CorpusConfig) -> None:
         """Check that the header names the columns, once each."""
-        read_header(read_records(read_lines(stream), source, self._delimiter), source, corpus)
+        dialect, lines = begin_with_header(read_lines(stream), source, corpus)
+        records = read_records(lines, source, dialect)
+        read_header(records, source, corpus)
+        first = [(record.fields, record.raw, record.bad is not None) for record in islice(records, _CHECKED_RECORDS)]
+        if found := doubt(dialect, corpus, first):
+            raise CorpusError(f"{source.shown}: {found}")
 
     def fill(self, source: SourceFile, options: ReadOptions, builder: Builder) -> Iterator[None]:
         """See `StreamReader.fill`."""
         with open_stream(source.path, source.compression) as stream:
             lines = _Counted(read_lines(stream))
-            records = read_records(iter(lines), source, self._delimiter)
+            dialect, after = begin_with_header(iter(lines), source, options.corpus)
+            log.info("%s: delimiter %r, quoting %s", source.shown, dialect.delimiter, dialect.quoting)
+            records = read_records(after, source, dialect)
             header = read_header(records, source, options.corpus)
             rows = 0
             for rows in _fill(records, header, builder, options.corpus):
@@ -139,7 +151,18 @@ class _Feeder:
         return first
 
 
-def read_records(lines: Iterator[Line], source: SourceFile, delimiter: str) -> Iterator[ParsedRecord]:
+def begin_with_header(
+    lines: Iterator[Line], source: SourceFile, corpus: CorpusConfig
+) -> tuple[Dialect, Iterator[Line]]:
+    """Return the dialect of a file, and its lines from the header on."""
+    first = next((line for line in lines if line.raw.strip()), None)
+    if first is None:
+        return find_dialect("", source.format, corpus), lines
+    dialect = find_dialect(first.raw.decode("utf-8", "surrogateescape"), source.format, corpus)
+    return dialect, lines if dialect.named else chain([first], lines)
+
+
+def read_records(lines: Iterator[Line], source: SourceFile, dialect: Dialect) -> Iterator[ParsedRecord]:
     """Yield the records of a file, the header first; blank lines are not records.
 
     Raises:
@@ -147,7 +170,7 @@ def read_records(lines: Iterator[Line], source: SourceFile, delimiter: str) -> I
     """
     csv.field_size_limit(_FIELD_LIMIT)  # the feeder has the limit that counts, in bytes
     feeder = _Feeder(lines)
-    parser = csv.reader(feeder, delimiter=delimiter, strict=True)
+    parser = csv.reader(feeder, strict=True, **dialect.options)
     while True:
         feeder.begin()
         try:

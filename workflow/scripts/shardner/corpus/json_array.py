@@ -17,7 +17,7 @@ SHOWN_BYTES = 1 << 16
 _PIECE_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
-_ARRAY_OF_OBJECTS = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\[[ \t\r\n]*[\]{]")
+_ARRAY_OF_OBJECTS = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\[[ \t\r\n]*(?:\{|\][ \t\r\n]*\Z)")
 # A string, or what gives a structure. A quotation mark alone begins a string that ends beyond the bytes at hand.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)
 
@@ -37,9 +37,9 @@ class Element(NamedTuple):
 
 
 def is_array(start: bytes) -> bool:
-    """Tell from the first `SHOWN_BYTES` of a stream whether it is an array of objects, or an empty one.
+    """Tell from the first `SHOWN_BYTES` of a stream whether it is an array of objects, or nothing but an empty one.
 
-    A line of JSON lines that is an array of other values is a record that is rejected.
+    A first line of JSON lines that is another array is a record that is rejected.
     """
     return _ARRAY_OF_OBJECTS.match(start) is not None
 

@@ -14,8 +14,8 @@ from shardner.corpus.text import TextReader
 
 _ALL: tuple[Reader, ...] = (
     JsonLinesReader(),
-    DelimitedReader(CSV, ","),
-    DelimitedReader(TSV, "\t"),
+    DelimitedReader(CSV),
+    DelimitedReader(TSV),
     TextReader(),
     ParquetReader(),
 )

@@ -1,0 +1,81 @@
+"""What a CSV or TSV file shows of its delimiter and quoting, and what is said where that may be wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shardner.config import Quoting, parse_config
+from shardner.corpus.check import check_files
+from shardner.corpus.dialect import Dialect, find_dialect
+from shardner.corpus.formats import CSV, TSV, InputFormat
+from shardner.corpus.read import read_corpus
+from shardner.errors import CorpusError
+
+CORPUS = parse_config({}).corpus
+STANDARD, NONE = Quoting.STANDARD, Quoting.NONE
+
+
+@pytest.mark.parametrize(
+    ("line", "form", "expected"),
+    [
+        ("id,text\n", CSV, Dialect(",", STANDARD)),
+        ("id;text;note\r\n", CSV, Dialect(";", STANDARD)),
+        ('"id"|"text"', CSV, Dialect("|", STANDARD)),
+        ("id\ttext", CSV, Dialect("\t", STANDARD)),
+        ("sep=;\r\n", CSV, Dialect(";", STANDARD, named=True)),
+        ("SEP=,", CSV, Dialect(",", STANDARD, named=True)),
+        # all columns that are asked for, rather than the most fields
+        ("id,text,a;b;c;d;e", CSV, Dialect(",", STANDARD)),
+        ("x;y;z,w", CSV, Dialect(";", STANDARD)),
+        ("number", CSV, Dialect(",", STANDARD)),
+        ("", CSV, Dialect(",", STANDARD)),
+        ("id\ttext,a", TSV, Dialect("\t", NONE)),
+        ('"id"\t"text"', TSV, Dialect("\t", STANDARD)),
+    ],
+)
+def test_the_first_line_shows_the_dialect(line: str, form: InputFormat, expected: Dialect) -> None:
+    assert find_dialect(line, form, CORPUS) == expected
+
+
+def test_what_is_set_is_taken() -> None:
+    given = replace(CORPUS, delimiter="~", quoting=Quoting.BACKSLASH)
+    assert find_dialect("id,text", CSV, given) == Dialect("~", Quoting.BACKSLASH)
+    assert find_dialect("sep=,", TSV, given) == Dialect("~", Quoting.BACKSLASH, named=True)
+
+
+def read(tmp_path: Path, name: str, data: bytes, **changes: Any) -> list[str]:
+    path = tmp_path / name
+    path.write_bytes(data)
+    corpus = replace(CORPUS, **changes)
+    check_files([path], corpus)
+    batches = list(read_corpus([path], corpus, scratch=tmp_path, max_chars=1_000))
+    assert not any(batch.rejected.height for batch in batches)
+    return [text for batch in batches for text in batch.records["text"]]
+
+
+def test_a_line_that_names_the_delimiter_is_no_record(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.csv", b"\xef\xbb\xbf\nsep=;\r\nid;text\r\n1;a\r\n2;b,c\r\n") == ["a", "b,c"]
+
+
+def test_quotes_after_a_backslash_are_named_and_read_as_told(tmp_path: Path) -> None:
+    data = b'id,text\n1,"He said \\"Apple\\" today, twice"\n2,plain\n'
+    with pytest.raises(CorpusError, match=r"corpus: \{quoting: backslash\}"):
+        read(tmp_path, "a.csv", data)
+    assert read(tmp_path, "a.csv", data, quoting=Quoting.BACKSLASH) == ['He said "Apple" today, twice', "plain"]
+
+
+def test_quotes_around_all_fields_of_a_tsv_must_be_told(tmp_path: Path) -> None:
+    data = b'id\ttext\n1\t"Ada"\n2\tBob\n'
+    with pytest.raises(CorpusError, match=r"corpus: \{quoting: standard\}"):
+        read(tmp_path, "a.tsv", data)
+    assert read(tmp_path, "a.tsv", data, quoting=STANDARD) == ["Ada", "Bob"]
+    assert read(tmp_path, "a.tsv", data, quoting=NONE) == ['"Ada"', "Bob"]
+
+
+def test_quotes_in_the_texts_of_a_tsv_are_texts(tmp_path: Path) -> None:
+    texts = ['"Ada" is a name.', '"Opening only', 'closing only"', '"A whole title"']
+    data = "id\ttext\n" + "".join(f"{number}\t{text}\n" for number, text in enumerate(texts))
+    assert read(tmp_path, "a.tsv", data.encode()) == texts

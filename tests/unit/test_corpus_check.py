@@ -136,6 +136,8 @@ def test_a_column_that_is_there_twice_is_an_error(tmp_path: Path) -> None:
     [
         ("a.jsonl", gzip.compress(b"{}", mtime=0), "no JSONL file but gzip data; let its name end in .gz"),
         ("a.csv", zstandard.compress(b"id,text"), "no CSV file but zstd data"),
+        ("a.csv", "id,text\n1,Müller".encode("utf-16-le"), "UTF-16LE -t UTF-8"),
+        ("a.jsonl", '{"id": 1}'.encode("utf-16-be"), "UTF-16BE -t UTF-8"),
         ("a.csv", bz2.compress(b"id,text"), "no CSV file but bzip2 data"),
         ("a.csv", lzma.compress(b"id,text"), "no CSV file but xz data"),
         ("a.txt", b"PAR1....", "no TXT file but Parquet"),

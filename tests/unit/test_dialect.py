@@ -32,6 +32,8 @@ STANDARD, NONE = Quoting.STANDARD, Quoting.NONE
         ("x;y;z,w", CSV, Dialect(";", STANDARD)),
         ("number", CSV, Dialect(",", STANDARD)),
         ("", CSV, Dialect(",", STANDARD)),
+        ("id;text\r1;a\r2;b", CSV, Dialect(";", STANDARD)),
+        ("a\x00;" + "b" * 200_000, CSV, Dialect(";", STANDARD)),
         ("id\ttext,a", TSV, Dialect("\t", NONE)),
         ('"id"\t"text"', TSV, Dialect("\t", STANDARD)),
     ],
@@ -58,6 +60,11 @@ def read(tmp_path: Path, name: str, data: bytes, **changes: Any) -> list[str]:
 
 def test_a_line_that_names_the_delimiter_is_no_record(tmp_path: Path) -> None:
     assert read(tmp_path, "a.csv", b"\xef\xbb\xbf\nsep=;\r\nid;text\r\n1;a\r\n2;b,c\r\n") == ["a", "b,c"]
+
+
+def test_lines_that_end_with_carriage_returns_are_named(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="carriage return alone"):
+        read(tmp_path, "a.csv", b"id,text\r1,a\r2,b\r")
 
 
 def test_quotes_after_a_backslash_are_named_and_read_as_told(tmp_path: Path) -> None:

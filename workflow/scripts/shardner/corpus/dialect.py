@@ -58,10 +58,17 @@ def find_dialect(first_line: str, form: InputFormat, corpus: CorpusConfig) -> Di
 
 def _find_delimiter(header: str, corpus: CorpusConfig) -> str:
     """Return the first delimiter that gives all columns of `corpus`, else the one that gives most fields."""
-    fields = {each: next(csv.reader([header], delimiter=each), []) for each in _DELIMITERS}
+    fields = {each: _split(header, each) for each in _DELIMITERS}
     wanted = {column for _, column in list_columns(corpus)}
     complete = [each for each in _DELIMITERS if wanted <= set(fields[each])]
     return complete[0] if complete else max(_DELIMITERS, key=lambda each: len(fields[each]))
+
+
+def _split(header: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([header], delimiter=delimiter), [])
+    except csv.Error:  # who reads the header says what is wrong with it
+        return header.split(delimiter)
 
 
 def doubt(dialect: Dialect, corpus: CorpusConfig, records: Iterable[tuple[Sequence[str], bytes, bool]]) -> str | None:

@@ -25,6 +25,8 @@ CHECKED_BYTES = 4 << 20
 GROWTH = 8
 _PIECE_BYTES = 1 << 20
 
+#: Bytes from which it is told whether a file is what its name says.
+_FIRST_BYTES = 32
 #: How files start that are something else than their names say.
 _MAGIC = {
     b"\x1f\x8b": "gzip data; let its name end in .gz",
@@ -165,7 +167,12 @@ def _cut_runs(block: Block, row: int, builder: Builder) -> Iterator[Run]:
 
 
 def _refuse_other_content(stream: Stream, source: SourceFile) -> None:
-    start = stream.peek(4)
+    start = stream.peek(_FIRST_BYTES)[:_FIRST_BYTES]
+    for order, (first, second) in {"LE": (start[::2], start[1::2]), "BE": (start[1::2], start[::2])}.items():
+        if second and not any(second) and all(first):
+            raise CorpusError(
+                f"{source.shown}: this is UTF-16 without a mark; convert it to UTF-8 (iconv -f UTF-16{order} -t UTF-8)"
+            )
     for magic, what in _MAGIC.items():
         if start.startswith(magic):
             inside = "" if source.compression is Compression.NONE else " when decompressed"

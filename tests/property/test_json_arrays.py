@@ -110,6 +110,10 @@ def test_an_array_that_is_damaged_gives_what_stands_before_and_then_an_error(
     assert len(found) == before
 
 
+def test_a_file_that_is_gone_is_taken_for_lines(tmp_path: Path) -> None:
+    assert can_be_entered(tmp_path / "gone.jsonl", CORPUS.unit)
+
+
 @pytest.mark.parametrize("start", [b'["x", 1]\n{"id": 1}', b'{"a": [{}]}', b"", b"[[{}]]", b"[]\n{}", b'x[{"a": 1}]'])
 def test_what_is_no_array_of_objects_stays_lines(start: bytes) -> None:
     assert not is_array(start)

@@ -61,9 +61,16 @@ def can_be_entered(path: Path, unit: Unit) -> bool:
     if not source.format.enterable or source.compression is not Compression.NONE:
         return False
     if source.format is JSONL:
-        with path.open("rb") as file:
-            return not is_array(file.read(SHOWN_BYTES))
+        return not _holds_array(path)
     return source.format is not TXT or unit is not Unit.FILE
+
+
+def _holds_array(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return is_array(file.read(SHOWN_BYTES))
+    except OSError:  # a forecast asks about files that may be gone by then
+        return False
 
 
 def show_path(path: Path) -> str:

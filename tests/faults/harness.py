@@ -95,8 +95,9 @@ class Site:
 
     @property
     def moments(self) -> list[str]:
-        """All moments of the last start, in their order, each once."""
-        return list(dict.fromkeys((self.directory / "seen").read_text().splitlines()))
+        """All moments of the last start, in their order, each once; but how far jobs are is written by the clock."""
+        seen = (self.directory / "seen").read_text().splitlines()
+        return list(dict.fromkeys(moment for moment in seen if not moment.endswith(".progress")))
 
     def make_parts_small(self) -> None:
         """Let a small corpus have several parts, each of several shards."""

@@ -23,12 +23,12 @@ def job_log(name: str) -> Iterator[None]:
     """Log to a file. An error that a user can mend ends the process with its message; its traceback is in the log."""
     path = Path(name)
     logging.raiseExceptions = False  # a log on a full disk says nothing more
-    if earlier := failed_for_good(path):  # Snakemake tries every job again, and has removed the log
-        _open_log(path)
-        logging.error("%s\n\n%s", earlier.message, earlier.trace)
-        sys.exit(1)
+    earlier = failed_for_good(path)
     try:
         _open_log(path)
+        if earlier:  # Snakemake tries every job again, and has removed the log
+            logging.error("%s\n\n%s", earlier.message, earlier.trace)
+            sys.exit(1)
         forget_error(path)
         yield
     except ShardnerError as error:

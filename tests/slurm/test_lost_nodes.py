@@ -9,29 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster import Cluster, missing_tools, running_cluster
+from cluster import Cluster, running_cluster
 from making import wait_for
-from test_slurm import (  # what a run on Slurm needs is the same
+from on_slurm import (
+    MARKS,
     annotated,
     assert_same_results,
     command,
-    given,
     hold_workers,
-    local,
-    prepared,
     records,
     start_on_cluster,
     workers,
     write_profile,
 )
 
-__all__ = ["given", "local", "prepared"]  # fixtures
 NODES = ("node0", "node1")
 
-pytestmark = [
-    pytest.mark.slurm,
-    pytest.mark.skipif(bool(missing_tools()), reason=f"a private Slurm cannot run here for want of {missing_tools()}"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture

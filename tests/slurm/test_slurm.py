@@ -6,165 +6,44 @@ import itertools
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
-import yaml
-from cluster import GPUS, Cluster, environments, missing_tools, running_cluster
+from cluster import GPUS, Cluster, running_cluster
 from making import (
-    ROOT,
-    TABLES,
     annotate_plainly,
-    clean_environment,
     entity_rows,
-    make_texts,
-    run_workflow,
     shard_names,
     wait_for,
-    write_config,
-    write_jsonl,
+)
+from on_slurm import (
+    MARKS,
+    SHARDS,
+    TEXTS,
+    annotated,
+    assert_same_results,
+    command,
+    hold_workers,
+    records,
+    run_on_cluster,
+    start_on_cluster,
+    workers,
+    write_profile,
 )
 from shardner.data.job_files import read_job
-from shardner.data.metrics import Job
 
-TEXTS = make_texts(600, seed=9)
-SHARDS = 5  # one more than GPUs
 DONE = {"COMPLETED"}
 
-pytestmark = [
-    pytest.mark.slurm,
-    pytest.mark.skipif(bool(missing_tools()), reason=f"a private Slurm cannot run here for want of {missing_tools()}"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with running_cluster(tmp_path_factory.mktemp("cluster")) as started:
         yield started
-
-
-@pytest.fixture(scope="module")
-def given(tiny_pipeline: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    directory = tmp_path_factory.mktemp("given")
-    return {
-        "corpus": {"files": [str(write_jsonl(directory / "corpus.jsonl", TEXTS))]},
-        "model": {"name": str(tiny_pipeline)},
-        "shards": {"count": SHARDS},
-        "ner": {"device": "cpu"},
-    }
-
-
-@pytest.fixture(scope="module")
-def local(given: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same run without a cluster."""
-    directory = tmp_path_factory.mktemp("local")
-    run = run_workflow(directory, given, *TABLES)
-    assert run.returncode == 0, run.stderr
-    return directory
-
-
-@pytest.fixture
-def prepared(local: Path, tmp_path: Path) -> Path:
-    """A run that has yet to annotate: the corpus is split, the pipeline prepared."""
-    directory = tmp_path / "run"
-    shutil.copytree(local, directory)
-    for part in ("entities", "documents", "rejected", "jobs/annotate_shard"):
-        shutil.rmtree(directory / "results/.work" / part)
-    for path in (directory / "results").iterdir():
-        if path.is_file():
-            path.unlink()
-    return directory
-
-
-def write_profile(directory: Path, name: str = "slurm", **resources: object) -> Path:
-    """Write a shipped profile with quicker polling, small jobs, and other resources for annotation."""
-    profile = yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text("utf-8"))
-    profile["slurm-init-seconds-before-status-checks"] = 1
-    profile["slurm-status-command"] = "squeue"
-    profile["set-threads"] = {"annotate_shard": 1}
-    profile["set-resources"]["annotate_shard"] |= resources
-    path = directory / "profiles" / name
-    path.mkdir(parents=True)
-    (path / "config.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
-    return path
-
-
-def command(directory: Path, given: dict[str, Any], profile: Path, *targets: str) -> list[str]:
-    """Return the command of a run on the cluster, of `targets` where any are given."""
-    return [
-        sys.executable, "-m", "snakemake", *targets, "--snakefile", str(ROOT / "Snakefile"),
-        "--directory", str(directory), "--workflow-profile", str(profile),
-        "--configfile", str(write_config(directory, given)),
-    ]  # fmt: skip
-
-
-def annotated(given: dict[str, Any], count: int) -> list[str]:
-    """Return the targets of a run that ends with the annotation of the first `count` shards."""
-    shards = shard_names(Path(given["corpus"]["files"][0]), SHARDS)
-    return [f"results/.work/jobs/annotate_shard/{shard}.json" for shard in shards[:count]]
-
-
-def environment(cluster: Cluster) -> dict[str, str]:
-    # every job starts Snakemake twice: with byte code on disk that takes a third of the time
-    inherited = {key: value for key, value in clean_environment().items() if key != "PYTHONDONTWRITEBYTECODE"}
-    return {**inherited, **cluster.environment}
-
-
-def run_on_cluster(cluster: Cluster, words: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(words, capture_output=True, text=True, check=False, env=environment(cluster), timeout=300)
-
-
-def start_on_cluster(cluster: Cluster, directory: Path, words: list[str]) -> subprocess.Popen[bytes]:
-    with (directory / "run.log").open("wb") as log:
-        return subprocess.Popen(words, stdout=log, stderr=log, env=environment(cluster))
-
-
-def records(directory: Path) -> list[Job]:
-    return [read_job(path) for path in sorted((directory / "results/.work/jobs/annotate_shard").glob("*/?????.json"))]
-
-
-def workers(cluster: Cluster) -> dict[int, str]:
-    """Return the processes that annotate on the cluster, each with the id of its job."""
-    found = {}
-    for process, variables in environments():
-        if variables.get("SLURM_CONF") == str(cluster.config) and "SLURM_JOB_ID" in variables:
-            try:
-                if b"spawn_main" in Path(f"/proc/{process}/cmdline").read_bytes():
-                    found[process] = variables["SLURM_JOB_ID"]
-            except OSError:
-                continue
-    return found
-
-
-def hold_workers(cluster: Cluster, run: subprocess.Popen[bytes], count: int) -> dict[int, str]:
-    """Wait for `count` jobs to have a worker, and stop these in the middle."""
-    held: dict[int, str] = {}
-
-    def hold() -> bool:
-        assert run.poll() is None, "the run ended too early"
-        for process, job in workers(cluster).items():
-            if process not in held:
-                os.kill(process, signal.SIGSTOP)
-                held[process] = job
-        return len(set(held.values())) >= count
-
-    wait_for(hold, f"{count} jobs have workers\n{cluster.log()}", 120)
-    return held
-
-
-def assert_same_results(directory: Path, given: dict[str, Any], local: Path, *, kept: int = SHARDS) -> None:
-    """Finish a run without the cluster, which must keep the shards that are done, and compare it with the local one."""
-    finished = run_workflow(directory, given, *TABLES)
-    assert finished.returncode == 0, finished.stderr
-    assert finished.stderr.count("Annotating shard") == SHARDS - kept
-    for path in TABLES:
-        assert pl.read_parquet(directory / path).equals(pl.read_parquet(local / path))
 
 
 def test_a_run_with_the_profile_gives_each_job_a_gpu_of_its_own_and_the_local_result(

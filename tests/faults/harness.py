@@ -75,13 +75,11 @@ class Site:
         directory: where Snakemake is started; the results lie in ``results``, unless `given` says otherwise.
         given: the configuration.
         variables: further environment variables.
-        cores: those of the run; one makes the order of the moments the same every time.
     """
 
     directory: Path
     given: Mapping[str, Any]
     variables: dict[str, str] = field(default_factory=dict)
-    cores: int = 2
 
     @property
     def results(self) -> Path:
@@ -120,7 +118,7 @@ class Site:
             **clean_environment(), **self.variables, "SHARDNER_FAULT": json.dumps(plan), "PYTHONPATH": str(INJECTED),
         }  # fmt: skip
         config = write_config(self.directory, self.given)
-        command = snakemake_command(self.directory, *arguments, "--configfile", str(config), cores=self.cores)
+        command = snakemake_command(self.directory, *arguments, "--configfile", str(config))
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, env=environment, timeout=600, start_new_session=True
         )
@@ -130,7 +128,7 @@ class Site:
     def resume(self) -> subprocess.CompletedProcess[str]:
         """Start the run again as a user would, after a kill; nothing disturbs it."""
         self.unlock()
-        return run_workflow(self.directory, self.given, cores=self.cores)
+        return run_workflow(self.directory, self.given)
 
     def unlock(self) -> None:
         """Remove Snakemake's lock, which a killed run leaves."""

@@ -31,7 +31,7 @@ LINES = {
     "no_utf8": (b'{"id": "latin", "text": "M\xfcller"}\n', "UTF-8"),
     "half_character": (b'{"id": "surrogate", "text": "\\ud83d"}\n', "surrogate"),
     "only_wide_blanks": ("\u2003\u3000\n".encode(), "malformed JSON"),
-    "not_a_number": (b'{"id": "nan", "text": NaN}\n', ""),
+    "not_a_number": (b'{"id": "nan", "text": NaN}\n', "NaN is no JSON value"),
 }
 
 
@@ -63,7 +63,11 @@ def test_each_kind_of_bad_record_is_rejected_with_its_place_and_reason(tiny_pipe
     rejected = {
         Path(row["file"]).stem: row for row in pl.read_parquet(tmp_path / "results/rejected.parquet").to_dicts()
     }
-    wanted = {**{kind: reason for kind, (_, reason) in LINES.items()}, "short_row": "", "nulls": "text"}
+    wanted = {
+        **{kind: reason for kind, (_, reason) in LINES.items()},
+        "short_row": "1 fields where the header has 2",
+        "nulls": "text",
+    }
     assert rejected.keys() == wanted.keys()
     for kind, reason in wanted.items():
         assert rejected[kind]["row"] == 1 and reason in rejected[kind]["reason"], rejected[kind]

@@ -140,9 +140,8 @@ def test_a_disk_that_is_full_when_a_job_starts_is_named_and_the_run_goes_on(
     "moment", ["begin annotate_shard", *map(in_sweep, ("begin merge_parts", "after results/documents.parquet"))]
 )
 def test_a_corpus_that_is_replaced_while_the_run_goes_on_is_never_in_a_mixed_result(
-    moment: str, undisturbed: Undisturbed, corpus: list[Path], tiny_pipeline: Path, tmp_path: Path,
-    count: Count,
-) -> None:  # fmt: skip
+    moment: str, corpus: list[Path], tiny_pipeline: Path, tmp_path: Path, count: Count
+) -> None:
     first, second = (Path(shutil.copy2(path, tmp_path)) for path in corpus)
     other = tmp_path / "other"
     other.write_bytes(first.read_bytes().replace(b"London", b"Zurich"))

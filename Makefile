@@ -46,7 +46,7 @@ test-transformers: ## Run the tests of transformer pipelines (puts spacy-curated
 	$(PYTEST) -m transformers $(ARGS)
 
 .PHONY: test-faults
-test-faults: ## Kill, fill and damage runs at every moment (an hour and a half on two cores)
+test-faults: ## Kill, fill and damage runs at every moment
 	@tools/setup.sh dev
 	$(PYTEST) -m sweep $(ARGS)
 

@@ -84,6 +84,7 @@ def elements(data: bytes) -> list[tuple[int, bytes]]:
         (b'[{}, 7, "x,y"]', [(1, b"{}"), (5, b"7"), (8, b'"x,y"')]),
         (b"[{},,{}]", [(1, b"{}"), (4, b","), (5, b"{}")]),
         (b"[{},]", [(1, b"{}"), (4, b"]")]),
+        (b'[{"a": 1}}, {}, {"a": 1]}, {}]', [(1, b'{"a": 1}}'), (12, b"{}"), (16, b'{"a": 1]}'), (27, b"{}")]),
     ],
 )
 def test_elements_are_found_by_their_brackets(data: bytes, found: list[tuple[int, bytes]], piece: int) -> None:

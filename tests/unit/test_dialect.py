@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from shardner.config import Quoting, parse_config
+from shardner.corpus import stream_reader
 from shardner.corpus.check import check_files
 from shardner.corpus.dialect import Dialect, find_dialect
 from shardner.corpus.formats import CSV, TSV, InputFormat
 from shardner.corpus.read import read_corpus
-from shardner.errors import CorpusError
+from shardner.errors import ConfigError, CorpusError
 
 CORPUS = parse_config({}).corpus
 STANDARD, NONE = Quoting.STANDARD, Quoting.NONE
@@ -48,6 +49,12 @@ def test_what_is_set_is_taken() -> None:
     assert find_dialect("sep=,", TSV, given) == Dialect("~", Quoting.BACKSLASH, named=True)
 
 
+@pytest.mark.parametrize("delimiter", ['"', "\\", "\n", "\r", "", ",,", "tab"])
+def test_what_cannot_stand_between_fields_is_refused(delimiter: str) -> None:
+    with pytest.raises(ConfigError, match="delimiter"):
+        parse_config({"corpus": {"delimiter": delimiter}})
+
+
 def read(tmp_path: Path, name: str, data: bytes, **changes: Any) -> list[str]:
     path = tmp_path / name
     path.write_bytes(data)
@@ -71,7 +78,19 @@ def test_quotes_after_a_backslash_are_named_and_read_as_told(tmp_path: Path) -> 
     data = b'id,text\n1,"He said \\"Apple\\" today, twice"\n2,plain\n'
     with pytest.raises(CorpusError, match=r"corpus: \{quoting: backslash\}"):
         read(tmp_path, "a.csv", data)
+    # who has doubled marks and a broken record says so, and has it rejected
+    path = tmp_path / "a.csv"
+    check_files([path], replace(CORPUS, quoting=STANDARD))
     assert read(tmp_path, "a.csv", data, quoting=Quoting.BACKSLASH) == ['He said "Apple" today, twice', "plain"]
+
+
+def test_a_record_that_the_check_sees_in_part_is_no_sign_of_backslashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The quoted field of the second record ends after the bytes that are checked."""
+    monkeypatch.setattr(stream_reader, "CHECKED_BYTES", 100)
+    data = b'id,text\n1,a\n2,"C:\\""\n' + b"b" * 200 + b'"\n'
+    assert read(tmp_path, "a.csv", data) == ["a", 'C:\\"\n' + "b" * 200]
 
 
 def test_quotes_around_all_fields_of_a_tsv_must_be_told(tmp_path: Path) -> None:

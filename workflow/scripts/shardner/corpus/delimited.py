@@ -41,6 +41,7 @@ REREAD_TIMES = 16
 log = logging.getLogger(__name__)
 
 _FIELD_LIMIT = (1 << 31) - 1
+_UNCLOSED = "a quoted field that does not end"
 #: Records on which it is checked whether the dialect is right.
 _CHECKED_RECORDS = 1_000
 
@@ -75,8 +76,10 @@ class DelimitedReader(StreamReader):
         dialect, lines = begin_with_header(read_lines(stream), source, corpus)
         records = read_records(lines, source, dialect)
         read_header(records, source, corpus)
-        first = [(record.fields, record.raw, record.bad is not None) for record in islice(records, _CHECKED_RECORDS)]
-        if found := doubt(dialect, corpus, first):
+        first = list(islice(records, _CHECKED_RECORDS))
+        # a field without an end may have been cut with the first bytes of the file
+        malformed = [record.raw for record in first if record.bad and _UNCLOSED not in str(record.bad)]
+        if found := doubt(dialect, corpus, [field for record in first for field in record.fields], malformed):
             raise CorpusError(f"{source.shown}: {found}")
 
     def fill(self, source: SourceFile, options: ReadOptions, builder: Builder) -> Iterator[None]:
@@ -130,7 +133,7 @@ class _Feeder:
         if line.length > streams.MAX_RECORD_BYTES:
             raise too_long(line.length, streams.MAX_RECORD_BYTES)
         if self._size > MAX_QUOTED_BYTES and len(self.drawn) > 1:
-            raise BadRecord(f"a quoted field that does not end within {len(self.drawn)} lines")
+            raise BadRecord(f"{_UNCLOSED} within {len(self.drawn)} lines")
         try:
             return line.raw.decode()
         except UnicodeDecodeError:
@@ -201,10 +204,10 @@ def _bad_line(feeder: _Feeder, error: csv.Error | BadRecord, form: InputFormat) 
     reason = str(error)
     if isinstance(error, csv.Error):
         # after a dash, the parser gives advice on how to open files
-        cause = reason.split(" - ")[0].replace("unexpected end of data", "a quoted field that does not end")
+        cause = reason.split(" - ")[0].replace("unexpected end of data", _UNCLOSED)
         reason = f"malformed {form.name.upper()}: {cause}"
     elif len(feeder.drawn) > 1 and feeder.drawn[-1].length > streams.MAX_RECORD_BYTES:
-        reason = "a quoted field that does not end before a line that is too long"
+        reason = f"{_UNCLOSED} before a line that is too long"
     first = feeder.give_back()
     return ParsedRecord(first.offset, first.raw, (), BadRecord(reason))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,33 +71,35 @@ def _split(header: str, delimiter: str) -> list[str]:
         return header.split(delimiter)
 
 
-def doubt(dialect: Dialect, corpus: CorpusConfig, records: Iterable[tuple[Sequence[str], bytes, bool]]) -> str | None:
+def doubt(dialect: Dialect, corpus: CorpusConfig, fields: Sequence[str], malformed: Sequence[bytes]) -> str | None:
     """Say why the quoting that `auto` took looks wrong, and what to write; None where it does not.
 
     Args:
         dialect: of the file.
         corpus: the settings.
-        records: the first records: the fields, the bytes, and whether it could not be parsed.
+        fields: of the first records.
+        malformed: those of the first records that cannot be parsed.
     """
     if corpus.quoting is not Quoting.AUTO:
         return None
-    if dialect.quoting is Quoting.STANDARD:
-        if any(failed and b'\\"' in raw for _, raw, failed in records):
-            return (
-                'its quoted fields seem to hold \\" for a quotation mark, where "" is expected; '
-                f"write:  {corpus_line('quoting', Quoting.BACKSLASH.value)}"
-            )
+    if dialect.quoting is Quoting.STANDARD and any(b'\\"' in raw for raw in malformed):
+        found, first, second = 'a quotation mark in a field seems to be \\"', Quoting.BACKSLASH, Quoting.STANDARD
+        meaning = 'If a mark is doubled ("")'
+    elif dialect.quoting is Quoting.NONE and _are_quoted(fields):
+        found, first, second = "fields seem to stand in quotation marks", Quoting.STANDARD, Quoting.NONE
+        meaning = "If the marks are part of the texts"
+    else:
         return None
-    fields = [field for record, _, _ in records for field in record]
-    quoted = sum(map(_is_quoted, fields))
-    begun = sum(field.startswith(_QUOTE) for field in fields)
-    if quoted and begun == quoted:
-        return (
-            "every field that begins with a quotation mark ends with one. If the marks stand around fields, write:  "
-            f"{corpus_line('quoting', Quoting.STANDARD.value)}\n  if they are part of the texts, write:  "
-            f"{corpus_line('quoting', Quoting.NONE.value)}"
-        )
-    return None
+    return (
+        f"{found}; write:  {corpus_line('quoting', first.value)}\n"
+        f"  {meaning}, write:  {corpus_line('quoting', second.value)}"
+    )
+
+
+def _are_quoted(fields: Sequence[str]) -> bool:
+    """Tell whether fields begin with a quotation mark, and each that does ends with one."""
+    begun = [field for field in fields if field.startswith(_QUOTE)]
+    return bool(begun) and all(map(_is_quoted, begun))
 
 
 def _is_quoted(field: str) -> bool:

@@ -15,7 +15,6 @@ from shardner.errors import CorpusError
 SHOWN_BYTES = 1 << 16
 #: How many bytes are read at once, at least.
 _PIECE_BYTES = 1 << 20
-_BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
 _ARRAY_OF_OBJECTS = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\[[ \t\r\n]*(?:\{|\][ \t\r\n]*\Z)")
 # A string, or what gives a structure. A quotation mark alone begins a string that ends beyond the bytes at hand.
@@ -57,8 +56,8 @@ def read_elements(stream: Pieces, name: str, most_bytes: int) -> Iterator[Elemen
             has been yielded by then.
     """
     data = stream.read1(_PIECE_BYTES)
-    base, at, depth = 0, len(_BOM) if data.startswith(_BOM) else 0, 0
-    begin, some = at, False  # where the element begins in `data`, and whether there was one before
+    base = at = depth = begin = 0  # the element begins at `begin` in `data`, which begins at `base` in the stream
+    some = False  # whether there was an element before
     while True:
         for token in _TOKEN.finditer(data, at):
             char = data[token.start()]
@@ -69,7 +68,7 @@ def read_elements(stream: Pieces, name: str, most_bytes: int) -> Iterator[Elemen
                 depth += 1
                 if depth == 1:
                     begin = token.end()
-            elif char in b"]}":
+            elif char in b"]}" and (depth > 1 or char == b"]"[0]):  # a brace too many is the element's, and no JSON
                 depth -= 1
             if depth == 0 or (depth == 1 and char == b","[0]):
                 if some or depth or data[begin : token.start()].strip(_BLANKS):

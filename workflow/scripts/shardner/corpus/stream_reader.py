@@ -169,7 +169,7 @@ def _cut_runs(block: Block, row: int, builder: Builder) -> Iterator[Run]:
 def _refuse_other_content(stream: Stream, source: SourceFile) -> None:
     start = stream.peek(_FIRST_BYTES)[:_FIRST_BYTES]
     for order, (first, second) in {"LE": (start[::2], start[1::2]), "BE": (start[1::2], start[::2])}.items():
-        if second and not any(second) and all(first):
+        if len(second) > 1 and not any(second) and all(first):
             raise CorpusError(
                 f"{source.shown}: this is UTF-16 without a mark; convert it to UTF-8 (iconv -f UTF-16{order} -t UTF-8)"
             )

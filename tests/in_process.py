@@ -84,7 +84,7 @@ def split(directory: Path, files: Sequence[Path], config: Config, count: int | P
     sizes = [(path, path.stat().st_size) for path in files]
 
     def entered(path: Path) -> bool:
-        return can_be_entered(path, config.corpus.unit)
+        return can_be_entered(path, config.corpus)
 
     if isinstance(count, PlanSizes):
         planned = plan_parts(sizes, count, entered)
@@ -96,7 +96,7 @@ def split(directory: Path, files: Sequence[Path], config: Config, count: int | P
         others = [directory / "split" / part.name / name for name in names]
         shards = [shard_path(directory / "shards" / part.name, number) for number in range(part.shards)]
         stretches = [(each.start, each.stop) for each in part.stretches]
-        sources = list_sources([each.path for each in part.stretches], stretches)
+        sources = list_sources([each.path for each in part.stretches], stretches, config.corpus)
         parts.append(split_part(part.name, sources, config.corpus, PartFiles(shards, *others), config.max_chars))
         done.append(SplitPart(parts[-1], others[1], directory / "shards" / part.name))
     duplicates, drawn = directory / "duplicates.parquet", directory / "drawn.parquet"

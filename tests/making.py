@@ -248,10 +248,12 @@ def run_workflow(
 
 def shard_names(corpus: Path, count: int) -> list[str]:
     """Return the names of the shards, ``<part>/<number>``, of a corpus that is one file in `count` shards."""
+    from shardner.config import parse_config
     from shardner.corpus.files import can_be_entered
     from shardner.parse.part_plan import plan_parts_of
 
-    parts = plan_parts_of([(corpus, corpus.stat().st_size)], count, can_be_entered)
+    settings = parse_config({}).corpus
+    parts = plan_parts_of([(corpus, corpus.stat().st_size)], count, lambda path: can_be_entered(path, settings))
     return [name for part in parts for name in part.shard_names]
 
 

@@ -102,6 +102,10 @@ def find_id(record: dict[str, Any], column: str) -> str:
         return str(identifier)
     if identifier is None or identifier == "":
         raise Bad("missing id")
+    if type(identifier) is float:
+        if not identifier.is_integer() or abs(identifier) > 1 << 53:
+            raise Bad(f"the id is the number {identifier!r}, which is no whole number of at most 2**53")
+        return str(int(identifier))
     if type(identifier) is not str:
         raise Bad(f"the id is neither a string nor an integer but {KINDS[type(identifier)]}")
     return identifier

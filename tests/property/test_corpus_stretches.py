@@ -65,7 +65,7 @@ def bounded(rows: int, size: int, buffer: int) -> Iterator[Path]:
 
 
 def read_stretch(path: Path, start: int, stop: int | None, corpus: CorpusConfig) -> list[Batch]:
-    source = replace(detect_format(path), start=start, stop=stop)
+    source = replace(detect_format(path, corpus), start=start, stop=stop)
     return list(read_sources([source], corpus, scratch=path.parent, max_chars=500_000))
 
 
@@ -87,7 +87,7 @@ def check_division(path: Path, corpus: CorpusConfig, inner: list[int]) -> None:
     for batches in [whole, *parts]:
         check_growth(batches)
     if whole[-1].extent.rows:
-        assert whole[-1].extent.end == end_of(detect_format(path))
+        assert whole[-1].extent.end == end_of(detect_format(path, corpus))
 
 
 def check_extents(parts: list[Extent], whole: Extent) -> None:
@@ -147,7 +147,7 @@ def test_a_record_can_be_shown_as_the_duplicate_that_it_is_in_the_whole_file(dat
                 [each.rejected for each in read_corpus([path], settings(id="id"), scratch=directory, max_chars=1)]
             )
         ]
-        source = replace(detect_format(path), start=start, stop=start + length)
+        source = replace(detect_format(path, settings()), start=start, stop=start + length)
         batches = read_stretch(path, start, start + length, settings(id="id"))
         records = pl.concat([batch.records for batch in batches])
         shown = raws_of(source, records["row"].to_list(), settings(id="id"), max_chars=1)

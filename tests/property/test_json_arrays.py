@@ -61,7 +61,7 @@ def test_an_array_gives_the_records_of_its_objects_as_lines(
         lines = Path(directory, "lines.jsonl")
         lines.write_text("".join(json.dumps(record) + "\n" for record in objects))
         check_files([array], CORPUS)
-        assert not can_be_entered(array, CORPUS.unit)
+        assert not can_be_entered(array, CORPUS)
         (found, bad), (expected, refused) = read(array), read(lines)
     assert found.drop("byte_offset", "raw", strict=False).equals(expected.drop("byte_offset", "raw", strict=False))
     assert bad.select("row", "reason").equals(refused.select("row", "reason"))
@@ -112,7 +112,7 @@ def test_an_array_that_is_damaged_gives_what_stands_before_and_then_an_error(
 
 
 def test_a_file_that_is_gone_is_taken_for_lines(tmp_path: Path) -> None:
-    assert can_be_entered(tmp_path / "gone.jsonl", CORPUS.unit)
+    assert can_be_entered(tmp_path / "gone.jsonl", CORPUS)
 
 
 @pytest.mark.parametrize("start", [b'["x", 1]\n{"id": 1}', b'{"a": [{}]}', b"", b"[[{}]]", b"[]\n{}", b'x[{"a": 1}]'])

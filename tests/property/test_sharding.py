@@ -63,7 +63,7 @@ def test_shards_are_balanced_to_within_the_longest_document(sizes: list[int], co
         shards = [directory / f"{shard}.parquet" for shard in range(count)]
         config = parse_config({"corpus": {"files": [str(corpus)]}})
         files = PartFiles(shards, *(directory / name for name in "rdm"))
-        manifest = split_part("part", [detect_format(corpus)], config.corpus, files, config.max_chars)
+        manifest = split_part("part", [detect_format(corpus, config.corpus)], config.corpus, files, config.max_chars)
         share = sum(size + 1 for size in sizes) / count
         for info, path in zip(manifest.shards, shards, strict=True):
             table = pl.read_parquet(path)

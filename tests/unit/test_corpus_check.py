@@ -117,7 +117,8 @@ def test_a_csv_without_a_header_is_an_error(tmp_path: Path, data: bytes) -> None
 
 def test_a_csv_that_starts_with_data_says_what_the_first_line_is_for(tmp_path: Path) -> None:
     text = message(write(tmp_path, "a.csv", b"1,Ada met Bob\n"))
-    assert "'1', 'Ada met Bob' (the first line must name the columns)" in text
+    assert "the first line must name the columns, and it looks like data: '1', 'Ada met Bob'" in text
+    assert "such as 'id,text'" in text and "nearest" not in text
 
 
 def test_a_header_that_cannot_be_parsed_is_an_error(tmp_path: Path) -> None:
@@ -142,7 +143,7 @@ def test_a_column_that_is_there_twice_is_an_error(tmp_path: Path) -> None:
         ("a.csv", lzma.compress(b"id,text"), "no CSV file but xz data"),
         ("a.txt", b"PAR1....", "no TXT file but Parquet"),
         ("a.csv.gz", gzip.compress(b"PK\x03\x04", mtime=0), "no CSV file when decompressed but a zip archive"),
-        ("a.tsv", "id\ttext".encode("utf-16"), "UTF-16; convert it to UTF-8"),
+        ("a.tsv", "id\ttext".encode("utf-16"), "UTF-16; write  corpus: {encoding: utf-16}, or convert it"),
         ("a.jsonl.gz", b"{}", "damaged, or not the gzip file that its name says"),
         ("a.jsonl.zst", b"{}\n" * 100, "damaged, or not the zstd file that its name says"),
         ("a.csv.gz", b"", "truncated or empty"),
@@ -167,8 +168,8 @@ def test_a_parquet_text_must_be_strings(tmp_path: Path) -> None:
 
 
 def test_a_parquet_id_must_be_strings_or_integers(tmp_path: Path) -> None:
-    text = message(parquet(tmp_path, id=[1.5], text=["a"]))
-    assert "the column 'id' (corpus.id) holds Float64, neither strings nor integers" in text
+    text = message(parquet(tmp_path, id=[True], text=["a"]))
+    assert "the column 'id' (corpus.id) holds Boolean, neither strings nor whole numbers nor UUIDs" in text
     assert "corpus: {id: null}" in text
 
 

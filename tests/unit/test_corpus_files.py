@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from shardner.corpus.files import detect_format, expand_files, show_path
+import zstandard
+from shardner.config import CorpusConfig, parse_config
+from shardner.corpus.files import detect_format, show_path
 from shardner.corpus.formats import CSV, JSONL, PARQUET, TSV, TXT, Compression, InputFormat
+from shardner.corpus.patterns import describe_left_out, expand_files
 from shardner.errors import CorpusError
+
+CORPUS = parse_config({}).corpus
 
 
 @pytest.fixture(autouse=True)
@@ -19,13 +27,17 @@ def corpus_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def corpus(*patterns: str, **settings: Any) -> CorpusConfig:
+    return parse_config({"corpus": {**({"files": list(patterns)} if patterns else {}), **settings}}).corpus
+
+
 def names(*patterns: str) -> list[str]:
-    return [str(path) for path in expand_files(patterns)]
+    return [str(path) for path in expand_files(corpus(*patterns))]
 
 
 def message(*patterns: str) -> str:
     with pytest.raises(CorpusError) as caught:
-        expand_files(patterns)
+        expand_files(corpus(*patterns))
     assert str(caught.value).startswith("corpus.files: ")
     return str(caught.value)
 
@@ -73,8 +85,79 @@ def test_a_link_to_nothing_is_an_error() -> None:
     assert "link.jsonl (a link to nothing)" in message("link.jsonl")
 
 
-def test_a_directory_is_an_error_that_shows_a_glob() -> None:
-    assert "corpus: {files: [deep/*.jsonl]}" in message("deep/")
+def test_a_directory_is_all_files_in_it_that_can_be_read() -> None:
+    for name in ("deep/_SUCCESS", "deep/.part.jsonl.crc", "deep/_temporary/0/x.jsonl", "deep/notes.pdf", "deep/b.csv"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text("x")
+    assert names("deep/", "z.csv") == ["deep/b.csv", "deep/er/c.jsonl", "z.csv"]
+    assert describe_left_out(corpus("deep", "z.csv")) == ["corpus.files: in deep, these are left out: notes.pdf"]
+    assert describe_left_out(corpus("deep/er")) == []
+
+
+def test_a_directory_in_which_nothing_can_be_read_is_an_error() -> None:
+    Path("empty").mkdir()
+    assert "no file in the directory empty can be read" in message("empty")
+
+
+def test_home_and_variables_of_the_environment_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NEWS", "deep/er")
+    assert names("~/a.jsonl", "$NEWS/*.jsonl", "${NEWS}") == [f"{tmp_path}/a.jsonl", "deep/er/c.jsonl"]
+    Path("$NEWS.jsonl").touch()
+    assert names("$NEWS.jsonl") == ["$NEWS.jsonl"]
+    assert "no variable NEWSS" in message("$NEWSS/a.jsonl") and "no variable NEWSS" in message("${NEWSS}/*.jsonl")
+
+
+def test_brackets_in_names_of_directories_are_known(tmp_path: Path) -> None:
+    path = Path("données [2020]/a b.jsonl")
+    path.parent.mkdir()
+    path.touch()
+    assert names("données [2020]") == names("données [2020]/a b.jsonl") == [str(path)]
+    assert "write 'données [[]2020]/*.jsonl'" in message("données [2020]/*.jsonl")
+    assert names("données [[]2020]/*.jsonl") == [str(path)]
+
+
+def test_a_glob_without_a_match_shows_what_is_there() -> None:
+    assert "deep/er holds c.jsonl; mend the pattern" in message("deep/er/*.csv")
+    assert "write a file's path or a directory" in message("gone/*.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "form", "compression"),
+    [
+        ("wiki_00", b'{"text": "a"}\n', JSONL, Compression.NONE),
+        ("part-00000", b'\xef\xbb\xbf [ {"text": "a"}]', JSONL, Compression.NONE),
+        ("part-00000-9c.c000", gzip.compress(b'{"text": "a"}\n'), JSONL, Compression.GZIP),
+        ("RC_2012-12.zst", zstandard.compress(b'{"body": "' + b"a" * 9_000_000), JSONL, Compression.ZSTD),
+        ("dump", bz2.compress(b'[{"text": "a"}]'), JSONL, Compression.BZIP2),
+        ("dump.2020", lzma.compress(b"{}\n"), JSONL, Compression.XZ),
+        ("table", b"PAR1....", PARQUET, Compression.NONE),
+    ],
+)
+def test_the_first_bytes_tell_the_format_where_the_name_does_not(
+    name: str, start: bytes, form: InputFormat, compression: Compression
+) -> None:
+    Path(name).write_bytes(start)
+    found = detect_format(Path(name), CORPUS)
+    assert (found.format, found.compression) == (form, compression)
+
+
+@pytest.mark.parametrize(
+    "start", [b"", b"id,text\n1,a\n", b"Some prose.\n", b"[Note]\n", b"{curly}", b"<doc>", b"\x00\x01"]
+)
+def test_what_the_first_bytes_do_not_tell_has_to_be_told(start: bytes) -> None:
+    Path("data").write_bytes(start)
+    assert "neither its name nor its first bytes" in message("data") and "corpus: {format: txt}" in message("data")
+    for form in (JSONL, CSV, TSV, TXT, PARQUET):
+        assert detect_format(Path("data"), corpus(format=form.name)).format is form
+
+
+def test_the_format_that_is_told_holds_whatever_the_name_is() -> None:
+    Path("a.txt.gz").write_bytes(gzip.compress(b"id,text\n1,a\n"))
+    found = detect_format(Path("a.txt.gz"), corpus(format="csv"))
+    assert (found.format, found.compression) == (CSV, Compression.GZIP)
+    Path("b").write_bytes(gzip.compress(b"id,text\n1,a\n"))
+    assert detect_format(Path("b"), corpus(format="csv")).compression is Compression.GZIP
 
 
 @pytest.mark.parametrize("name", ["a.xml", "a.txt.lz4", "a.jsonl.zip", "README", "a.gz", "gz", ".jsonl.xz"])
@@ -82,9 +165,8 @@ def test_an_unknown_format_is_an_error_that_lists_the_known(name: str) -> None:
     Path(name).touch()
     text = message(name)
     assert name in text
-    assert (
-        ".jsonl, .ndjson, .json, .csv, .tsv, .txt (each also with .gz, .zst, .bz2 or .xz after it) and .parquet" in text
-    )
+    packed = "(each also with .gz, .zst, .bz2 or .xz after it)"
+    assert f".jsonl, .ndjson, .json, .csv, .tsv, .txt, .wet, .warc {packed} and .parquet, .arrow, .feather, .ipc" in text
 
 
 def test_compressed_parquet_is_an_error_that_says_what_to_write() -> None:
@@ -96,8 +178,10 @@ def test_an_unreadable_file_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
     def refuse(path: Path, *_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
+    settings = corpus("a.jsonl")
     monkeypatch.setattr(Path, "open", refuse)
-    assert "a.jsonl cannot be read: Permission denied" in message("a.jsonl")
+    with pytest.raises(CorpusError, match=r"a\.jsonl cannot be read: Permission denied"):
+        expand_files(settings)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +199,7 @@ def test_an_unreadable_file_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
     ],
 )
 def test_a_name_tells_the_format_in_any_case(name: str, form: InputFormat, compression: Compression) -> None:
-    found = detect_format(Path(name))
+    found = detect_format(Path(name), CORPUS)
     assert (found.format, found.compression) == (form, compression)
 
 

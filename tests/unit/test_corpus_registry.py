@@ -16,7 +16,19 @@ from making import compressors
 from shardner.config import parse_config
 from shardner.corpus.check import check_files
 from shardner.corpus.files import detect_format
-from shardner.corpus.formats import CSV, INPUT_FORMATS, JSONL, PARQUET, TSV, TXT, Compression, InputFormat, find_format
+from shardner.corpus.formats import (
+    ARROW,
+    CSV,
+    INPUT_FORMATS,
+    JSONL,
+    PARQUET,
+    TSV,
+    TXT,
+    WARC,
+    Compression,
+    InputFormat,
+    find_format,
+)
 from shardner.corpus.reader import Reader, ReadOptions
 from shardner.corpus.registry import READERS
 from shardner.parse.shard_plan import CHARS_PER_BYTE
@@ -27,10 +39,22 @@ CORPUS = parse_config({}).corpus
 TEXTS = ["Ada met Bob.", "", "Łódź, 3 \U0001f600"]
 
 
+def warc_record(uri: str, text: str) -> bytes:
+    body = text.encode()
+    head = f"WARC/1.0\r\nWARC-Type: conversion\r\nWARC-Target-URI: {uri}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body + b"\r\n\r\n"
+
+
 def write(path: Path, form: InputFormat) -> None:
     """Write a file with the texts, not compressed."""
     if form is PARQUET:
         pl.DataFrame({"id": range(3), "text": TEXTS}).write_parquet(path)
+        return
+    if form is ARROW:
+        pl.DataFrame({"id": range(3), "text": TEXTS}).write_ipc(path)
+        return
+    if form is WARC:
+        path.write_bytes(b"".join(warc_record(str(number), text) for number, text in enumerate(TEXTS)))
         return
     if form is TXT:
         lines = TEXTS
@@ -61,9 +85,9 @@ def test_each_suffix_belongs_to_one_format() -> None:
 
 def test_characters_per_byte_are_given_for_known_suffixes_only() -> None:
     assert set(CHARS_PER_BYTE) <= {suffix for form in INPUT_FORMATS for suffix in form.suffixes} | set(Compression)
-    assert detect_format(Path("a.PARQUET")).chars_per_byte == CHARS_PER_BYTE[".parquet"]
-    assert detect_format(Path("a.csv.gz")).chars_per_byte == CHARS_PER_BYTE[".gz"]
-    assert detect_format(Path("a.csv")).chars_per_byte == 1.0
+    assert detect_format(Path("a.PARQUET"), CORPUS).chars_per_byte == CHARS_PER_BYTE[".parquet"]
+    assert detect_format(Path("a.csv.gz"), CORPUS).chars_per_byte == CHARS_PER_BYTE[".gz"]
+    assert detect_format(Path("a.csv"), CORPUS).chars_per_byte == 1.0
 
 
 def test_the_readme_has_a_line_for_each_suffix_and_for_no_other() -> None:
@@ -95,7 +119,7 @@ def test_a_file_of_each_suffix_is_checked_read_and_sampled(
     write(path, form)
     path.write_bytes(compressors()[compression](path.read_bytes()))
     check_files([path], CORPUS)
-    source, reader = detect_format(path), READERS[form]
+    source, reader = detect_format(path, CORPUS), READERS[form]
     options = ReadOptions(CORPUS, None if form.has_columns else path.name, native=False, max_chars=500_000)
     (draft,) = reader.read(source, options)
     assert draft.batch.records["text"].to_list() == TEXTS
@@ -107,7 +131,7 @@ def test_a_file_of_each_suffix_is_checked_read_and_sampled(
     size = path.stat().st_size
     assert reader.write_head(source, CORPUS, size, target) == size
     assert [
-        text for each in reader.read(detect_format(target), options) for text in each.batch.records["text"]
+        text for each in reader.read(detect_format(target, CORPUS), options) for text in each.batch.records["text"]
     ] == TEXTS
 
 

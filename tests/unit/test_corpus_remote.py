@@ -1,6 +1,11 @@
 import pytest
+from shardner.config import CorpusConfig, parse_config
 from shardner.corpus.remote import check_remote, is_remote
 from shardner.errors import CorpusError
+
+
+def corpus(*files: str) -> CorpusConfig:
+    return parse_config({"corpus": {"files": list(files)}}).corpus
 
 
 def test_a_url_is_remote_and_a_path_is_not() -> None:
@@ -9,7 +14,7 @@ def test_a_url_is_remote_and_a_path_is_not() -> None:
 
 
 def test_urls_with_a_number_of_shards_are_taken_as_they_are() -> None:
-    check_remote(["s3://bucket/news/a.jsonl.zst", "https://example.org/a.csv.gz?version=2"], 10)
+    check_remote(corpus("s3://bucket/news/a.jsonl.zst", "https://example.org/a.csv.gz?version=2"), 10)
 
 
 @pytest.mark.parametrize(
@@ -23,5 +28,5 @@ def test_urls_with_a_number_of_shards_are_taken_as_they_are() -> None:
 )
 def test_what_cannot_work_is_refused_with_what_to_write(files: list[str], shards: int | str, words: str) -> None:
     with pytest.raises(CorpusError) as error:
-        check_remote(files, shards)  # type: ignore[arg-type]
+        check_remote(corpus(*files), shards)  # type: ignore[arg-type]
     assert words in str(error.value)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import zstandard
 from shardner.corpus import streams
-from shardner.corpus.formats import Compression
+from shardner.corpus.files import SourceFile
+from shardner.corpus.formats import JSONL, Compression
 from shardner.corpus.streams import Line, open_stream, read_lines
 from shardner.errors import CorpusError
 
@@ -31,13 +32,13 @@ COMPRESSORS = [
 
 
 def read(path: Path, compression: Compression) -> bytes:
-    with open_stream(path, compression) as stream:
+    with open_stream(SourceFile(path, JSONL, compression)) as stream:
         return stream.read()
 
 
 def lines_until_error(path: Path, compression: Compression) -> tuple[list[bytes], str]:
     found = []
-    with pytest.raises(CorpusError) as caught, open_stream(path, compression) as stream:
+    with pytest.raises(CorpusError) as caught, open_stream(SourceFile(path, JSONL, compression)) as stream:
         for line in read_lines(stream):
             found.append(line.raw)
     return found, str(caught.value)
@@ -54,7 +55,7 @@ def test_members_and_frames_are_read_to_the_last(tmp_path: Path, compress, compr
 def test_what_compresses_a_thousandfold_is_read(tmp_path: Path, compress, compression: Compression) -> None:
     path = tmp_path / "a"
     path.write_bytes(compress(bytes(40 << 20)))
-    with open_stream(path, compression) as stream:
+    with open_stream(SourceFile(path, JSONL, compression)) as stream:
         sizes = [len(piece) for piece in iter(lambda: stream.read(1 << 20), b"")]
     assert sum(sizes) == 40 << 20
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from report_fixture import Shape, build_run, shifted
-from shardner.config import Unit
+from shardner.config import parse_config
 from shardner.report import Performance, load_performance, write_report
 from shardner.report.forecast import Plan, Rates, choose_slots, extrapolate, model_wall
 from shardner.report.forecast_rates import plan_larger
@@ -111,7 +111,7 @@ def test_a_run_is_foretold_by_its_own_rates(tmp_path: Path) -> None:
     assert forecast.measured_s == pytest.approx(performance.headline.wall_s + performance.headline.between_jobs_s)
     assert forecast.modelled_s == pytest.approx(forecast.measured_s, rel=0.02)
     speed = rates.chars / rates.work_slot_s
-    plans = [plan_larger(run.manifest, times, Unit.LINE, speed) for times in (10, 100, 1_000)]
+    plans = [plan_larger(run.manifest, times, parse_config({}).corpus, speed) for times in (10, 100, 1_000)]
     assert [Plan(row.parts, row.shards) for row in forecast.rows[1:]] == plans and plans[2].parts > plans[0].parts
 
 

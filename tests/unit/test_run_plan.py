@@ -16,7 +16,7 @@ from shardner.parse.run_plan import DEMO_CORPUS, DEMO_CORPUS_BYTES, RunPlan, pla
 
 def plan(files: Sequence[Path | str], *, on_gpus: bool = False, **settings: Any) -> RunPlan:
     config = parse_config({"corpus": {"files": list(map(str, files))}, **settings})
-    return plan_run(config, find_files, lambda path: can_be_entered(path, config.corpus.unit), on_gpus=on_gpus)
+    return plan_run(config, find_files, lambda path: can_be_entered(path, config.corpus), on_gpus=on_gpus)
 
 
 def write(path: Path, chars: int) -> Path:

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(str(workflow.current_basedir), "..", "scripts").reso
 from shardner.config import complete, parse_config
 from shardner.corpus.files import can_be_entered
 from shardner.corpus.input_files import find_files
+from shardner.corpus.patterns import describe_left_out
 from shardner.data.disk_errors import describe_disk_error
 from shardner.data.files import state_of
 from shardner.data.job_errors import RUN_VARIABLE
@@ -41,7 +42,7 @@ def get_plan():
     """Check the input before any job runs; return what the rules need to know."""
     try:
         plan = plan_run(
-            CONFIG, find_files, lambda path: can_be_entered(path, CONFIG.corpus.unit), on_gpus=LIMITS.uses_gpus
+            CONFIG, find_files, lambda path: can_be_entered(path, CONFIG.corpus), on_gpus=LIMITS.uses_gpus
         )
         if workflow.is_main_process:
             from shardner.corpus.check import check_files, check_records
@@ -49,8 +50,12 @@ def get_plan():
             refuse_overwriting(plan.config.output.dir, plan.inputs, plan.pipeline_directory)
             refuse_foreign_results(plan.config.output.dir)
             if plan.user_files:
-                check_files(plan.user_files, plan.config.corpus)
-                check_records(plan.files, plan.config.corpus)
+                looks = check_files(plan.user_files, plan.config.corpus)
+                doubts = [doubt for look in looks for doubt in look.doubts]
+                doubts += check_records(plan.files, plan.config.corpus)
+                for line in [*describe_left_out(plan.config.corpus), *doubts[:MOST_DOUBTS]]:
+                    logger.warning(line)
+                READ_AS.extend(look.read_as for look in looks)
         return plan
     except ShardnerError as error:
         raise WorkflowError(str(error)) from None
@@ -100,6 +105,9 @@ if workflow.is_main_process:
     remember_command(sys.argv)
     os.environ[RUN_VARIABLE] = token_hex(8)
 
+# How each input file is read, and of how many doubts about that the user is told.
+READ_AS = []
+MOST_DOUBTS = 10
 CONFIG = get_config()
 LIMITS = get_limits()
 PLAN = get_plan()

@@ -15,7 +15,7 @@ def show_plan():
     annotated = [job for job in workflow.dag.jobs if job.rule.name == "annotate_shard"]
     new = sum(map(workflow.dag.needrun, annotated)) if annotated else None
     stream = sys.stdout if workflow.output_settings.stdout else sys.stderr
-    print("", describe_plan(PLAN, LIMITS, new), sep="\n", file=stream)
+    print("", describe_plan(PLAN, LIMITS, new, READ_AS), sep="\n", file=stream)
 
 
 # Snakemake runs no hook in a dry run. At the exit the plan stands last, and it is known what is to be done.

@@ -5,7 +5,7 @@ from pathlib import Path
 from adapter import job_log
 
 with job_log(snakemake.log[0]):
-    from shardner.config import Unit
+    from shardner.config import parse_config
     from shardner.data.job_files import read_annotate_jobs, read_job
     from shardner.data.manifest import read_manifest
     from shardner.data.pipeline_check import PipelineCheck
@@ -28,7 +28,7 @@ with job_log(snakemake.log[0]):
         results=Path(results.html).parent,
         texts=CorpusTexts(Path(snakemake.params.shards), manifest, Path(given.duplicates)),
         scores=score_entities(*map(read_table, tables)) if given.gold else None,
-        unit=Unit(provenance.config["corpus"]["unit"]),
+        corpus=parse_config({"corpus": provenance.config["corpus"]}).corpus,
         html=Path(results.html),
         performance_json=Path(results.performance),
     )

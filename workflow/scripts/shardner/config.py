@@ -5,6 +5,7 @@ The schema (`workflow/schemas/config.schema.yaml`) is the one place that knows n
 
 from __future__ import annotations
 
+import codecs
 import copy
 import difflib
 from collections.abc import Mapping
@@ -36,6 +37,10 @@ class Layout(StrEnum):
 
     FILE = "file"
     DATASET = "dataset"
+
+
+#: The encoding of text where the settings say nothing else.
+UTF8 = "utf-8"
 
 
 class Unit(StrEnum):
@@ -94,8 +99,10 @@ class CorpusConfig:
     id: str | None
     keep: tuple[str, ...]
     unit: Unit
+    format: str
     delimiter: str
     quoting: Quoting
+    encoding: str
     on_bad_record: OnBadRecord
 
 
@@ -152,6 +159,19 @@ class Config:
     max_rejected: float
 
 
+def _encoding(name: str) -> str:
+    """Return the usual name of an encoding of text."""
+    try:
+        "".encode(name)
+        found = codecs.lookup(name).name
+    except (LookupError, UnicodeError):
+        raise ConfigError(
+            f"corpus.encoding: {name!r} is no encoding of text that Python knows; write, for example, one of  "
+            f"utf-8, utf-16, cp1252 (Windows, western Europe), latin-1, cp1251 (Cyrillic), shift_jis, gb18030"
+        ) from None
+    return UTF8 if found in (UTF8, "utf-8-sig", "ascii") else found
+
+
 def load_schema() -> dict[str, Any]:
     """Return the schema of the configuration."""
     schema: dict[str, Any] = yaml.safe_load(SCHEMA_PATH.read_text("utf-8"))
@@ -190,8 +210,10 @@ def parse_config(settings: Mapping[str, Any]) -> Config:
             id=corpus["id"],
             keep=tuple(corpus["keep"]),
             unit=Unit(corpus["unit"]),
+            format=corpus["format"],
             delimiter=corpus["delimiter"],
             quoting=Quoting(corpus["quoting"]),
+            encoding=_encoding(corpus["encoding"]),
             on_bad_record=OnBadRecord(corpus["on_bad_record"]),
         ),
         model=ModelConfig(

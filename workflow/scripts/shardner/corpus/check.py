@@ -3,36 +3,49 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
-from shardner.config import CorpusConfig, OnBadRecord
+from shardner.config import UTF8, CorpusConfig, OnBadRecord
+from shardner.corpus.configured_columns import corpus_line
 from shardner.corpus.files import detect_format, show_path
-from shardner.corpus.read import read_corpus
+from shardner.corpus.partitions import split_keep
+from shardner.corpus.read import read_corpus, show_id
+from shardner.corpus.reader import Look
 from shardner.corpus.registry import READERS
-from shardner.corpus.samples import choose, take_heads
+from shardner.corpus.samples import choose, settings_of_heads, take_heads
 from shardner.errors import CorpusError
 
 #: About how many characters of a file are read.
 HEAD_CHARS = 1 << 20
 #: More than a window of such a head has.
 _ALL_CHARS = 1 << 30
+#: Ids repeat between two files if more than this share of one's first ids are among the other's.
+_AGAIN = 0.5
 
 
-def check_files(files: Sequence[Path], corpus: CorpusConfig) -> None:
-    """Look at the start of each file.
+def check_files(files: Sequence[Path], corpus: CorpusConfig) -> list[Look]:
+    """Look at the start of each file, and return what it shows.
 
     Raises:
         CorpusError: as `Reader.check`.
     """
+    looks = []
     for path in files:
-        source = detect_format(path)
-        READERS[source.format].check(source, corpus)
+        source = detect_format(path, corpus)
+        look = READERS[source.format].check(source, split_keep(source, corpus)[0])
+        told = "" if source.encoding == UTF8 else f", in {source.encoding}"
+        looks.append(replace(look, read_as=look.read_as + told))
+    return looks
 
 
-def check_records(files: Sequence[tuple[Path, int]], corpus: CorpusConfig) -> None:
+def check_records(files: Sequence[tuple[Path, int]], corpus: CorpusConfig) -> list[str]:
     """Read the first records of some files: where every one of them would be rejected, no run is begun.
+
+    Returns:
+        What seems wrong with the ids, with the line to write.
 
     Args:
         files: paths and sizes in bytes.
@@ -42,17 +55,33 @@ def check_records(files: Sequence[tuple[Path, int]], corpus: CorpusConfig) -> No
         CorpusError: in one of the files, the first megabyte has records, and none can be read.
     """
     lenient = replace(corpus, on_bad_record=OnBadRecord.REJECT)
+    ids = dict[Path, set[str]]()
     for number in choose(files):
         with tempfile.TemporaryDirectory(prefix="shardner-") as directory:
             [head] = take_heads([files[number]], lenient, HEAD_CHARS, Path(directory))
-            _refuse_if_none(head.source, head.path, lenient)
+            ids[head.source] = _read_first(head.source, head.path, settings_of_heads(lenient))
+    return _doubt_ids(ids)
 
 
-def _refuse_if_none(path: Path, head: Path, corpus: CorpusConfig) -> None:
+def _doubt_ids(ids: Mapping[Path, set[str]]) -> list[str]:
+    """Say that ids which each file gives anew come again in another file, if they do."""
+    for (first, these), (second, those) in combinations(ids.items(), 2):
+        again = these & those
+        if len(again) > _AGAIN * min(len(these), len(those)):
+            return [
+                f"ids repeat between files: {show_path(first)} and {show_path(second)} both have "
+                f"{show_id(min(again))}; of records with the same id only the first is annotated. For ids of file name "
+                f"and row, write:  {corpus_line('id', None)}"
+            ]
+    return []
+
+
+def _read_first(path: Path, head: Path, corpus: CorpusConfig) -> set[str]:
+    """Return the ids of the first records of a file; raise an error where none of these can be read."""
     refused, first = 0, ""
     for batch in read_corpus([head], corpus, scratch=head.parent, max_chars=_ALL_CHARS):
         if batch.records.height:
-            return
+            return set(batch.records["id"])
         refused += batch.rejected.height
         first = first or (batch.rejected["reason"][0] if batch.rejected.height else "")
     if refused:
@@ -60,3 +89,4 @@ def _refuse_if_none(path: Path, head: Path, corpus: CorpusConfig) -> None:
             f"{show_path(path)}: none of the first {refused} records can be read (the first one: {first}); mend the "
             f"file, or the settings of corpus, or take the file out of corpus.files"
         )
+    return set()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from math import inf
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from shardner.corpus.files import show_path
 from shardner.errors import CorpusError
 
 _SHOWN = 20
+#: Two names are alike if so much of them is the same (see `difflib.SequenceMatcher.ratio`).
+_LIKE = 0.6
+#: Every whole number up to it is a float of its own.
+_EXACT = float(1 << 53)
 
 
 def list_columns(corpus: CorpusConfig) -> list[tuple[str, str]]:
@@ -23,7 +28,14 @@ def list_columns(corpus: CorpusConfig) -> list[tuple[str, str]]:
 
 
 def missing_column(
-    path: Path, key: str, column: str, present: Sequence[str], corpus: CorpusConfig, *, hint: str = ""
+    path: Path,
+    key: str,
+    column: str,
+    present: Sequence[str],
+    corpus: CorpusConfig,
+    *,
+    hint: str = "",
+    longest: str | None = None,
 ) -> CorpusError:
     """Say that `path` has no `column`, the value of ``corpus.<key>``; which columns it has, and what to write.
 
@@ -34,6 +46,7 @@ def missing_column(
         present: the columns that the file has.
         corpus: the settings.
         hint: a remark about where the columns are named.
+        longest: the column with the longest strings, if it is known.
     """
     names = ", ".join(repr(name) for name in present[:_SHOWN]) or "none"
     more = f" and {len(present) - _SHOWN} more" if len(present) > _SHOWN else ""
@@ -43,6 +56,8 @@ def missing_column(
     near = nearest(column, present)
     if near is not None:
         lines.append(f"  the nearest is {near!r}; write:  {corpus_line(key, _value(key, column, near, corpus))}")
+    elif key == "text" and longest is not None:
+        lines.append(f"  {guess_text(longest, corpus)}")
     elif key == "keep":
         lines.append(f"  write:  {corpus_line(key, [name for name in corpus.keep if name != column])}")
     if key == "id":
@@ -50,13 +65,43 @@ def missing_column(
     return CorpusError("\n".join(lines))
 
 
+def guess_text(longest: str | None, corpus: CorpusConfig) -> str:
+    """Say which column may be the text, as a guess; nothing without one."""
+    if longest is None:
+        return ""
+    return f"its longest strings are in {longest!r}; if that is the text, write:  {corpus_line('text', longest)}"
+
+
 def nearest(column: str, present: Sequence[str]) -> str | None:
-    """Return the name that is most like `column`, ignoring case; None if there is no name."""
+    """Return the name that is most like `column`, ignoring case; None if none is like it."""
 
     def likeness(name: str) -> float:
         return difflib.SequenceMatcher(None, column.casefold(), name.casefold()).ratio()
 
-    return max(present, key=likeness, default=None)
+    near = max(present, key=likeness, default=None)
+    return near if near is not None and likeness(near) >= _LIKE else None
+
+
+class LongestStrings:
+    """Finds the column whose strings are the longest, together."""
+
+    def __init__(self) -> None:
+        self._chars = Counter[str]()
+
+    def add(self, strings: Iterable[tuple[str, str]]) -> None:
+        """Take strings of a record, each with the name of its column."""
+        for column, value in strings:
+            self._chars[column] += len(value)
+
+    @property
+    def column(self) -> str | None:
+        """The name of the column; None if no string has a character."""
+        return next((column for column, chars in self._chars.most_common(1) if chars), None)
+
+
+def is_whole(number: float) -> bool:
+    """Tell whether a float stands for one whole number, so that it can be an id."""
+    return number.is_integer() and abs(number) <= _EXACT
 
 
 def corpus_line(key: str, value: object) -> str:

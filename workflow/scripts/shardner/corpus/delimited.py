@@ -17,11 +17,11 @@ from itertools import chain, islice
 from shardner.config import CorpusConfig
 from shardner.corpus import streams
 from shardner.corpus.batch import BadRecord, Builder, invalid_utf8, too_long
-from shardner.corpus.configured_columns import list_columns, missing_column
-from shardner.corpus.dialect import Dialect, doubt, find_dialect
+from shardner.corpus.configured_columns import LongestStrings, corpus_line, list_columns, missing_column
+from shardner.corpus.dialect import Dialect, doubt, doubt_fields, find_dialect, looks_like_data, other_delimiter
 from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import InputFormat
-from shardner.corpus.reader import ReadOptions
+from shardner.corpus.reader import Look, ReadOptions
 from shardner.corpus.stream_reader import StreamReader
 from shardner.corpus.streams import Line, Readable, open_stream, read_lines
 from shardner.data.json_values import STRING
@@ -41,6 +41,8 @@ REREAD_TIMES = 16
 log = logging.getLogger(__name__)
 
 _FIELD_LIMIT = (1 << 31) - 1
+#: How many characters of a field a message shows.
+_FIELD_SHOWN = 40
 _UNCLOSED = "a quoted field that does not end"
 #: Records on which it is checked whether the dialect is right.
 _CHECKED_RECORDS = 1_000
@@ -71,25 +73,28 @@ class DelimitedReader(StreamReader):
         """The format that the reader reads."""
         return self._format
 
-    def check_columns(self, stream: Readable, source: SourceFile, corpus: CorpusConfig) -> None:
+    def check_columns(self, stream: Readable, source: SourceFile, corpus: CorpusConfig) -> Look:
         """Check that the header names the columns, once each."""
         dialect, lines = begin_with_header(read_lines(stream), source, corpus)
         records = read_records(lines, source, dialect)
-        read_header(records, source, corpus)
+        header = next(records, None)
         first = list(islice(records, _CHECKED_RECORDS))
+        columns = check_header(header, source, corpus, first, dialect)
         # a field without an end may have been cut with the first bytes of the file
         malformed = [record.raw for record in first if record.bad and _UNCLOSED not in str(record.bad)]
         if found := doubt(dialect, corpus, [field for record in first for field in record.fields], malformed):
             raise CorpusError(f"{source.shown}: {found}")
+        doubts = doubt_fields(dialect, [record.fields for record in first if not record.bad], len(columns), corpus)
+        return Look(f"{source.format.name.upper()}, {dialect}", tuple(f"{source.shown}: {each}" for each in doubts))
 
     def fill(self, source: SourceFile, options: ReadOptions, builder: Builder) -> Iterator[None]:
         """See `StreamReader.fill`."""
-        with open_stream(source.path, source.compression) as stream:
+        with open_stream(source) as stream:
             lines = _Counted(read_lines(stream))
             dialect, after = begin_with_header(iter(lines), source, options.corpus)
-            log.info("%s: delimiter %r, quoting %s", source.shown, dialect.delimiter, dialect.quoting)
+            log.info("%s: %s", source.shown, dialect)
             records = read_records(after, source, dialect)
-            header = read_header(records, source, options.corpus)
+            header = check_header(next(records, None), source, options.corpus)
             rows = 0
             for rows in _fill(records, header, builder, options.corpus):
                 if builder.full:
@@ -222,13 +227,25 @@ def _refuse_endless(feeder: _Feeder, source: SourceFile) -> None:
         )
 
 
-def read_header(records: Iterator[ParsedRecord], source: SourceFile, corpus: CorpusConfig) -> list[str]:
-    """Read the header and check that the columns of `corpus` are there, once each.
+def check_header(
+    first: ParsedRecord | None,
+    source: SourceFile,
+    corpus: CorpusConfig,
+    records: Sequence[ParsedRecord] = (),
+    dialect: Dialect | None = None,
+) -> list[str]:
+    """Check that the header has the columns of `corpus`, once each, and return its columns.
+
+    Args:
+        first: the first record of the file, if it has one.
+        source: the file.
+        corpus: the settings.
+        records: some that follow, from which a guess can be made.
+        dialect: how they were told apart.
 
     Raises:
         CorpusError: there is no header, or a column is missing or ambiguous.
     """
-    first = next(records, None)
     if first is None:
         raise CorpusError(f"{source.shown}: the file is empty; its first line must name the columns")
     if b"\r" in first.raw.rstrip(b"\r\n") and first.bad is not None:
@@ -241,13 +258,53 @@ def read_header(records: Iterator[ParsedRecord], source: SourceFile, corpus: Cor
     header = list(first.fields)
     for key, column in list_columns(corpus):
         if column not in header:
-            raise missing_column(source.path, key, column, header, corpus, hint="the first line must name the columns")
+            raise _missing(key, column, header, source, corpus, records, dialect)
         if header.count(column) > 1:
             raise CorpusError(
                 f"{source.shown}: the header has the column {column!r} (corpus.{key}) {header.count(column)} times; "
                 f"rename all but one"
             )
     return header
+
+
+def _missing(
+    key: str,
+    column: str,
+    header: list[str],
+    source: SourceFile,
+    corpus: CorpusConfig,
+    records: Sequence[ParsedRecord],
+    dialect: Dialect | None,
+) -> CorpusError:
+    """Say that a column is missing: perhaps the fields are not told apart, or there is no header."""
+    where = "the first line must name the columns"
+    other = other_delimiter(header, column, dialect)
+    if other is not None:
+        return CorpusError(
+            f"{source.shown}: there is no column {column!r} (corpus.{key}): its first line is {header[0]!r}, in which "
+            f"no {(dialect.delimiter if dialect else ',')!r} stands; write:  {corpus_line('delimiter', other)}"
+        )
+    if not {name for _, name in list_columns(corpus)} & set(header) and looks_like_data(header):
+        shown = ", ".join(repr(field[:_FIELD_SHOWN] + "…" * (len(field) > _FIELD_SHOWN)) for field in header[:5])
+        return CorpusError(
+            f"{source.shown}: there is no column {column!r} (corpus.{key}): {where}, and it looks like data: {shown}\n"
+            f"  put a line with the names of the columns before it, such as {_join_names(header, corpus, dialect)!r}"
+        )
+    strings = LongestStrings()
+    for record in records:
+        strings.add(zip(header, record.fields, strict=False))
+    return missing_column(source.path, key, column, header, corpus, hint=where, longest=strings.column)
+
+
+def _join_names(header: Sequence[str], corpus: CorpusConfig, dialect: Dialect | None) -> str:
+    """Return a line that may name the columns of a file without a header."""
+    text = max(range(len(header)), key=lambda at: len(header[at]))
+    ids = [at for at in range(len(header)) if at != text]
+    names = [f"column{at + 1}" for at in range(len(header))]
+    names[text] = corpus.text
+    if corpus.id is not None and ids:
+        names[ids[0]] = corpus.id
+    return (dialect.delimiter if dialect else ",").join(names)
 
 
 def _fill(records: Iterator[ParsedRecord], header: list[str], builder: Builder, corpus: CorpusConfig) -> Iterator[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,9 @@ from shardner.corpus.formats import TSV, InputFormat
 #: What `auto` looks for in the header of a CSV file, in this order where several would do.
 _DELIMITERS = (",", ";", "\t", "|")
 _QUOTE = '"'
+_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*")
+#: A field of so many words is no name of a column.
+_SENTENCE_WORDS = 5
 _OPTIONS: dict[Quoting, dict[str, Any]] = {
     Quoting.STANDARD: {},
     Quoting.NONE: {"quoting": csv.QUOTE_NONE},
@@ -34,6 +38,9 @@ class Dialect:
     delimiter: str
     quoting: Quoting
     named: bool = False
+
+    def __str__(self) -> str:
+        return f"delimiter {self.delimiter!r}, quoting {self.quoting.value}"
 
     @property
     def options(self) -> dict[str, Any]:
@@ -71,6 +78,19 @@ def _split(header: str, delimiter: str) -> list[str]:
         return header.split(delimiter)
 
 
+def other_delimiter(header: Sequence[str], column: str, dialect: Dialect | None) -> str | None:
+    """Return the delimiter by which a header of one field would have a column; None where there is none."""
+    if len(header) != 1:
+        return None
+    others = [each for each in _DELIMITERS if dialect is None or each != dialect.delimiter]
+    return next((each for each in others if column in _split(header[0], each)), None)
+
+
+def looks_like_data(header: Sequence[str]) -> bool:
+    """Tell whether a first line, which should name columns, seems to be a record: a number, or a sentence, in it."""
+    return any(_NUMBER.fullmatch(field) or len(field.split()) >= _SENTENCE_WORDS for field in header)
+
+
 def doubt(dialect: Dialect, corpus: CorpusConfig, fields: Sequence[str], malformed: Sequence[bytes]) -> str | None:
     """Say why the quoting that `auto` took looks wrong, and what to write; None where it does not.
 
@@ -94,6 +114,38 @@ def doubt(dialect: Dialect, corpus: CorpusConfig, fields: Sequence[str], malform
         f"{found}; write:  {corpus_line('quoting', first.value)}\n"
         f"  {meaning}, write:  {corpus_line('quoting', second.value)}"
     )
+
+
+def doubt_fields(dialect: Dialect, records: Sequence[Sequence[str]], columns: int, corpus: CorpusConfig) -> list[str]:
+    """Say what seems wrong with the way in which fields are told apart, each time with what to write.
+
+    Args:
+        dialect: of the file.
+        records: the fields of the first records.
+        columns: how many the header has.
+        corpus: the settings.
+    """
+    doubts = []
+    uneven = [number for number, fields in enumerate(records) if len(fields) != columns]
+    if uneven:
+        number = uneven[0]
+        doubts.append(
+            f"{len(uneven)} of the first {len(records)} records do not have the header's {columns} fields (row "
+            f"{number} has {len(records[number])}) and will be rejected; if {dialect} is wrong, set "
+            f"corpus.delimiter or corpus.quoting, for example  {corpus_line('quoting', _other(dialect.quoting).value)}"
+        )
+    if dialect.quoting is Quoting.NONE and corpus.quoting is Quoting.AUTO:
+        open_ = [field for fields in records for field in fields if field.startswith(_QUOTE) and not _is_quoted(field)]
+        if open_ and uneven:
+            doubts.append(
+                f"{len(open_)} of the fields begin with a quotation mark and do not end with one: if marks stand "
+                f"around fields that hold line breaks, write:  {corpus_line('quoting', Quoting.STANDARD.value)}"
+            )
+    return doubts
+
+
+def _other(quoting: Quoting) -> Quoting:
+    return Quoting.STANDARD if quoting is Quoting.NONE else Quoting.NONE
 
 
 def _are_quoted(fields: Sequence[str]) -> bool:

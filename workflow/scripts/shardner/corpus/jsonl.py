@@ -7,9 +7,11 @@ those in which the two could differ, are read by the standard library, which say
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,11 +20,12 @@ import orjson
 from shardner.config import CorpusConfig
 from shardner.corpus import streams
 from shardner.corpus.batch import BadRecord, Builder, invalid_utf8, too_long
-from shardner.corpus.configured_columns import list_columns, missing_column
+from shardner.corpus.column_paths import getter, list_strings, walk
+from shardner.corpus.configured_columns import LongestStrings, guess_text, is_whole, list_columns, missing_column
 from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import JSONL
 from shardner.corpus.json_array import SHOWN_BYTES, is_array, read_elements
-from shardner.corpus.reader import ReadOptions
+from shardner.corpus.reader import Look, ReadOptions
 from shardner.corpus.stream_reader import Run, StreamReader, fill_by_run
 from shardner.corpus.streams import Line, Readable, open_stream, read_lines
 from shardner.data.json_values import STRING, json_value
@@ -33,6 +36,10 @@ _WHITESPACE = " \t\r\n"
 _SHALLOW = 900
 #: orjson makes floats of integers that have more bits.
 _EXACT = float(1 << 63)
+#: So many records are checked before any work, at most.
+MOST_CHECKED = 1_000
+#: A file in which so many records, and all of these, have a text or id of a wrong type, is refused before any work.
+LEAST_REFUSED = 2
 _TYPES = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
 
 
@@ -41,22 +48,29 @@ class JsonLinesReader(StreamReader):
 
     format = JSONL
 
-    def check_columns(self, stream: Readable, source: SourceFile, corpus: CorpusConfig) -> None:
-        """Look for each column in the first records until all columns are found."""
+    def check_columns(self, stream: Readable, source: SourceFile, corpus: CorpusConfig) -> Look:
+        """Look for each column in the first records until all are found, and a text and an id that can be read."""
         missing = list_columns(corpus)
         present: dict[str, None] = {}
-        for record in read_objects(_read_first(stream, source)):
+        strings, unreadable = LongestStrings(), list[BadRecord]()
+        for record in islice(read_objects(_read_first(stream, source)), MOST_CHECKED):
             present.update(dict.fromkeys(record))
-            missing = [(key, column) for key, column in missing if column not in record]
-            if not missing:
-                return
-        if present:
-            key, column = missing[0]
-            raise missing_column(source.path, key, column, list(present), corpus)
+            missing = [(key, column) for key, column in missing if not _has(record, column)]
+            reason = _why_unreadable(record, corpus)
+            if not (missing or reason):
+                break
+            strings.add(list_strings(record))
+            unreadable += [reason] if reason else []
+        else:
+            if present and missing:
+                key, column = missing[0]
+                raise missing_column(source.path, key, column, list(present), corpus, longest=strings.column)
+            _refuse_values(unreadable, source, corpus, strings)
+        return Look("a JSON array of objects" if _holds_array(source) else "JSON lines")
 
     def fill(self, source: SourceFile, options: ReadOptions, builder: Builder) -> Iterator[None]:
         """See `StreamReader.fill`."""
-        add = partial(_add_run, builder=builder, corpus=options.corpus)
+        add = partial(_add_run, builder=builder, fields=_Fields.of(options.corpus))
         return _fill_by_element(source, builder, add) if _holds_array(source) else fill_by_run(source, builder, add)
 
     def end_with_record(self, path: Path, corpus: CorpusConfig) -> bool:
@@ -75,12 +89,43 @@ class JsonLinesReader(StreamReader):
         return end > 0
 
 
+def _has(record: Mapping[str, Any], column: str) -> bool:
+    try:
+        walk(record, column)
+    except KeyError:
+        return False
+    return True
+
+
+def _why_unreadable(record: Mapping[str, Any], corpus: CorpusConfig) -> BadRecord | None:
+    """Return why the text or id of a record cannot be read; None if they can, or are not there."""
+    try:
+        for read, column in ((_text, corpus.text), (_id, corpus.id)):
+            if column is not None and _has(record, column) and (value := walk(record, column)) not in (None, ""):
+                read(value)
+    except BadRecord as reason:
+        return reason
+    return None
+
+
+def _refuse_values(reasons: list[BadRecord], source: SourceFile, corpus: CorpusConfig, strings: LongestStrings) -> None:
+    """Refuse a file in whose first records no text, or no id, is of a type that can be read."""
+    if len(reasons) < LEAST_REFUSED:
+        return
+    text = strings.column is not None and str(reasons[0]).startswith("the text")
+    advice = f"; {guess_text(strings.column, corpus)}" if text else ""
+    raise CorpusError(
+        f"{source.shown}: none of the first {len(reasons)} records can be read: {reasons[0]}; name another column"
+        f"{advice}"
+    )
+
+
 def _holds_array(source: SourceFile) -> bool:
     """Tell whether a file is one array; what has stretches is none (see `can_be_entered`)."""
     if (source.start, source.stop) != (0, None):
         return False
     start = b""
-    with suppress(CorpusError), open_stream(source.path, source.compression) as stream:  # who reads on meets the damage
+    with suppress(CorpusError), open_stream(source) as stream:  # who reads on meets the damage
         while len(start) < SHOWN_BYTES and (piece := stream.read1(SHOWN_BYTES)):
             start += piece
     return is_array(start)
@@ -99,7 +144,7 @@ def _read_first(stream: Readable, source: SourceFile) -> Iterator[Line]:
 def _fill_by_element(source: SourceFile, builder: Builder, add: Callable[[Run], None]) -> Iterator[None]:
     """Read an array, and yield whenever `builder` is full. The number of an element is its row."""
     builder.reach(0, 0, 0)
-    with open_stream(source.path, source.compression) as stream:
+    with open_stream(source) as stream:
         for row, (offset, raw) in enumerate(read_elements(stream, source.shown, streams.MAX_RECORD_BYTES)):
             add(Run(row, offset, [raw], len(raw)))
             builder.reach(0, offset + len(raw), row + 1)
@@ -107,17 +152,33 @@ def _fill_by_element(source: SourceFile, builder: Builder, add: Callable[[Run], 
                 yield
 
 
-def _add_run(run: Run, builder: Builder, corpus: CorpusConfig) -> None:
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """How the values of a record are found: a function for each column; they raise KeyError where there is none."""
+
+    text: Callable[[Mapping[str, Any]], Any]
+    id: Callable[[Mapping[str, Any]], Any] | None
+    keep: tuple[Callable[[Mapping[str, Any]], Any], ...]
+
+    @classmethod
+    def of(cls, corpus: CorpusConfig) -> _Fields:
+        """Return those that the settings name."""
+        return cls(
+            getter(corpus.text), None if corpus.id is None else getter(corpus.id), tuple(map(getter, corpus.keep))
+        )
+
+
+def _add_run(run: Run, builder: Builder, fields: _Fields) -> None:
     """Add lines to the builder: those that orjson reads at once, the others one by one."""
     begin, texts, ids, kept = 0, list[str](), list[str | None](), list[list[tuple[str | None, str | None]]]()
     for at, raw in enumerate(run.lines):
         try:
-            text, identifier, values = _read_fast(raw, corpus)
+            text, identifier, values = _read_fast(raw, fields)
         except (ValueError, KeyError, TypeError, AttributeError):
             builder.add_run(run.cut(begin, at), ids, texts, kept)
             begin, texts, ids, kept = at + 1, [], [], []
             # `_add` keeps nothing after it returns: a record may have hundreds of megabytes
-            _add(run.row + at, run.line(at), builder, corpus)
+            _add(run.row + at, run.line(at), builder, fields)
             continue
         texts.append(text)
         ids.append(identifier)
@@ -126,7 +187,7 @@ def _add_run(run: Run, builder: Builder, corpus: CorpusConfig) -> None:
     builder.add_run(run.cut(begin, len(run.lines)), ids, texts, kept)
 
 
-def _read_fast(raw: bytes, corpus: CorpusConfig) -> tuple[str, str | None, list[tuple[str | None, str | None]]]:
+def _read_fast(raw: bytes, fields: _Fields) -> tuple[str, str | None, list[tuple[str | None, str | None]]]:
     """Return text, id and kept values of a line that orjson reads as the standard library would.
 
     Raises:
@@ -135,17 +196,19 @@ def _read_fast(raw: bytes, corpus: CorpusConfig) -> tuple[str, str | None, list[
     if len(raw) > _SHALLOW and raw.count(b"{") + raw.count(b"[") > _SHALLOW // 2:
         raise ValueError  # may be nested deeper than the standard library reads
     record = orjson.loads(raw)
-    text = record[corpus.text]
+    text = fields.text(record)
     if type(text) is not str:
         raise TypeError
     identifier = None
-    if corpus.id is not None:
-        identifier = record[corpus.id]
+    if fields.id is not None:
+        identifier = fields.id(record)
         if type(identifier) is int:
             identifier = str(identifier)
+        elif type(identifier) is float and is_whole(identifier):
+            identifier = str(int(identifier))
         elif type(identifier) is not str or not identifier:
             raise TypeError
-    return text, identifier, [_keep_fast(record.get(column)) for column in corpus.keep]
+    return text, identifier, [_keep_fast(_get(record, each)) for each in fields.keep]
 
 
 def _keep_fast(value: object) -> tuple[str | None, str | None]:
@@ -156,7 +219,14 @@ def _keep_fast(value: object) -> tuple[str | None, str | None]:
     return json_value(value)
 
 
-def _add(row: int, line: Line, builder: Builder, corpus: CorpusConfig) -> None:
+def _get(record: Mapping[str, Any], get: Callable[[Mapping[str, Any]], Any]) -> Any:
+    try:
+        return get(record)
+    except KeyError:
+        return None
+
+
+def _add(row: int, line: Line, builder: Builder, fields: _Fields) -> None:
     offset, raw, length = line
     try:
         if length > streams.MAX_RECORD_BYTES:
@@ -165,9 +235,9 @@ def _add(row: int, line: Line, builder: Builder, corpus: CorpusConfig) -> None:
         if not decoded:
             return
         record = parse_object(decoded)
-        text = _text(record, corpus.text)
-        identifier = None if corpus.id is None else _id(record, corpus.id)
-        kept = [_keep(record.get(column)) for column in corpus.keep]
+        text = _text(_get(record, fields.text))
+        identifier = None if fields.id is None else _id(_get(record, fields.id))
+        kept = [_keep(_get(record, each)) for each in fields.keep]
         if "\\u" in decoded:
             _refuse_surrogates([identifier, text, *(value for value, _ in kept)])
     except BadRecord as reason:
@@ -226,8 +296,7 @@ def parse_object(line: str) -> dict[str, Any]:
     return record
 
 
-def _text(record: dict[str, Any], column: str) -> str:
-    text = record.get(column)
+def _text(text: object) -> str:
     if type(text) is str:
         return text
     if text is None:
@@ -235,12 +304,15 @@ def _text(record: dict[str, Any], column: str) -> str:
     raise BadRecord(f"the text is not a string but {_kind(text)}")
 
 
-def _id(record: dict[str, Any], column: str) -> str:
-    identifier = record.get(column)
+def _id(identifier: object) -> str:
     if type(identifier) is int:
         return str(identifier)
     if identifier is None or identifier == "":
         raise BadRecord("missing id")
+    if type(identifier) is float:
+        if not is_whole(identifier):
+            raise BadRecord(f"the id is the number {identifier!r}, which is no whole number of at most 2**53")
+        return str(int(identifier))
     if type(identifier) is not str:
         raise BadRecord(f"the id is neither a string nor an integer but {_kind(identifier)}")
     return identifier

@@ -15,6 +15,7 @@ from shardner.config import CorpusConfig, OnBadRecord
 from shardner.corpus.batch import Batch, Draft, show_row
 from shardner.corpus.configured_columns import corpus_line
 from shardner.corpus.files import SourceFile, can_be_entered, detect_format, show_path
+from shardner.corpus.partitions import add_columns, split_keep
 from shardner.corpus.reader import ReadOptions
 from shardner.corpus.registry import READERS
 from shardner.corpus.seen_ids import SeenIds
@@ -45,7 +46,7 @@ def read_corpus(files: Sequence[Path], corpus: CorpusConfig, *, scratch: Path, m
         CorpusError: a file is missing or damaged (what stands before the damage has been yielded by then), lacks a
             column, or, under ``on_bad_record: fail``, holds a bad record.
     """
-    sources = [detect_format(path) for path in files]
+    sources = [detect_format(path, corpus) for path in files]
     prefixes, native = id_prefixes(files), is_native(sources, corpus.keep)
     each = [ReadOptions(corpus, _prefix(source, corpus, prefixes), native, max_chars) for source in sources]
     # ids that are made of file and row need not be compared
@@ -143,8 +144,13 @@ def is_native(sources: Sequence[SourceFile], keep: Sequence[str]) -> bool:
 
 def duplicate_reason(identifier: str) -> str:
     """Return why a record is rejected whose id came before."""
+    return f"duplicate id {show_id(identifier)}"
+
+
+def show_id(identifier: str) -> str:
+    """Return an id between quotation marks, escaped and cut."""
     shown = identifier[:_ID_SHOWN].encode("unicode_escape").decode()
-    return f"duplicate id '{shown}{'…' if len(identifier) > _ID_SHOWN else ''}'"
+    return f"'{shown}{'…' if len(identifier) > _ID_SHOWN else ''}'"
 
 
 def _long_id_reason(identifier: str) -> str | None:
@@ -175,9 +181,11 @@ def _read(source: SourceFile, options: ReadOptions, seen: SeenIds | None) -> Ite
 
 
 def _drafts(source: SourceFile, options: ReadOptions) -> Iterator[Draft]:
-    if (source.start, source.stop) != (0, None) and not can_be_entered(source.path, options.corpus.unit):
+    if (source.start, source.stop) != (0, None) and not can_be_entered(source.path, options.corpus):
         raise ValueError(f"{source.shown} can only be read as a whole")
-    return READERS[source.format].read(source, options)
+    corpus, values = split_keep(source, options.corpus)
+    for draft in READERS[source.format].read(source, replace(options, corpus=corpus)):
+        yield add_columns(draft, values, options.corpus)
 
 
 def _without_bad_ids(draft: Draft, seen: SeenIds) -> Batch:

@@ -32,6 +32,19 @@ class ReadOptions:
     max_chars: int
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the start of a file shows.
+
+    Attributes:
+        read_as: how the file is read, in words.
+        doubts: what seems wrong with that, each with the line to write; nothing that forbids reading.
+    """
+
+    read_as: str
+    doubts: tuple[str, ...] = ()
+
+
 @runtime_checkable
 class Reader(Protocol):
     """Reads the files of one format.
@@ -43,8 +56,8 @@ class Reader(Protocol):
     def format(self) -> InputFormat:
         """The format that the reader reads."""
 
-    def check(self, source: SourceFile, corpus: CorpusConfig) -> None:
-        """Look at the start of a file, before any work is done.
+    def check(self, source: SourceFile, corpus: CorpusConfig) -> Look:
+        """Look at the start of a file, before any work is done, and say what it shows.
 
         Raises:
             CorpusError: the file is not of its format, lacks a column that `corpus` names or has the column twice, or

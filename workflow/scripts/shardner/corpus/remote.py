@@ -8,12 +8,11 @@ shards there are.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shardner.config import Auto
-from shardner.corpus.files import detect_format
+from shardner.config import Auto, CorpusConfig
+from shardner.corpus.files import detect_by_name
 from shardner.errors import CorpusError
 
 
@@ -22,14 +21,14 @@ def is_remote(name: str) -> bool:
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", name) is not None
 
 
-def check_remote(files: Sequence[str], shards: int | Auto) -> None:
+def check_remote(corpus: CorpusConfig, shards: int | Auto) -> None:
     """Check what can be checked of remote files while they have not been fetched.
 
     Raises:
         CorpusError: URLs and local files are mixed, a URL is a pattern or has no known format, or the number of shards
             is ``auto``, which needs the sizes of the files.
     """
-    for name in files:
+    for name in corpus.files:
         if not is_remote(name):
             raise CorpusError(
                 f"corpus.files: {name!r} is a local file and others are URLs; bring all to one side, or run twice"
@@ -37,7 +36,7 @@ def check_remote(files: Sequence[str], shards: int | Auto) -> None:
         path = urlsplit(name).path
         if set("*?[{}<>") & set(path):
             raise CorpusError(f"corpus.files: {name!r}: a storage is not searched for patterns; list the files")
-        detect_format(Path(path))
+        detect_by_name(Path(path), corpus)
     if shards == "auto":
         raise CorpusError(
             "shards.count: auto needs the sizes of the files, which are not known of URLs before they are fetched;\n"

@@ -7,14 +7,15 @@ them. A head is a file: the first bytes of a file, decompressed, or the first ro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
-from shardner.config import CorpusConfig
+from shardner.config import AUTO, UTF8, CorpusConfig
 from shardner.corpus.files import detect_format
+from shardner.corpus.partitions import partition_names
 from shardner.corpus.registry import READERS
 
 #: How many files are sampled at most, besides one file of each kind that is not among them.
@@ -51,12 +52,19 @@ def take_heads(files: Sequence[tuple[Path, int]], corpus: CorpusConfig, chars: i
     chosen = choose(files)
     heads = []
     for number, index in enumerate(chosen):
-        source = detect_format(files[index][0])
+        source = detect_format(files[index][0], corpus)
         wanted = max(int(chars / len(chosen) / source.chars_per_byte), 1)
-        target = directory / f"{number:03d}{source.format.suffixes[0]}"
+        # directories whose names are columns go along
+        target = directory.joinpath(*partition_names(source.path), f"{number:03d}{source.format.suffixes[0]}")
+        target.parent.mkdir(parents=True, exist_ok=True)
         taken = READERS[source.format].write_head(source, corpus, wanted, target)
         heads.append(FileHead(target, source.path, taken))
     return heads
+
+
+def settings_of_heads(corpus: CorpusConfig) -> CorpusConfig:
+    """Return how heads are read: each has the name of its format, and is UTF-8."""
+    return replace(corpus, format=AUTO, encoding=UTF8)
 
 
 def choose(files: Sequence[tuple[Path, int]]) -> list[int]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
-from shardner.config import CorpusConfig
+from shardner.config import UTF8, CorpusConfig
 from shardner.corpus.batch import Builder, Draft, WindowPosition
+from shardner.corpus.encodings import find_windows_1252
 from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import Compression, InputFormat
-from shardner.corpus.reader import ReadOptions
-from shardner.corpus.streams import Block, FirstBytes, Line, Readable, Stream, open_stream, read_blocks
+from shardner.corpus.reader import Look, ReadOptions
+from shardner.corpus.streams import BUFFER_BYTES, Block, FirstBytes, Line, Readable, Stream, open_stream, read_blocks
 from shardner.errors import CorpusError
 
 #: How much of a file is checked before any work, after decompression, at most.
@@ -35,8 +37,8 @@ _MAGIC = {
     **{b"BZh%d1AY&SY" % level: "bzip2 data; let its name end in .bz2" for level in range(1, 10)},
     b"PAR1": "Parquet; let its name end in .parquet",
     b"PK\x03\x04": "a zip archive (or a spreadsheet); unpack or export it",
-    b"\xff\xfe": "UTF-16; convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)",
-    b"\xfe\xff": "UTF-16; convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)",
+    b"\xff\xfe": "UTF-16; write  corpus: {encoding: utf-16}, or convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)",
+    b"\xfe\xff": "UTF-16; write  corpus: {encoding: utf-16}, or convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)",
 }
 
 
@@ -59,18 +61,18 @@ class StreamReader(ABC):
         """
 
     @abstractmethod
-    def check_columns(self, stream: Readable, source: SourceFile, corpus: CorpusConfig) -> None:
+    def check_columns(self, stream: Readable, source: SourceFile, corpus: CorpusConfig) -> Look:
         """Check, on the first bytes of a file, that the columns of `corpus` are there.
 
         Raises:
             CorpusError: they are not.
         """
 
-    def check(self, source: SourceFile, corpus: CorpusConfig) -> None:
+    def check(self, source: SourceFile, corpus: CorpusConfig) -> Look:
         """See `Reader.check`."""
-        with open_stream(source.path, source.compression) as stream:
+        with open_stream(source) as stream:
             _refuse_other_content(stream, source)
-            self.check_columns(FirstBytes(stream, CHECKED_BYTES), source, corpus)
+            return self.check_columns(FirstBytes(stream, CHECKED_BYTES), source, corpus)
 
     def read(self, source: SourceFile, options: ReadOptions) -> Iterator[Draft]:
         """See `Reader.read`."""
@@ -92,7 +94,8 @@ class StreamReader(ABC):
 
     def find_end(self, source: SourceFile) -> int | None:
         """See `Reader.find_end`."""
-        return source.path.stat().st_size if source.compression is Compression.NONE else None
+        whole = source.compression is Compression.NONE and source.encoding == UTF8
+        return source.path.stat().st_size if whole else None
 
     def write_head(self, source: SourceFile, corpus: CorpusConfig, wanted: int, target: Path) -> int:
         """See `Reader.write_head`."""
@@ -142,7 +145,7 @@ def fill_by_run(source: SourceFile, builder: Builder, add: Callable[[Run], None]
     """
     begin, row = source.start, 0
     builder.reach(begin, begin, 0)
-    with open_stream(source.path, source.compression) as stream:
+    with open_stream(source) as stream:
         for block in read_blocks(stream, source.start, source.stop):
             begin = begin if row else block.offset
             for run in _cut_runs(block, row, builder):
@@ -171,12 +174,19 @@ def _refuse_other_content(stream: Stream, source: SourceFile) -> None:
     for order, (first, second) in {"LE": (start[::2], start[1::2]), "BE": (start[1::2], start[::2])}.items():
         if len(second) > 1 and not any(second) and all(first):
             raise CorpusError(
-                f"{source.shown}: this is UTF-16 without a mark; convert it to UTF-8 (iconv -f UTF-16{order} -t UTF-8)"
+                f"{source.shown}: this is UTF-16 without a mark; write  corpus: {{encoding: utf-16-{order.lower()}}}, "
+                f"or convert it to UTF-8 (iconv -f UTF-16{order} -t UTF-8)"
             )
     for magic, what in _MAGIC.items():
         if start.startswith(magic):
             inside = "" if source.compression is Compression.NONE else " when decompressed"
             raise CorpusError(f"{source.shown}: this is no {source.format.name.upper()} file{inside} but {what}")
+    if source.encoding == UTF8 and (word := find_windows_1252(stream.peek(BUFFER_BYTES))):
+        raise CorpusError(
+            f"{source.shown}: this is not UTF-8 but, it seems, Windows-1252, in which a word reads {word!r}; if that "
+            f"is right, write  corpus: {{encoding: cp1252}}; if not, name its encoding there (cp1250 and cp1251 are "
+            f"those of central and eastern Europe), or convert it to UTF-8"
+        )
 
 
 def _decompress_start(source: SourceFile, taken: int, target: Path) -> None:
@@ -187,7 +197,7 @@ def _decompress_start(source: SourceFile, taken: int, target: Path) -> None:
         while piece := file.read(min(left, _PIECE_BYTES)):
             copy.write(piece)
             left -= len(piece)
-    with target.open("wb") as file, suppress(CorpusError), open_stream(packed, source.compression) as stream:
+    with target.open("wb") as file, suppress(CorpusError), open_stream(replace(source, path=packed)) as stream:
         while piece := stream.read1(_PIECE_BYTES):
             file.write(piece)
     packed.unlink()

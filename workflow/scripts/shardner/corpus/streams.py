@@ -7,11 +7,12 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import accumulate
-from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
+from shardner.config import UTF8
 from shardner.corpus.decompression import DECOMPRESSORS
-from shardner.corpus.files import show_path
+from shardner.corpus.encodings import as_utf8
+from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import Compression
 from shardner.data.tables import RAW_BYTES
 from shardner.errors import CorpusError
@@ -67,6 +68,9 @@ class Stream(Readable, Protocol):
     def read(self, size: int = -1, /) -> bytes:
         """Return the next `size` bytes; fewer only at the end."""
 
+    def readline(self, size: int = -1, /) -> bytes:
+        """Return the next line with its terminator; of a longer one the first `size` bytes."""
+
     def peek(self, size: int = 0, /) -> bytes:
         """Return some of the next bytes, and stay before them."""
 
@@ -109,23 +113,33 @@ class _Pieces(io.RawIOBase):
 
 
 @contextmanager
-def open_stream(path: Path, compression: Compression) -> Iterator[Stream]:
+def open_stream(source: SourceFile) -> Iterator[Stream]:
     """Open a file for buffered reading of its decompressed bytes; all members or frames follow one another.
+
+    Text that is not UTF-8 becomes UTF-8, and offsets count the bytes of that.
 
     Raises:
         CorpusError: the file cannot be read, is truncated, damaged, or not compressed as its name says. This may be
             found only while the stream is read; what stands before the damage has been read by then.
     """
     try:
-        with io.BufferedReader(path.open("rb", buffering=0), BUFFER_BYTES) as file:
-            if compression is Compression.NONE:
+        with io.BufferedReader(source.path.open("rb", buffering=0), BUFFER_BYTES) as file:
+            if source.compression is Compression.NONE and source.encoding == UTF8:
                 yield file
-            else:
-                pieces = DECOMPRESSORS[compression](file, show_path(path))
-                with io.BufferedReader(_Pieces(pieces), BUFFER_BYTES) as stream:
-                    yield stream
+                return
+            pieces = _pieces_of(file, source)
+            if source.encoding != UTF8:
+                pieces = as_utf8(pieces, source.encoding)
+            with io.BufferedReader(_Pieces(pieces), BUFFER_BYTES) as stream:
+                yield stream
     except OSError as error:
-        raise CorpusError(f"{show_path(path)}: cannot be read: {error.strerror or error}") from error
+        raise CorpusError(f"{source.shown}: cannot be read: {error.strerror or error}") from error
+
+
+def _pieces_of(file: BinaryIO, source: SourceFile) -> Iterator[bytes]:
+    if source.compression is Compression.NONE:
+        return iter(lambda: file.read(BUFFER_BYTES), b"")
+    return DECOMPRESSORS[source.compression](file, source.shown)
 
 
 def read_lines(stream: Readable) -> Iterator[Line]:

@@ -13,7 +13,7 @@ from shardner.corpus.batch import BadRecord, Builder, WindowPosition, invalid_ut
 from shardner.corpus.configured_columns import corpus_line
 from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import TXT
-from shardner.corpus.reader import ReadOptions
+from shardner.corpus.reader import Look, ReadOptions
 from shardner.corpus.stream_reader import Run, StreamReader, fill_by_run
 from shardner.corpus.streams import Line, Readable, Stream, open_stream
 from shardner.corpus.window_cuts import cut_windows
@@ -31,13 +31,14 @@ class TextReader(StreamReader):
 
     format = TXT
 
-    def check(self, source: SourceFile, corpus: CorpusConfig) -> None:
+    def check(self, source: SourceFile, corpus: CorpusConfig) -> Look:
         """See `Reader.check`."""
         _refuse_columns(source, corpus)
-        super().check(source, corpus)
+        return super().check(source, corpus)
 
-    def check_columns(self, stream: Readable, source: SourceFile, corpus: CorpusConfig) -> None:
-        """Do nothing: there are no columns."""
+    def check_columns(self, stream: Readable, source: SourceFile, corpus: CorpusConfig) -> Look:
+        """See `StreamReader.check_columns`; there are no columns."""
+        return Look(f"text, a document a {corpus.unit.value}")
 
     def fill(self, source: SourceFile, options: ReadOptions, builder: Builder) -> Iterator[WindowPosition | None]:
         """See `StreamReader.fill`."""
@@ -111,7 +112,7 @@ def _fill_whole(source: SourceFile, builder: Builder, max_chars: int) -> Iterato
             size += len(piece)
             yield piece
 
-    with open_stream(source.path, source.compression) as stream:
+    with open_stream(source) as stream:
         head = stream.read(WHOLE_BYTES + 1)
         size = len(head)
         pieces = count(_read(stream))
@@ -141,7 +142,7 @@ def _fill_windows(
 ) -> Iterator[WindowPosition | None]:
     """Read a long file into `builder` window by window; `sizes` are the characters of the windows."""
     start, chars = 0, sum(sizes)
-    with open_stream(source.path, source.compression) as stream:
+    with open_stream(source) as stream:
         stream.read(offset)
         windows = cut_windows(_decode_pieces(_read(stream)), max_chars)
         for number, window in enumerate(windows):

@@ -23,17 +23,22 @@ from shardner.terminal.visible_text import one_line
 #: about as much. Texts with many entities take more.
 RESULT_BYTES = 0.4
 WORK_BYTES = 0.9
+#: How many ways of reading files are named.
+_WAYS = 5
 
 
-def describe_plan(plan: RunPlan, limits: Limits, new_shards: int | None = None) -> str:
+def describe_plan(plan: RunPlan, limits: Limits, new_shards: int | None = None, read_as: Sequence[str] = ()) -> str:
     """Return the plan of a run as a few aligned lines.
 
     Args:
         plan: the plan.
         limits: what bounds the annotate jobs.
         new_shards: how many shards the run annotates; None where it is about something else.
+        read_as: how each file is read, in words, as its start shows it.
     """
     rows = [("corpus", _corpus(plan.config, plan.files))]
+    if read_as:
+        rows.append(("read as", _ways(read_as)))
     if plan.files is not None:
         chars = estimate_chars(plan.files)
         rows.append(
@@ -63,6 +68,12 @@ def _corpus(config: Config, files: Sequence[tuple[Path, int]] | None) -> str:
     total = sum(bytes_ for _, bytes_ in files)
     shown = f"{plural(len(files), 'file')} ({names}), {size(total)}"
     return f"the demo's: {shown}, generated first" if config.corpus.files == ("demo",) else shown
+
+
+def _ways(read_as: Sequence[str]) -> str:
+    """Return how files are read: the most frequent way first."""
+    ways = Counter(read_as).most_common(_WAYS)
+    return "; ".join(way if len(ways) == 1 else f"{plural(number, 'file')}: {way}" for way, number in ways)
 
 
 def _is_packed(path: Path) -> bool:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-from shardner.config import Auto, Config, Layout
+from shardner.config import Auto, Config, CorpusConfig, Layout
 from shardner.parse.file_names import refuse_patterns
 from shardner.parse.kept_sizes import KeptSizes, find_sizes
 from shardner.parse.part_plan import CanBeEntered, PlannedPart, plan_parts, plan_parts_of
@@ -23,8 +23,8 @@ from shardner.parse.shard_plan import estimate_chars
 DEMO_CORPUS = Path("resources/demo/corpus.jsonl")
 DEMO_CORPUS_BYTES = 3_800_000
 
-#: Finds the files that ``corpus.files`` and ``shards.count`` stand for: their paths, or None for URLs.
-FindFiles: TypeAlias = Callable[[Sequence[str], int | Auto], Sequence[Path] | None]
+#: Finds the files of a corpus that is split into so many shards: their paths, or None for URLs.
+FindFiles: TypeAlias = Callable[[CorpusConfig, int | Auto], Sequence[Path] | None]
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def plan_run(config: Config, find_files: FindFiles, can_be_entered: CanBeEntered
 def _find_files(config: Config, model: Sequence[Path], find_files: FindFiles) -> tuple[tuple[Path, int], ...] | None:
     if _wants_demo(config):
         return ((DEMO_CORPUS, DEMO_CORPUS_BYTES),)
-    paths = find_files(config.corpus.files, config.shards)
+    paths = find_files(config.corpus, config.shards)
     if paths is None:
         return None
     files = tuple((path, path.stat().st_size) for path in paths)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from shardner.config import Unit
+from shardner.config import CorpusConfig
 from shardner.data.files import write_text_atomically
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Job
@@ -14,7 +14,7 @@ from shardner.data.provenance import Provenance
 from shardner.demo.score import Scores
 from shardner.report.examples import choose_examples
 from shardner.report.figures import Performance
-from shardner.report.measure import measure
+from shardner.report.measure import DEFAULT_CORPUS, measure
 from shardner.report.page import render_page
 from shardner.report.performance_file import load_performance, write_performance
 from shardner.report.summary import print_summary
@@ -32,7 +32,7 @@ def write_report(
     results: Path,
     texts: CorpusTexts,
     scores: Scores | None = None,
-    unit: Unit = Unit.LINE,
+    corpus: CorpusConfig = DEFAULT_CORPUS,
     html: Path,
     performance_json: Path,
 ) -> Performance:
@@ -46,7 +46,7 @@ def write_report(
         results: the directory of entities.parquet, documents.parquet and rejected.parquet.
         texts: where the texts of examples come from; where they are gone, the page shows no example.
         scores: of the entities against gold, if there is gold.
-        unit: what a document of a text file is.
+        corpus: how the input files are read.
         html: where the page goes.
         performance_json: where the figures go.
     """
@@ -57,7 +57,7 @@ def write_report(
         check=check,
         results=results,
         scores=scores,
-        unit=unit,
+        corpus=corpus,
     )
     examples = choose_examples(results, texts)
     write_performance(performance_json, performance)

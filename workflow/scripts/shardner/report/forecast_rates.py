@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from shardner.config import Unit
+from shardner.config import CorpusConfig
 from shardner.corpus.files import can_be_entered
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Job
+from shardner.errors import CorpusError
 from shardner.parse.kept_sizes import round_speed
 from shardner.parse.limits import MERGE_THREADS
 from shardner.parse.part_plan import plan_parts
@@ -27,11 +28,16 @@ LONGEST_WAIT_S = 10.0
 
 
 def forecast_run(
-    jobs: Sequence[Job], manifest: Manifest, slots: Slots, shards: Sequence[ShardFigure], lost: Lost, unit: Unit
+    jobs: Sequence[Job],
+    manifest: Manifest,
+    slots: Slots,
+    shards: Sequence[ShardFigure],
+    lost: Lost,
+    corpus: CorpusConfig,
 ) -> Forecast | None:
     """Return what larger corpora would take, by the records of this run's jobs; None where its corpus held no text.
 
-    A larger corpus has the same files, each of them larger. `unit` says what a document of a text file is.
+    A larger corpus has the same files, each of them larger. `corpus` says how they are read.
     """
     filled = [shard for shard in shards if shard.chars]
     if not filled:
@@ -47,23 +53,30 @@ def forecast_run(
         measured_s=clock.total_s + _between_s(clock),
         modelled_s=model_wall(rates, 1, Plan(rates.parts, rates.shards), rates.slots).wall_s,
         doubts=_doubts(annotate_s, lost.start_up_share),
-        rows=extrapolate(rates, lambda times: plan_larger(manifest, times, unit, rates.chars / rates.work_slot_s)),
+        rows=extrapolate(rates, lambda times: plan_larger(manifest, times, corpus, rates.chars / rates.work_slot_s)),
     )
 
 
-def plan_larger(manifest: Manifest, times: int, unit: Unit, chars_per_s: float) -> Plan:
+def plan_larger(manifest: Manifest, times: int, corpus: CorpusConfig, chars_per_s: float) -> Plan:
     """Return how a corpus is split that has the files of this one, each of them `times` as large.
 
     Args:
         manifest: of this corpus.
         times: how much larger.
-        unit: what a document of a text file is.
+        corpus: how its files are read.
         chars_per_s: what a job annotates per second.
     """
     files = [(Path(file.path), times * file.bytes) for file in manifest.files]
     sizes = decide_sizes(estimate_chars(files), round_speed(chars_per_s, CHARS_PER_S))
-    parts = plan_parts(files, sizes, lambda path: can_be_entered(path, unit))
+    parts = plan_parts(files, sizes, lambda path: _can_be_entered(path, corpus))
     return Plan(len(parts), sum(part.shards for part in parts))
+
+
+def _can_be_entered(path: Path, corpus: CorpusConfig) -> bool:
+    try:
+        return can_be_entered(path, corpus)
+    except CorpusError:  # the file is gone, and its name does not say what it was
+        return False
 
 
 def measure_rates(jobs: Sequence[Job], manifest: Manifest, slots: Slots, filled: Sequence[ShardFigure]) -> Rates:

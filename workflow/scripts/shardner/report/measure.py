@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from shardner.config import Unit
+from shardner.config import CorpusConfig, parse_config
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Job, Joins, Phase, Totals, add_up
 from shardner.data.pipeline_check import PipelineCheck
@@ -43,6 +43,8 @@ from shardner.report.timeline import (
     sum_use,
 )
 
+#: How input files are read where the settings say nothing.
+DEFAULT_CORPUS = parse_config({}).corpus
 #: Unsure joins that the report lists; the merge's record has more.
 UNSURE_SHOWN = 100
 
@@ -55,7 +57,7 @@ def measure(
     check: PipelineCheck,
     results: Path,
     scores: Scores | None = None,
-    unit: Unit = Unit.LINE,
+    corpus: CorpusConfig = DEFAULT_CORPUS,
 ) -> Performance:
     """Return every figure of the report.
 
@@ -66,7 +68,7 @@ def measure(
         check: carried through as it is.
         results: the directory of entities.parquet, documents.parquet and rejected.parquet.
         scores: of the entities against gold, if there is gold.
-        unit: what a document of a text file is.
+        corpus: how the input files are read.
     """
     tables = read_results(results)
     slots = find_slots(jobs)
@@ -96,7 +98,7 @@ def measure(
         precision_by_score=scores.bands if scores else (),
         model=model,
         whole_pipeline=check,
-        forecast=forecast_run(jobs, manifest, slots, shards, lost, unit),
+        forecast=forecast_run(jobs, manifest, slots, shards, lost, corpus),
         sessions=find_sessions(jobs),
         pauses=tuple(gap for gap in gaps if gap.pause_s >= PAUSE_S),
         shards=shards,

@@ -59,7 +59,7 @@ def reject_duplicates(
     Raises:
         CorpusError: the file is gone, damaged or another.
     """
-    source = replace(detect_format(stretch.source), start=stretch.start, stop=stretch.stop)
+    source = replace(detect_format(stretch.source, corpus), start=stretch.start, stop=stretch.stop)
     found = [
         (stretch.path, row, offset, duplicate_reason(name if prefix is None else f"{prefix}:{row + first_row}"), raw)
         for row, name, offset, raw in raws_of(source, rows, corpus, max_chars=_ALL_CHARS)

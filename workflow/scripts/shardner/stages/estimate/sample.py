@@ -20,7 +20,7 @@ from shardner.annotate.job import annotate_shard
 from shardner.annotate.worker_pool import AnnotateBlocks, annotate_in_processes
 from shardner.config import CorpusConfig, NerConfig, OnBadRecord
 from shardner.corpus.files import detect_format, show_path
-from shardner.corpus.samples import FileHead, kind_of, take_heads
+from shardner.corpus.samples import FileHead, kind_of, settings_of_heads, take_heads
 from shardner.data.files import scratch_directory
 from shardner.data.manifest import PartManifest
 from shardner.data.metrics import Job, Phase
@@ -127,10 +127,11 @@ def measure_sample(
 def _split(
     heads: Sequence[FileHead], corpus: CorpusConfig, parts: Sequence[Path], max_chars: int, scratch: Path
 ) -> PartManifest:
-    corpus = replace(corpus, on_bad_record=OnBadRecord.REJECT)  # the last record of a head may be torn
+    # the last record of a head may be torn
+    corpus = replace(settings_of_heads(corpus), on_bad_record=OnBadRecord.REJECT)
     paths = [head.path for head in heads]
     others = (scratch / name for name in ("rejected.parquet", "drawn.parquet", "manifest.json"))
-    sources = [detect_format(path) for path in paths]
+    sources = [detect_format(path, corpus) for path in paths]
     found = split_part("sample", sources, corpus, PartFiles(parts, *others), max_chars)
     if not found.documents:
         raise CorpusError(

@@ -1,0 +1,98 @@
+"""Text that is not UTF-8."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from shardner.config import CorpusConfig, parse_config
+from shardner.corpus.check import check_files, check_records
+from shardner.corpus.encodings import as_utf8, find_windows_1252
+from shardner.corpus.files import can_be_entered
+from shardner.corpus.read import read_corpus
+from shardner.errors import ConfigError, CorpusError
+
+CORPUS = parse_config({}).corpus
+TEXT = "Zoë Müller flew to Łódź."
+
+
+def settings(encoding: str) -> CorpusConfig:
+    return parse_config({"corpus": {"encoding": encoding}}).corpus
+
+
+def read(path: Path, corpus: CorpusConfig) -> tuple[list[str], list[tuple[int, int, str]]]:
+    check_files([path], corpus)
+    check_records([(path, path.stat().st_size)], corpus)
+    batches = list(read_corpus([path], corpus, scratch=path.parent, max_chars=1_000))
+    texts = [text for batch in batches for text in batch.records["text"]]
+    return texts, [row for batch in batches for row in batch.rejected.select("row", "byte_offset", "reason").rows()]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "UTF-16BE", "utf-32", "gb18030"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.tsv", "a.txt", "a.json.gz"])
+def test_another_encoding_is_read_as_it_is_told(tmp_path: Path, name: str, encoding: str) -> None:
+    line = {"jsonl": f'{{"id": 1, "text": "{TEXT}"}}', "csv": f"id,text\n1,{TEXT}", "tsv": f"id\ttext\n1\t{TEXT}"}
+    line |= {"txt": TEXT, "gz": f'[{{"id": 1, "text": "{TEXT}"}}]'}
+    data = (line[name.rpartition(".")[2]] + "\n").encode(encoding)
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    assert read(path, settings(encoding)) == ([TEXT], [])
+    assert not can_be_entered(path, settings(encoding))
+
+
+def test_what_is_no_text_in_its_encoding_costs_one_record(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("one\n".encode("utf-16-le") + b"\x00\xd8" + "two\nthree\n".encode("utf-16-le"))
+    assert read(path, settings("utf-16-le")) == (["one", "three"], [(1, 4, "invalid UTF-8 at byte 0 of the record")])
+
+
+@given(
+    text=st.text(st.characters(codec="utf-8")),
+    cuts=st.lists(st.integers(0, 200)),
+    encoding=st.sampled_from(["utf-16", "utf-32", "utf-7"]),
+)
+def test_text_cut_anywhere_comes_out_whole(text: str, cuts: list[int], encoding: str) -> None:
+    data = text.encode(encoding)
+    ends = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
+    pieces = [data[start:end] for start, end in pairwise(ends)]
+    assert b"".join(as_utf8(iter(pieces), encoding)).decode() == text
+
+
+def test_an_encoding_that_is_none_is_refused() -> None:
+    for name in ("klingon", "base64", "rot13"):
+        with pytest.raises(ConfigError, match="no encoding of text that Python knows"):
+            settings(name)
+    assert [settings(name).encoding for name in ("UTF8", "utf-8-sig", "ascii")] == ["utf-8"] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("id,text\n1,Zoë Müller said “Le Monde”.\n", "Müller"),
+        ("price: 5 € “a café”\n", "café"),
+        ("plain ASCII\n", None),
+    ],
+)
+def test_windows_1252_is_recognised_by_its_words(text: str, word: str | None) -> None:
+    assert find_windows_1252(text.encode("cp1252")) == word
+    assert find_windows_1252(text.encode()) is None
+
+
+@pytest.mark.parametrize(
+    "start", [b"a \xff b \xfe c\n", b"caf\xe9\n", "ë".encode() + b" Mu\xebl\xfc\n", b"\x81x\x8dy\n", b"\xc3", b""]
+)
+def test_bad_bytes_are_not_taken_for_an_encoding(start: bytes) -> None:
+    assert find_windows_1252(start) is None
+
+
+def test_windows_1252_is_refused_with_the_line_to_write(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("id,text\n1,Zoë Müller\n".encode("cp1252"))
+    with pytest.raises(CorpusError, match=r"corpus: \{encoding: cp1252\}"):
+        check_files([path], CORPUS)
+    assert read(path, replace(CORPUS, encoding="cp1252")) == (["Zoë Müller"], [])

@@ -3,14 +3,11 @@
 #   snakemake --cores 8 --resources gpu=4
 #
 # The corpus is split into shards, each shard is annotated by one job on one device of its own, and the results are
-# merged in corpus order. Settings: config.yaml. Everything else: README.md.
+# merged in corpus order. Settings: config.yaml, of this directory or of yours. Everything else: README.md.
 
 from snakemake.utils import min_version
 
 min_version("9.27")
-
-
-configfile: "config.yaml"
 
 
 include: "workflow/rules/common.smk"

@@ -166,7 +166,9 @@ def test_an_unknown_format_is_an_error_that_lists_the_known(name: str) -> None:
     text = message(name)
     assert name in text
     packed = "(each also with .gz, .zst, .bz2 or .xz after it)"
-    assert f".jsonl, .ndjson, .json, .csv, .tsv, .txt, .wet, .warc {packed} and .parquet, .arrow, .feather, .ipc" in text
+    assert (
+        f".jsonl, .ndjson, .json, .csv, .tsv, .txt, .wet, .warc {packed} and .parquet, .arrow, .feather, .ipc" in text
+    )
 
 
 def test_compressed_parquet_is_an_error_that_says_what_to_write() -> None:

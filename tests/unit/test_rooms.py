@@ -34,5 +34,7 @@ def test_the_map_names_every_module_and_every_decision() -> None:
 def test_tables_are_opened_in_one_place() -> None:
     """Polars takes a path with brackets for a pattern, unless it is told otherwise; `data.tables` tells it."""
     for path in sorted(PACKAGE.parent.rglob("*.py")):
-        opened = re.findall(r"\bpl\.(?:scan|read)_(?!parquet_metadata|ipc_stream\(io\.BytesIO)\w+", path.read_text("utf-8"))
+        opened = re.findall(
+            r"\bpl\.(?:scan|read)_(?!parquet_metadata|ipc_stream\(io\.BytesIO)\w+", path.read_text("utf-8")
+        )
         assert opened == (["pl.scan_parquet"] if path.name == "tables.py" else []), path

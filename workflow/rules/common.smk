@@ -3,11 +3,18 @@
 import os
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+
+# Of the directory in which Snakemake works; where there is none, --configfile and --config have all settings.
+if os.path.exists("config.yaml"):
+
+    configfile: "config.yaml"
+
 
 sys.path.insert(0, str(Path(str(workflow.current_basedir), "..", "scripts").resolve()))
 
@@ -15,6 +22,7 @@ from shardner.config import complete, parse_config
 from shardner.corpus.files import can_be_entered
 from shardner.corpus.input_files import find_files
 from shardner.corpus.patterns import describe_left_out
+from shardner.corpus.remote import is_remote
 from shardner.data.disk_errors import describe_disk_error
 from shardner.data.files import state_of
 from shardner.data.job_errors import RUN_VARIABLE
@@ -32,6 +40,13 @@ from shardner.parse.unused import find_unused
 
 def get_config():
     """Check the settings and return them typed."""
+    alone = workflow.is_main_process and workflow.modifier.is_main_snakefile()
+    if alone and not os.path.exists("config.yaml") and not (config.get("corpus") or {}).get("files"):
+        raise WorkflowError(
+            f"corpus.files: no corpus is named, and {Path.cwd()} holds no config.yaml;\n"
+            "  write one, or give settings, for example:  "
+            "--config corpus='{files: [news.jsonl]}' model='{name: en_core_web_sm}'"
+        )
     try:
         return parse_config(config)
     except ShardnerError as error:
@@ -42,7 +57,11 @@ def get_plan():
     """Check the input before any job runs; return what the rules need to know."""
     try:
         plan = plan_run(
-            CONFIG, find_files, lambda path: can_be_entered(path, CONFIG.corpus), on_gpus=LIMITS.uses_gpus
+            CONFIG,
+            # the corpus of a module may be made by another rule
+            partial(find_files, may_be_made=not workflow.modifier.is_main_snakefile()),
+            lambda path: can_be_entered(path, CONFIG.corpus),
+            on_gpus=LIMITS.uses_gpus,
         )
         if workflow.is_main_process:
             from shardner.corpus.check import check_files, check_records
@@ -114,7 +133,10 @@ PLAN = get_plan()
 SETTINGS = complete(config)
 # What decides how a file is read. The list of files is not among it: with another one, parts stay what they are.
 READING = {key: value for key, value in SETTINGS["corpus"].items() if key not in ("files", "max_rejected")}
-FILES = [storage(url) for url in CONFIG.corpus.files] if PLAN.files is None else [str(path) for path, _ in PLAN.files]
+if PLAN.files is None:
+    FILES = [storage(name) if is_remote(name) else name for name in CONFIG.corpus.files]
+else:
+    FILES = [str(path) for path, _ in PLAN.files]
 DEMO = DEMO_CORPUS.parent
 OUT = CONFIG.output.dir
 WORK = OUT / ".work"

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from shardner.config import Config
 from shardner.parse.limits import Limits, count_jobs_at_once, count_local_workers
 from shardner.parse.pipeline_source import SourceKind
 from shardner.parse.run_plan import RunPlan
@@ -36,7 +35,7 @@ def describe_plan(plan: RunPlan, limits: Limits, new_shards: int | None = None, 
         new_shards: how many shards the run annotates; None where it is about something else.
         read_as: how each file is read, in words, as its start shows it.
     """
-    rows = [("corpus", _corpus(plan.config, plan.files))]
+    rows = [("corpus", _corpus(plan))]
     if read_as:
         rows.append(("read as", _ways(read_as)))
     if plan.files is not None:
@@ -60,14 +59,17 @@ def _news(shards: int, new: int | None) -> str:
     return "" if new is None else f", {count(shards - new)} kept and {count(new)} new"
 
 
-def _corpus(config: Config, files: Sequence[tuple[Path, int]] | None) -> str:
+def _corpus(plan: RunPlan) -> str:
+    files, names = plan.files, plan.config.corpus.files
     if files is None:
-        return f"{plural(len(config.corpus.files), 'URL')}, not fetched yet: sizes are not known"
+        made = len(plan.made_files)
+        kind = f"{plural(made, 'file')} of another rule" if made else f"{plural(len(names), 'URL')}, not fetched yet"
+        return f"{kind}: sizes are not known"
     kinds = Counter("".join(path.suffixes[-2:]) if _is_packed(path) else path.suffix for path, _ in files)
-    names = ", ".join(f"{count(number)} {one_line(kind, 20)}" for kind, number in kinds.most_common(4))
+    kinds_shown = ", ".join(f"{count(number)} {one_line(kind, 20)}" for kind, number in kinds.most_common(4))
     total = sum(bytes_ for _, bytes_ in files)
-    shown = f"{plural(len(files), 'file')} ({names}), {size(total)}"
-    return f"the demo's: {shown}, generated first" if config.corpus.files == ("demo",) else shown
+    shown = f"{plural(len(files), 'file')} ({kinds_shown}), {size(total)}"
+    return f"the demo's: {shown}, generated first" if names == ("demo",) else shown
 
 
 def _ways(read_as: Sequence[str]) -> str:

@@ -23,7 +23,8 @@ from shardner.parse.shard_plan import estimate_chars
 DEMO_CORPUS = Path("resources/demo/corpus.jsonl")
 DEMO_CORPUS_BYTES = 3_800_000
 
-#: Finds the files of a corpus that is split into so many shards: their paths, or None for URLs.
+#: Finds the files of a corpus that is split into so many shards: their paths, or None where
+#: they come to be only in the run.
 FindFiles: TypeAlias = Callable[[CorpusConfig, int | Auto], Sequence[Path] | None]
 
 
@@ -34,7 +35,8 @@ class RunPlan:
     Attributes:
         config: the settings.
         source: where the pipeline comes from.
-        files: the input files in corpus order, each with its size in bytes; None for URLs, which are fetched later.
+        files: the input files in corpus order, each with its size in bytes; None for those that come to be only in the
+            run: URLs, and what another workflow's rule makes.
         parts: what each split job reads, in corpus order.
         sizes: what the parts were planned with; None where the settings say how many shards there are.
     """
@@ -72,10 +74,16 @@ class RunPlan:
         return () if self.files is None or _wants_demo(self.config) else tuple(path for path, _ in self.files)
 
     @property
+    def made_files(self) -> tuple[Path, ...]:
+        """The input files that another workflow's rule makes."""
+        names = self.config.corpus.files if self.files is None else ()
+        return tuple(Path(name) for name in names if "://" not in name)
+
+    @property
     def inputs(self) -> Mapping[str, Sequence[Path]]:
         """The input files by the setting that names them."""
         return {
-            "corpus.files": self.user_files,
+            "corpus.files": self.user_files if self.files is not None else self.made_files,
             "model.name": source_files(self.source),
             "model.code": code_files(self.config.model.code),
         }
@@ -142,7 +150,7 @@ def plan_run(config: Config, find_files: FindFiles, can_be_entered: CanBeEntered
     source = classify(config.model.name)
     code = code_files(config.model.code)
     files = _find_files(config, [Path(source.name), *code], find_files)
-    if files is None:  # one job reads what was fetched
+    if files is None:  # one job reads what there is by then
         assert config.shards != "auto"
         return RunPlan(config, source, None, (PlannedPart("all", (), config.shards),), None)
     if config.shards != "auto":

@@ -150,7 +150,7 @@ def test_a_record_can_be_shown_as_the_duplicate_that_it_is_in_the_whole_file(dat
         source = replace(detect_format(path, settings()), start=start, stop=start + length)
         batches = read_stretch(path, start, start + length, settings(id="id"))
         records = pl.concat([batch.records for batch in batches])
-        shown = raws_of(source, records["row"].to_list(), settings(id="id"), max_chars=1)
+        shown = raws_of(source, [(row, None) for row in records["row"]], settings(id="id"), max_chars=1)
         assert [row for row, *_ in shown] == records["row"].to_list()
         known = {at: (reason, raw) for at, reason, raw in whole.select("byte_offset", "reason", "raw").iter_rows()}
         for (_, found, at, raw), identifier in zip(shown, records["id"], strict=True):

@@ -39,6 +39,8 @@ class Layout(StrEnum):
     DATASET = "dataset"
 
 
+#: The column that says which field of its record a document is, where ``corpus.text`` is a list of columns.
+FIELD = "field"
 #: The encoding of text where the settings say nothing else.
 UTF8 = "utf-8"
 
@@ -92,10 +94,15 @@ class EngineChoice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CorpusConfig:
-    """What to annotate."""
+    """What to annotate.
+
+    `text` is the column of the text. Where the setting is a list of columns, these are the `fields`, each of which
+    gives a document a record, and `text` is the first.
+    """
 
     files: tuple[str, ...]
     text: str
+    fields: tuple[str, ...]
     id: str | None
     keep: tuple[str, ...]
     unit: Unit
@@ -206,7 +213,8 @@ def parse_config(settings: Mapping[str, Any]) -> Config:
     config = Config(
         corpus=CorpusConfig(
             files=tuple(corpus["files"]),
-            text=corpus["text"],
+            text=corpus["text"] if isinstance(corpus["text"], str) else corpus["text"][0],
+            fields=() if isinstance(corpus["text"], str) else tuple(corpus["text"]),
             id=corpus["id"],
             keep=tuple(corpus["keep"]),
             unit=Unit(corpus["unit"]),
@@ -249,7 +257,7 @@ def parse_config(settings: Mapping[str, Any]) -> Config:
 
 
 def _refuse_contradictions(corpus: CorpusConfig) -> None:
-    for column in [corpus.text, *([corpus.id] if corpus.id else []), *corpus.keep]:
+    for column in [corpus.text, *corpus.fields, *([corpus.id] if corpus.id else []), *corpus.keep]:
         if column == "*" or (column.startswith("^") and column.endswith("$")) or "\0" in column:
             raise ConfigError(f"corpus: {column!r} is read as a pattern, not as a column's name; rename the column")
     for column in corpus.keep:
@@ -258,6 +266,11 @@ def _refuse_contradictions(corpus: CorpusConfig) -> None:
                 f"corpus.keep: {column!r} is the name of a column that documents.parquet or a shard has anyway; "
                 f"rename the column in the input, or leave it out of corpus.keep"
             )
+    if corpus.fields and FIELD in corpus.keep:
+        raise ConfigError(
+            f"corpus.keep: with several columns of text, documents.parquet has a column {FIELD!r} that says which "
+            f"one a document is; rename the column in the input, or leave it out of corpus.keep"
+        )
     if "demo" in corpus.files and len(corpus.files) > 1:
         raise ConfigError("corpus.files: 'demo' stands alone; write `files: [demo]` or only your own files")
 

@@ -19,6 +19,10 @@ BATCH_ROWS = 1 << 14
 BATCH_BYTES = 8 << 20
 
 
+#: Why a record is rejected that has no text.
+MISSING_TEXT = "missing text"
+
+
 class BadRecord(Exception):
     """A record cannot become a document; the message is the reason. It never leaves this subpackage."""
 

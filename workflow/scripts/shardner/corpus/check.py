@@ -10,7 +10,7 @@ from pathlib import Path
 
 from shardner.config import UTF8, CorpusConfig, OnBadRecord
 from shardner.corpus.configured_columns import corpus_line
-from shardner.corpus.files import detect_format, show_path
+from shardner.corpus.files import SourceFile, detect_format, show_path
 from shardner.corpus.partitions import split_keep
 from shardner.corpus.read import read_corpus, show_id
 from shardner.corpus.reader import Look
@@ -35,10 +35,21 @@ def check_files(files: Sequence[Path], corpus: CorpusConfig) -> list[Look]:
     looks = []
     for path in files:
         source = detect_format(path, corpus)
-        look = READERS[source.format].check(source, split_keep(source, corpus)[0])
+        look = check_file(source, split_keep(source, corpus)[0])
         told = "" if source.encoding == UTF8 else f", in {source.encoding}"
         looks.append(replace(look, read_as=look.read_as + told))
     return looks
+
+
+def check_file(source: SourceFile, corpus: CorpusConfig) -> Look:
+    """Look at the start of a file, for each column of text.
+
+    Raises:
+        CorpusError: as `Reader.check`.
+    """
+    fields = corpus.fields if corpus.fields and source.format.names_text else (corpus.text,)
+    looks = [READERS[source.format].check(source, replace(corpus, text=field)) for field in fields]
+    return replace(looks[0], doubts=tuple(dict.fromkeys(doubt for look in looks for doubt in look.doubts)))
 
 
 def check_records(files: Sequence[tuple[Path, int]], corpus: CorpusConfig) -> list[str]:

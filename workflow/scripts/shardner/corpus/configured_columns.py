@@ -69,7 +69,8 @@ def guess_text(longest: str | None, corpus: CorpusConfig) -> str:
     """Say which column may be the text, as a guess; nothing without one."""
     if longest is None:
         return ""
-    return f"its longest strings are in {longest!r}; if that is the text, write:  {corpus_line('text', longest)}"
+    line = corpus_line("text", _value("text", corpus.text, longest, corpus))
+    return f"its longest strings are in {longest!r}; if that is the text, write:  {line}"
 
 
 def nearest(column: str, present: Sequence[str]) -> str | None:
@@ -111,6 +112,8 @@ def corpus_line(key: str, value: object) -> str:
 
 
 def _value(key: str, column: str, near: str, corpus: CorpusConfig) -> object:
+    if key == "text" and corpus.fields:
+        return list(dict.fromkeys(near if name == column else name for name in corpus.fields))
     if key != "keep":
         return near
     return list(dict.fromkeys(near if name == column else name for name in corpus.keep))

@@ -44,6 +44,7 @@ class InputFormat:
         compressible: whether such a file may be compressed as a whole (see `Compression`).
         has_columns: whether records have columns. Where they have none, there is no column of ids and none to keep.
         is_utf8: whether text in such a file is UTF-8 whatever ``corpus.encoding`` says.
+        names_text: whether ``corpus.text`` names the text of a record. Elsewhere a record is its text.
         has_dtypes: whether the file says which dtype a column has, so that a kept column can be native
             (see `shardner.corpus.kept_columns`).
         enterable: whether reading can begin in the middle of a file that is not compressed as a whole, provided that
@@ -55,6 +56,7 @@ class InputFormat:
     compressible: bool = True
     has_columns: bool = True
     is_utf8: bool = False
+    names_text: bool = True
     has_dtypes: bool = False
     enterable: bool = False
 
@@ -62,8 +64,8 @@ class InputFormat:
 JSONL = InputFormat("jsonl", (".jsonl", ".ndjson", ".json"), enterable=True)
 CSV = InputFormat("csv", (".csv",))
 TSV = InputFormat("tsv", (".tsv",))
-TXT = InputFormat("txt", (".txt",), has_columns=False, enterable=True)
-WARC = InputFormat("warc", (".wet", ".warc"), is_utf8=True)
+TXT = InputFormat("txt", (".txt",), has_columns=False, names_text=False, enterable=True)
+WARC = InputFormat("warc", (".wet", ".warc"), is_utf8=True, names_text=False)
 PARQUET = InputFormat("parquet", (".parquet",), compressible=False, is_utf8=True, has_dtypes=True, enterable=True)
 ARROW = InputFormat("arrow", (".arrow", ".feather", ".ipc"), compressible=False, is_utf8=True, has_dtypes=True)
 

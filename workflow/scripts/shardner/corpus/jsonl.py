@@ -19,7 +19,7 @@ import orjson
 
 from shardner.config import CorpusConfig
 from shardner.corpus import streams
-from shardner.corpus.batch import BadRecord, Builder, invalid_utf8, too_long
+from shardner.corpus.batch import MISSING_TEXT, BadRecord, Builder, invalid_utf8, too_long
 from shardner.corpus.column_paths import getter, list_strings, walk
 from shardner.corpus.configured_columns import LongestStrings, guess_text, is_whole, list_columns, missing_column
 from shardner.corpus.files import SourceFile
@@ -300,7 +300,7 @@ def _text(text: object) -> str:
     if type(text) is str:
         return text
     if text is None:
-        raise BadRecord("missing text")
+        raise BadRecord(MISSING_TEXT)
     raise BadRecord(f"the text is not a string but {_kind(text)}")
 
 

@@ -50,9 +50,10 @@ def add_columns(draft: Draft, values: Mapping[str, str | None], corpus: CorpusCo
         return draft
     batch = draft.batch
     columns = [pl.lit(value, pl.String).alias(column) for column, value in values.items()]
-    records = batch.records.with_columns(columns).select(*RECORDS, *corpus.keep)
+    order = [*corpus.keep, *(column for column in batch.kinds if column not in corpus.keep)]
+    records = batch.records.with_columns(columns).select(*RECORDS, *order)
     kinds = {column: _kinds(value) if batch.records.height else frozenset[str]() for column, value in values.items()}
-    kinds = {column: {**batch.kinds, **kinds}[column] for column in corpus.keep}
+    kinds = {column: {**batch.kinds, **kinds}[column] for column in order}
     return replace(draft, batch=replace(batch, records=records, kinds=MappingProxyType(kinds)))
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from shardner.config import CorpusConfig, OnBadRecord
+from shardner.config import FIELD, CorpusConfig, OnBadRecord
 from shardner.corpus.batch import Batch, Draft, show_row
 from shardner.corpus.configured_columns import corpus_line
+from shardner.corpus.fields import add_field, interleave
 from shardner.corpus.files import SourceFile, can_be_entered, detect_format, show_path
 from shardner.corpus.partitions import add_columns, split_keep
 from shardner.corpus.reader import ReadOptions
@@ -26,6 +27,8 @@ from shardner.errors import CorpusError
 _EXCERPT = 120
 #: An id has at most so many bytes. It is repeated for every entity, in memory and on disk.
 MOST_ID_BYTES = 1_024
+#: What stands between id and field, where these are compared together.
+_BETWEEN = "\x1f"
 #: How many characters of a duplicate id the reason shows.
 _ID_SHOWN = 80
 
@@ -90,13 +93,14 @@ def read_sources(
 
 
 def raws_of(
-    source: SourceFile, rows: Collection[int], corpus: CorpusConfig, *, max_chars: int
+    source: SourceFile, rows: Collection[tuple[int, str | None]], corpus: CorpusConfig, *, max_chars: int
 ) -> list[tuple[int, str, int | None, str]]:
     """Read a source again, and return how ``rejected.parquet`` shows some of its documents.
 
     Args:
         source: the file or stretch.
-        rows: the numbers of the documents in it, which were neither rejected nor duplicates of others in it.
+        rows: row and field of the documents in it, which were neither rejected nor duplicates of others in it; the
+            field is None unless ``corpus.text`` is a list of columns.
         corpus: as in `read_corpus`.
         max_chars: as in `read_corpus`.
 
@@ -106,18 +110,22 @@ def raws_of(
     Raises:
         CorpusError: the file cannot be read, or does not have these documents any more.
     """
-    wanted = pl.Series(sorted(set(rows)), dtype=pl.UInt64)
+    documents = set(rows)
+    wanted = pl.Series(sorted({row for row, _ in documents}), dtype=pl.UInt64)
     options = ReadOptions(corpus, _prefix(source, corpus, _prefixes([source])), native=False, max_chars=max_chars)
     shown: list[tuple[int, str, int | None, str]] = []
     for draft in _drafts(source, options) if len(wanted) else ():
         records = draft.batch.records
         if draft.batch.position is None or draft.batch.position.window == 0:
             places = np.flatnonzero(records["row"].is_in(wanted.implode()).to_numpy())
+            fields = records[FIELD].to_list() if corpus.fields else [None] * records.height
+            here = [(records["row"][at], fields[at]) in documents for at in places.tolist()]
+            places = places[np.array(here, dtype=np.bool_)]
             names = (records[name].gather(places) for name in ("row", "id"))
             shown += zip(*names, *_show(draft, places), strict=True)
-        if len(shown) == len(wanted):
+        if len(shown) == len(documents):
             return shown
-    if len(wanted):
+    if documents:
         raise CorpusError(f"{source.shown}: the file changed while it was read; run again when it is complete")
     return shown
 
@@ -147,6 +155,12 @@ def duplicate_reason(identifier: str) -> str:
     return f"duplicate id {show_id(identifier)}"
 
 
+def document_keys(records: pl.DataFrame, *, several: bool) -> pl.Series:
+    """Return what must be unique in a corpus: ids; and the field, where a record gives `several` documents."""
+    ids = records["id"]
+    return ids + _BETWEEN + records[FIELD].fill_null("") if several else ids
+
+
 def show_id(identifier: str) -> str:
     """Return an id between quotation marks, escaped and cut."""
     shown = identifier[:_ID_SHOWN].encode("unicode_escape").decode()
@@ -173,8 +187,9 @@ def _prefix(source: SourceFile, corpus: CorpusConfig, prefixes: Mapping[Path, st
 
 
 def _read(source: SourceFile, options: ReadOptions, seen: SeenIds | None) -> Iterator[Batch]:
+    several = bool(options.corpus.fields)
     for draft in _drafts(source, options):
-        batch = draft.batch if seen is None else _without_bad_ids(draft, seen)
+        batch = draft.batch if seen is None else _without_bad_ids(draft, seen, several=several)
         if options.corpus.on_bad_record is OnBadRecord.FAIL and batch.rejected.height:
             raise bad_record(batch.rejected)
         yield batch
@@ -184,18 +199,27 @@ def _drafts(source: SourceFile, options: ReadOptions) -> Iterator[Draft]:
     if (source.start, source.stop) != (0, None) and not can_be_entered(source.path, options.corpus):
         raise ValueError(f"{source.shown} can only be read as a whole")
     corpus, values = split_keep(source, options.corpus)
-    for draft in READERS[source.format].read(source, replace(options, corpus=corpus)):
-        yield add_columns(draft, values, options.corpus)
+    reader, options_here = READERS[source.format], replace(options, corpus=corpus)
+    if corpus.fields and source.format.names_text:
+        each = [
+            reader.read(source, replace(options_here, corpus=replace(corpus, text=field))) for field in corpus.fields
+        ]
+        drafts = interleave(each, corpus.fields)
+    else:
+        drafts = reader.read(source, options_here)
+    for draft in drafts:
+        named = add_field(draft, None) if corpus.fields and not source.format.names_text else draft
+        yield add_columns(named, values, options.corpus)
 
 
-def _without_bad_ids(draft: Draft, seen: SeenIds) -> Batch:
+def _without_bad_ids(draft: Draft, seen: SeenIds, *, several: bool) -> Batch:
     """Move the records whose ids are too long, or came before, to the rejected records."""
     batch = draft.batch
     if batch.position is not None and batch.position.window > 0:
         return batch  # its id came with its first window
     ids = batch.records["id"]
     good = (ids.str.len_bytes() <= MOST_ID_BYTES).to_numpy(writable=True)
-    good[good] = seen.add(ids.filter(pl.Series(good)))
+    good[good] = seen.add(document_keys(batch.records, several=several).filter(pl.Series(good)))
     if good.all():
         return batch
     refused = _refuse_ids(draft, np.flatnonzero(~good))

@@ -11,7 +11,7 @@ import polars as pl
 
 from shardner.config import CorpusConfig
 from shardner.corpus import batch as bounds
-from shardner.corpus.batch import Batch, Draft, Extent, show_row
+from shardner.corpus.batch import MISSING_TEXT, Batch, Draft, Extent, show_row
 from shardner.corpus.column_paths import find_column, list_strings
 from shardner.corpus.configured_columns import LongestStrings, guess_text, list_columns, missing_column
 from shardner.corpus.files import SourceFile
@@ -145,7 +145,7 @@ def make_draft(frame: pl.DataFrame, file: str, options: ReadOptions, rows_before
         frame = frame.with_columns(_number(options.id_prefix, pl.col(ROW)))
     reason = (
         pl.when(pl.col(TEXT).is_null())
-        .then(pl.lit("missing text"))
+        .then(pl.lit(MISSING_TEXT))
         .when(pl.col(_ID).is_null() | (pl.col(_ID) == ""))
         .then(pl.coalesce(pl.col(_PROBLEM) if _PROBLEM in frame.columns else pl.lit(None), pl.lit("missing id")))
     )

@@ -37,7 +37,7 @@ def _reject_all(corpus: CorpusConfig, part: PartManifest, numbering: PartNumberi
     tables, first = [pl.DataFrame(schema=REJECTED)], 0
     for stretch, numbers in zip(part.stretches, numbering.numbers.stretches, strict=True):
         inside = pl.col("doc").is_between(first, first + stretch.documents, closed="left")
-        rows = numbering.duplicates.filter(inside)["row"].to_list()
+        rows = numbering.duplicates.filter(inside).select("row", "field").rows()
         if rows:
             tables.append(reject_duplicates(stretch, rows, corpus, numbers.id_prefix, numbers.first_row))
         first += stretch.documents
@@ -45,13 +45,17 @@ def _reject_all(corpus: CorpusConfig, part: PartManifest, numbering: PartNumberi
 
 
 def reject_duplicates(
-    stretch: StretchInfo, rows: Sequence[int], corpus: CorpusConfig, prefix: str | None = None, first_row: int = 0
+    stretch: StretchInfo,
+    rows: Sequence[tuple[int, str | None]],
+    corpus: CorpusConfig,
+    prefix: str | None = None,
+    first_row: int = 0,
 ) -> pl.DataFrame:
     """Return a row of `REJECTED` for some records of a stretch.
 
     Args:
         stretch: what was read.
-        rows: the records, counted from 0 in the stretch.
+        rows: row, counted from 0 in the stretch, and field of the documents.
         corpus: how the file is read.
         prefix: with it, ids are ``<prefix>:<row of the file>``.
         first_row: row of the stretch's first record in the file.

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from shardner.config import CorpusConfig, OnBadRecord
+from shardner.config import FIELD, CorpusConfig, OnBadRecord
 from shardner.corpus.files import show_path
 from shardner.corpus.kept_columns import NATIVE, dtype_name, keep_dtypes
-from shardner.corpus.read import bad_record
+from shardner.corpus.read import bad_record, document_keys
 from shardner.corpus.seen_ids import Hashes, SeenInRanges, hash_ids
 from shardner.data.ahead import map_ahead
 from shardner.data.files import atomic_path, scratch_directory
@@ -105,7 +104,7 @@ def number_documents(
         _check_joins(name, [_stretch(parts, place) for place in by_file.get(name, ())])
     made = _row_ids(parts, order, id_prefixes(names))
     with scratch_directory(manifest) as scratch:
-        found = _find_duplicates(parts, order, made, scratch, threads)
+        found = _find_duplicates(parts, order, made, bool(corpus.fields), scratch, threads)
     if found.height and corpus.on_bad_record is OnBadRecord.FAIL:
         raise _first_duplicate(parts, order, found, corpus)
     _refuse_many_rejected(parts, found.height, rejected, max_rejected)
@@ -182,9 +181,16 @@ def _check_joins(name: str, stretches: Sequence[StretchInfo]) -> None:
 
 
 def _find_duplicates(
-    parts: Sequence[SplitPart], order: Sequence[_Place], made: Mapping[_Place, _RowIds], scratch: Path, threads: int
+    parts: Sequence[SplitPart],
+    order: Sequence[_Place],
+    made: Mapping[_Place, _RowIds],
+    several: bool,
+    scratch: Path,
+    threads: int,
 ) -> pl.DataFrame:
     """Return the documents whose ids came earlier in the corpus: the table `DUPLICATES`.
+
+    Where a record gives `several` documents, ids are compared together with the fields.
 
     Ids that are made of file and row differ from one another. So they are compared only where other ids occur as well.
     Ids are read and hashed side by side, and compared in sets, each of which knows a range of hashes.
@@ -195,12 +201,12 @@ def _find_duplicates(
     runs = [run for chain in _chain(parts, filled, made) for run in _find_runs(parts, chain[0], chain[-1])]
     with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as comparers:
         seen, found = SeenInRanges(scratch, comparers), []
-        read = partial(_read_hashes, parts, made)
-        for run, (rows, hashes) in zip(runs, map_ahead(readers, read, runs, 2 * threads), strict=True):
+        read = partial(_read_hashes, parts, made, several)
+        for run, (records, hashes) in zip(runs, map_ahead(readers, read, runs, 2 * threads), strict=True):
             gone = np.flatnonzero(~seen.add_hashes(hashes))
             if gone.size:
-                table = pl.DataFrame({"doc": run.first_doc + gone, "row": rows[gone]})
-                found.append(table.select(pl.lit(run.place.part).alias("part"), "doc", "row").cast(dict(DUPLICATES)))  # type: ignore[arg-type]
+                table = records[gone].with_columns(part=pl.lit(run.place.part), doc=pl.Series(run.first_doc + gone))
+                found.append(table.select(*DUPLICATES).cast(dict(DUPLICATES)))  # type: ignore[arg-type]
     return pl.concat(found).sort("part", "doc") if found else pl.DataFrame(schema=DUPLICATES)
 
 
@@ -212,7 +218,7 @@ def _first_duplicate(
     place = next(each for each in order if gone[each])
     stretches = parts[place.part].manifest.stretches
     first = sum(each.documents for each in stretches[: place.stretch])
-    row = duplicates.filter((pl.col("part") == place.part) & (pl.col("doc") >= first))["row"][0]
+    row = duplicates.filter((pl.col("part") == place.part) & (pl.col("doc") >= first)).select("row", "field").row(0)
     return bad_record(reject_duplicates(stretches[place.stretch], [row], corpus))
 
 
@@ -295,14 +301,17 @@ def _find_runs(parts: Sequence[SplitPart], place: _Place, last: _Place) -> Itera
 
 
 def _read_hashes(
-    parts: Sequence[SplitPart], made: Mapping[_Place, _RowIds], run: _Run
-) -> tuple[npt.NDArray[np.uint64], Hashes]:
-    """Return rows (n,) and hashes of ids (2, n) of a run."""
+    parts: Sequence[SplitPart], made: Mapping[_Place, _RowIds], several: bool, run: _Run
+) -> tuple[pl.DataFrame, Hashes]:
+    """Return rows and fields (n) and hashes of what must be unique (2, n) of a run."""
     directory, how = parts[run.place.part].shards, made.get(run.place)
     windows = scan_table([shard_path(directory, shard) for shard in run.shards]).filter(pl.col("window") == 0)
-    table = windows.select("row", "id").slice(run.skipped, run.documents).collect()
-    ids = table["id"] if how is None else (how.prefix + ":") + (table["row"] + how.first_row).cast(pl.String)
-    return table["row"].to_numpy(), hash_ids(ids)
+    fields = [FIELD] if several else []
+    table = windows.select("row", "id", *fields).slice(run.skipped, run.documents).collect()
+    if how is not None:
+        table = table.with_columns(id=(how.prefix + ":") + (table["row"] + how.first_row).cast(pl.String))
+    hashes = hash_ids(document_keys(table, several=bool(fields)))
+    return table.select("row", pl.col(FIELD) if fields else pl.lit(None, pl.String).alias(FIELD)), hashes
 
 
 def _number(

@@ -25,6 +25,7 @@ DUPLICATES = pl.Schema(
         "part": pl.UInt32(),  # place of the part in the manifest
         "doc": pl.UInt64(),  # number of the document in the part
         "row": pl.UInt64(),  # of the record, in what was read of its file
+        "field": pl.String(),  # of the record; null unless `corpus.text` is a list of columns
     }
 )
 

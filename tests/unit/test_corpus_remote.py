@@ -9,21 +9,22 @@ def corpus(*files: str) -> CorpusConfig:
 
 
 def test_a_url_is_remote_and_a_path_is_not() -> None:
-    assert is_remote("s3://bucket/a.jsonl") and is_remote("https://example.org/a.csv.gz?version=2")
-    assert not any(map(is_remote, ["a.jsonl", "/data/a.jsonl", "data/*.jsonl", "odd:name.txt", "C:/a.txt"]))
+    assert is_remote("sftp://host/a.jsonl") and is_remote("snakemake+https://example.org/a.csv.gz?version=2")
+    assert not any(map(is_remote, ["s3://bucket/a.jsonl", "https://example.org/a.csv", "a.jsonl", "/data/a.jsonl"]))
+    assert not any(map(is_remote, ["data/*.jsonl", "odd:name.txt", "C:/a.txt"]))
 
 
 def test_urls_with_a_number_of_shards_are_taken_as_they_are() -> None:
-    check_remote(corpus("s3://bucket/news/a.jsonl.zst", "https://example.org/a.csv.gz?version=2"), 10)
+    check_remote(corpus("snakemake+s3://bucket/news/a.jsonl.zst", "sftp://example.org/a.csv.gz?version=2"), 10)
 
 
 @pytest.mark.parametrize(
     ("files", "shards", "words"),
     [
-        (["s3://bucket/a.jsonl", "b.jsonl"], 4, "'b.jsonl' is a local file"),
-        (["s3://bucket/*.jsonl"], 4, "list the files"),
-        (["s3://bucket/a.doc"], 4, "known are .jsonl"),
-        (["s3://bucket/a.jsonl"], "auto", "shards: {count: 100}"),
+        (["sftp://bucket/a.jsonl", "b.jsonl"], 4, "Snakemake fetches some files, but not 'b.jsonl'"),
+        (["sftp://bucket/*.jsonl"], 4, "list the files"),
+        (["sftp://bucket/a.doc"], 4, "known are .jsonl"),
+        (["sftp://bucket/a.jsonl"], "auto", "shards: {count: 100}"),
     ],
 )
 def test_what_cannot_work_is_refused_with_what_to_write(files: list[str], shards: int | str, words: str) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 from shardner.config import parse_config
-from shardner.corpus.files import can_be_entered
-from shardner.corpus.input_files import find_files
+from shardner.corpus.input_files import InputFiles
 from shardner.errors import ConfigError, CorpusError, ModelError
 from shardner.parse.pipeline_source import SourceKind
 from shardner.parse.run_plan import DEMO_CORPUS, DEMO_CORPUS_BYTES, RunPlan, plan_run
@@ -16,7 +15,8 @@ from shardner.parse.run_plan import DEMO_CORPUS, DEMO_CORPUS_BYTES, RunPlan, pla
 
 def plan(files: Sequence[Path | str], *, on_gpus: bool = False, **settings: Any) -> RunPlan:
     config = parse_config({"corpus": {"files": list(map(str, files))}, **settings})
-    return plan_run(config, find_files, lambda path: can_be_entered(path, config.corpus), on_gpus=on_gpus)
+    found = InputFiles(Path("listing.json"), begins=True)
+    return plan_run(config, found.find, lambda path: found.can_be_entered(path, config.corpus), on_gpus=on_gpus)
 
 
 def write(path: Path, chars: int) -> Path:
@@ -76,11 +76,11 @@ def test_a_shard_knows_its_part(tmp_path: Path) -> None:
 
 
 def test_urls_are_planned_without_sizes() -> None:
-    found = plan(["s3://bucket/a.jsonl"], shards={"count": 5})
+    found = plan(["snakemake+s3://bucket/a.jsonl"], shards={"count": 5})
     assert (found.files, found.user_files, found.is_demo, found.shards) == (None, (), False, 5)
     assert [part.name for part in found.parts] == ["all"]
     with pytest.raises(CorpusError, match=r"shards: \{count: 100\}"):
-        plan(["s3://bucket/a.jsonl"])
+        plan(["snakemake+s3://bucket/a.jsonl"])
 
 
 def test_results_are_tables_and_reports_and_the_formats_that_are_asked_for(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import os
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 from secrets import token_hex
 
@@ -19,13 +18,13 @@ if os.path.exists("config.yaml"):
 sys.path.insert(0, str(Path(str(workflow.current_basedir), "..", "scripts").resolve()))
 
 from shardner.config import complete, parse_config
-from shardner.corpus.files import can_be_entered
-from shardner.corpus.input_files import find_files
+from shardner.corpus.input_files import InputFiles
 from shardner.corpus.patterns import describe_left_out
-from shardner.corpus.remote import is_remote
+from shardner.corpus.remote import is_remote, snakemake_url
 from shardner.data.disk_errors import describe_disk_error
 from shardner.data.files import state_of
 from shardner.data.job_errors import RUN_VARIABLE
+from shardner.data.stored_files import is_stored
 from shardner.errors import ShardnerError
 from shardner.gpu.device import count_gpus
 from shardner.parse import limits
@@ -58,9 +57,8 @@ def get_plan():
     try:
         plan = plan_run(
             CONFIG,
-            # the corpus of a module may be made by another rule
-            partial(find_files, may_be_made=not workflow.modifier.is_main_snakefile()),
-            lambda path: can_be_entered(path, CONFIG.corpus),
+            INPUT_FILES.find,
+            lambda path: INPUT_FILES.can_be_entered(path, CONFIG.corpus),
             on_gpus=LIMITS.uses_gpus,
         )
         if workflow.is_main_process:
@@ -128,13 +126,19 @@ if workflow.is_main_process:
 READ_AS = []
 MOST_DOUBTS = 10
 CONFIG = get_config()
+INPUT_FILES = InputFiles(
+    CONFIG.output.dir / ".work" / "listing.json",
+    begins=workflow.is_main_process,
+    # the corpus of a module may be made by another rule
+    may_be_made=not workflow.modifier.is_main_snakefile(),
+)
 LIMITS = get_limits()
 PLAN = get_plan()
 SETTINGS = complete(config)
 # What decides how a file is read. The list of files is not among it: with another one, parts stay what they are.
 READING = {key: value for key, value in SETTINGS["corpus"].items() if key not in ("files", "max_rejected")}
 if PLAN.files is None:
-    FILES = [storage(name) if is_remote(name) else name for name in CONFIG.corpus.files]
+    FILES = [storage(snakemake_url(name)) if is_remote(name) else name for name in CONFIG.corpus.files]
 else:
     FILES = [str(path) for path, _ in PLAN.files]
 DEMO = DEMO_CORPUS.parent
@@ -178,10 +182,20 @@ def of_shards(directory, suffix):
 
 
 def get_part_files(wildcards):
-    """Return the files that a part is read from."""
+    """Return the files that a part is read from, and that Snakemake knows."""
+    return FILES if PLAN.files is None else of_this_machine(get_part_paths(wildcards))
+
+
+def get_part_paths(wildcards):
+    """Return the files that a part is read from, those in a storage among them; None where they come to be in the run."""
     if PLAN.files is None:
-        return FILES
+        return None
     return [str(stretch.path) for stretch in PLAN.part_by_name[wildcards.part].stretches]
+
+
+def of_this_machine(paths):
+    """Return those files that do not lie in a storage, for which Snakemake would look in vain."""
+    return [path for path in paths if not is_stored(Path(path))]
 
 
 def get_stretches(wildcards):
@@ -209,7 +223,8 @@ def get_part_shards(wildcards):
 
 def get_checksums(wildcards):
     """Return the checksums of files that lie in several parts, one at the first part of each."""
-    return [WORK / "split" / part.name / "checksum.json" for part in PLAN.parts if part.begins_cut_file]
+    cut = [part for part in PLAN.parts if part.begins_cut_file and of_this_machine([part.stretches[0].path])]
+    return [WORK / "split" / part.name / "checksum.json" for part in cut]
 
 
 def get_shards_of_part(wildcards):

@@ -10,7 +10,7 @@ rule estimate:
 
 rule measure_sample:
     input:
-        files=FILES,
+        files=of_this_machine(FILES) if PLAN.files is not None else FILES,
         pipeline=rules.prepare_model.output.pipeline,
     output:
         measured=WORK / "estimate" / "measured.json",
@@ -27,6 +27,7 @@ rule measure_sample:
         runtime=growing(60),
     params:
         code=fingerprint("measure_sample"),
+        files=None if PLAN.files is None else FILES,
         corpus=READING,
         windows=SETTINGS["windows"],
         ner=SETTINGS["ner"],

@@ -49,6 +49,7 @@ rule split_part:
         corpus=READING,
         windows=SETTINGS["windows"],
         shards=get_part_shards,
+        files=get_part_paths,
         stretches=get_stretches,
         states=get_states,
     message:

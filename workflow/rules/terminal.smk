@@ -65,6 +65,7 @@ onstart:
             raise WorkflowError(str(error)) from None
         except OSError as error:
             raise WorkflowError(f"DiskError: {describe_disk_error(error, [OUT]) or error}") from None
+        INPUT_FILES.keep()
         remove_leftovers(OUT, scratch_parent())
         jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "annotate_shard"]
         shards = [f"{job.wildcards.part}/{job.wildcards.shard}" for job in jobs]

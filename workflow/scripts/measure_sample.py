@@ -14,7 +14,7 @@ if __name__ == "__main__":
         params = snakemake.params
         config = parse_config({"corpus": params.corpus, "windows": params.windows, "ner": params.ner})
         measure_sample(
-            [Path(path) for path in snakemake.input.files],
+            [Path(path) for path in params.files or snakemake.input.files],
             config.corpus,
             config.max_chars,
             read_pipeline(Path(snakemake.input.pipeline)),

@@ -16,7 +16,7 @@ with job_log(snakemake.log[0]):
     with measured_job(Path(results.job), snakemake.rule, mem_mb=snakemake.resources.get("mem_mb")):
         split_part(
             snakemake.wildcards.part,
-            list_sources(map(Path, snakemake.input.files), params.stretches, config.corpus),
+            list_sources(map(Path, params.files or snakemake.input.files), params.stretches, config.corpus),
             config.corpus,
             PartFiles(
                 [shard_path(Path(results.shards), shard) for shard in range(params.shards)],

@@ -24,6 +24,7 @@ from shardner.corpus.typed_columns import (
     make_draft,
     select_columns,
 )
+from shardner.data.stored_files import buffered, size_of
 from shardner.errors import CorpusError
 
 #: In so many rows it is looked for the column with the longest strings.
@@ -50,7 +51,7 @@ class ArrowReader:
         columns = select_columns(schema, options)
         names = list(dict.fromkeys(name for column in columns for name in column.meta.root_names()))
         rows, empty = 0, True
-        with _damage_named(source), source.path.open("rb") as file:
+        with _damage_named(source), buffered(source.path) as file:
             for batch in read_batches(file):
                 found = batch.read(names).select(columns).with_row_index(ROW, rows)
                 for frame in cut_into_batches(found):
@@ -63,7 +64,7 @@ class ArrowReader:
 
     def read_dtypes(self, source: SourceFile) -> Mapping[str, pl.DataType]:
         """See `Reader.read_dtypes`."""
-        with _damage_named(source), source.path.open("rb") as file:
+        with _damage_named(source), buffered(source.path) as file:
             return read_schema(file)
 
     def find_end(self, source: SourceFile) -> None:
@@ -71,9 +72,9 @@ class ArrowReader:
 
     def write_head(self, source: SourceFile, corpus: CorpusConfig, wanted: int, target: Path) -> int:
         """See `Reader.write_head`; the head is the first rows."""
-        size = source.path.stat().st_size
+        size = size_of(source.path)
         frames, before, end = list[pl.DataFrame](), 0, 0
-        with _damage_named(source), source.path.open("rb") as file:
+        with _damage_named(source), buffered(source.path) as file:
             for batch in read_batches(file):
                 before, end = end, batch.end
                 frame = batch.read()
@@ -91,13 +92,13 @@ class ArrowReader:
 
 
 def _longest(source: SourceFile) -> str | None:
-    with _damage_named(source), source.path.open("rb") as file:
+    with _damage_named(source), buffered(source.path) as file:
         frames = [batch.read().head(_FIRST_ROWS) for batch in islice(read_batches(file), 1)]
     return longest_strings(frames[0]) if frames else None
 
 
 def _refuse_feather_1(source: SourceFile) -> None:
-    with source.path.open("rb") as file:
+    with buffered(source.path) as file:
         if file.read(len(_FEATHER_1)) == _FEATHER_1:
             raise CorpusError(
                 f"{source.shown}: this is the first version of Feather, which is read no more; write it again, for "

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shardner.config import UTF8, CorpusConfig, Unit
-from shardner.corpus.first_bytes import look_inside
+from shardner.corpus.first_bytes import look_inside, read_start
 from shardner.corpus.formats import (
     JSONL,
     TXT,
@@ -19,6 +19,7 @@ from shardner.corpus.formats import (
     format_named,
 )
 from shardner.corpus.json_array import SHOWN_BYTES, is_array
+from shardner.data.stored_files import is_stored, open_binary, url_of
 from shardner.errors import CorpusError
 from shardner.parse.shard_plan import CHARS_PER_BYTE
 
@@ -77,14 +78,16 @@ def can_be_entered(path: Path, corpus: CorpusConfig) -> bool:
 
 def _holds_array(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
-            return is_array(file.read(SHOWN_BYTES))
+        with open_binary(path) as file:
+            return is_array(read_start(file, SHOWN_BYTES))
     except OSError:  # a forecast asks about files that may be gone by then
         return False
 
 
 def show_path(path: Path) -> str:
-    r"""Return a path as text that UTF-8 can hold: bytes of the name that are not UTF-8 show as ``\xff``."""
+    r"""Return a path as text that UTF-8 can hold, or a URL: bytes of the name that are not UTF-8 show as ``\xff``."""
+    if is_stored(path):
+        return url_of(path)
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from shardner.corpus.formats import ARROW, JSONL, PARQUET, WARC, Compression, InputFormat
+from shardner.data.stored_files import open_binary
 from shardner.errors import CorpusError
 
 #: How many bytes of a file are looked at, decompressed, and how many compressed ones are read for them at most.
@@ -33,8 +34,8 @@ def look_inside(
         The compression, and the format or None.
     """
     try:
-        with path.open("rb") as file:
-            start = file.read(_PACKED_BYTES)
+        with open_binary(path) as file:
+            start = read_start(file, _PACKED_BYTES)
     except OSError:  # who reads it says so
         return compression, form
     compression = compression or next(
@@ -43,6 +44,14 @@ def look_inside(
     if form is not None:
         return compression, form
     return compression, _find_format(_decompress(start, compression))
+
+
+def read_start(file: io.RawIOBase, size: int) -> bytes:
+    """Return the first bytes of a file that is not buffered; fewer only if it has no more."""
+    start = b""
+    while len(start) < size and (piece := file.read(size - len(start))):
+        start += piece
+    return start
 
 
 def _decompress(start: bytes, compression: Compression) -> bytes:

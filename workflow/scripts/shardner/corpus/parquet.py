@@ -29,6 +29,7 @@ from shardner.corpus.typed_columns import (
     make_draft,
     select_columns,
 )
+from shardner.data.stored_files import size_of
 from shardner.data.tables import read_schema, scan_table
 from shardner.errors import CorpusError
 
@@ -82,7 +83,7 @@ class ParquetReader:
 
     def write_head(self, source: SourceFile, corpus: CorpusConfig, wanted: int, target: Path) -> int:
         """See `Reader.write_head`; the head is the first rows."""
-        size = source.path.stat().st_size
+        size = size_of(source.path)
         table = scan_table(source.path)
         rows = table.select(pl.len()).collect().item()
         taken = min(-(-rows * wanted // size), rows) if size else rows

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shardner.data.stored_files import buffered
+
 _MAGIC = b"PAR1"
 _TAIL_BYTES = 8  # the footer's length and the magic number
 #: Structs and lists that lie in one another: no file has so many, but damage may look like it.
@@ -61,7 +63,7 @@ def read_row_groups(path: Path) -> list[RowGroup]:
 
 
 def _read_footer(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with buffered(path) as file:
         size = file.seek(0, 2)
         file.seek(max(size - _TAIL_BYTES, 0))
         tail = file.read()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from shardner.config import CorpusConfig
 from shardner.corpus.files import detect_format, show_path
+from shardner.data.stored_files import is_stored, remember
+from shardner.data.stored_listing import list_stored
 from shardner.errors import CorpusError
 
 #: Names that start so are no data: hidden files, and what Spark and its like write about data (``_SUCCESS``).
@@ -31,7 +33,7 @@ def expand_files(corpus: CorpusConfig) -> tuple[Path, ...]:
     found: dict[Path, Path] = {}
     for pattern in corpus.files:
         for path in _matches(_expand_name(pattern), corpus):
-            found.setdefault(path.resolve(), path)
+            found.setdefault(path if is_stored(path) else path.resolve(), path)
     return tuple(found.values())
 
 
@@ -50,10 +52,15 @@ def describe_left_out(corpus: CorpusConfig) -> list[str]:
 
 
 def _expand_name(pattern: str) -> str:
-    return pattern if os.path.lexists(pattern) else os.path.expandvars(Path(pattern).expanduser())
+    if os.path.lexists(pattern) or is_stored(Path(pattern)):
+        return pattern
+    return os.path.expandvars(Path(pattern).expanduser())
 
 
 def _matches(pattern: str, corpus: CorpusConfig) -> Iterator[Path]:
+    if is_stored(Path(pattern)):
+        yield from _stored(pattern, corpus)
+        return
     # a file may be called "a[1].txt": what is there under just this name is meant
     if Path(pattern).is_dir():
         yield from _files_of(Path(pattern), corpus)
@@ -71,6 +78,32 @@ def _matches(pattern: str, corpus: CorpusConfig) -> Iterator[Path]:
         )
     for path in paths:
         _refuse_unusable(path, corpus)
+        yield path
+
+
+def _stored(url: str, corpus: CorpusConfig) -> Iterator[Path]:
+    """Yield the files that a URL stands for."""
+    if "?" in url and url.startswith(("http://", "https://")):
+        raise CorpusError(
+            f"corpus.files: {url}: a URL with a query is not read in place; let Snakemake fetch it, by  snakemake+{url}"
+        )
+    try:
+        found = list_stored(url)
+    except ValueError as error:
+        raise CorpusError(f"corpus.files: {url}: {error}; write the URL of each file") from None
+    except OSError as error:
+        raise CorpusError(f"corpus.files: {url}: {error.strerror or error}") from None
+    remember(found)
+    paths = [file.path for file in found]
+    if len(paths) > 1 or url.endswith("/"):
+        left_out = _NO_DATA if url.endswith("/") else _NO_DATA[:1]
+        paths = [path for path in paths if not any(part.startswith(left_out) for part in path.parts[2:])]
+    if url.endswith("/"):
+        paths = [path for path in paths if _is_known(path, corpus)]
+    if not paths:
+        raise CorpusError(f"corpus.files: {url}: there is no such file in the storage")
+    for path in paths:
+        detect_format(path, corpus)
         yield path
 
 

@@ -19,6 +19,7 @@ from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import Compression, InputFormat
 from shardner.corpus.reader import Look, ReadOptions
 from shardner.corpus.streams import BUFFER_BYTES, Block, FirstBytes, Line, Readable, Stream, open_stream, read_blocks
+from shardner.data.stored_files import open_binary, size_of
 from shardner.errors import CorpusError
 
 #: How much of a file is checked before any work, after decompression, at most.
@@ -95,11 +96,11 @@ class StreamReader(ABC):
     def find_end(self, source: SourceFile) -> int | None:
         """See `Reader.find_end`."""
         whole = source.compression is Compression.NONE and source.encoding == UTF8
-        return source.path.stat().st_size if whole else None
+        return size_of(source.path) if whole else None
 
     def write_head(self, source: SourceFile, corpus: CorpusConfig, wanted: int, target: Path) -> int:
         """See `Reader.write_head`."""
-        size = source.path.stat().st_size
+        size = size_of(source.path)
         while True:
             taken = min(wanted, size)
             _decompress_start(source, taken, target)
@@ -192,9 +193,9 @@ def _refuse_other_content(stream: Stream, source: SourceFile) -> None:
 def _decompress_start(source: SourceFile, taken: int, target: Path) -> None:
     """Write what the first `taken` bytes of a file hold; that the rest is missing is no damage."""
     packed = target.with_name("packed-head")
-    with source.path.open("rb") as file, packed.open("wb") as copy:
+    with open_binary(source.path) as file, packed.open("wb") as copy:
         left = taken
-        while piece := file.read(min(left, _PIECE_BYTES)):
+        while piece := file.read(min(left, _PIECE_BYTES)) or b"":
             copy.write(piece)
             left -= len(piece)
     with target.open("wb") as file, suppress(CorpusError), open_stream(replace(source, path=packed)) as stream:

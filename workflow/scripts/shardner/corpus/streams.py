@@ -14,6 +14,7 @@ from shardner.corpus.decompression import DECOMPRESSORS
 from shardner.corpus.encodings import as_utf8
 from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import Compression
+from shardner.data.stored_files import open_binary
 from shardner.data.tables import RAW_BYTES
 from shardner.errors import CorpusError
 
@@ -123,7 +124,7 @@ def open_stream(source: SourceFile) -> Iterator[Stream]:
             found only while the stream is read; what stands before the damage has been read by then.
     """
     try:
-        with io.BufferedReader(source.path.open("rb", buffering=0), BUFFER_BYTES) as file:
+        with io.BufferedReader(open_binary(source.path), BUFFER_BYTES) as file:
             if source.compression is Compression.NONE and source.encoding == UTF8:
                 yield file
                 return

@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
+from shardner.data.stored_files import is_stored, look_up
+
 #: The hashes of a directory's files lie in a file of this name.
 _DIGESTS = "digests.json"
 #: How temporary names end: those of files, which lie beside their targets, and of directories.
@@ -107,6 +109,8 @@ def state_of(path: Path) -> tuple[int, int] | None:
     A file that is replaced by another one has another state, even if the other one is older.
     """
     try:
+        if is_stored(path):
+            return look_up(path)[1:]
         found = path.stat()
     except FileNotFoundError:
         return None

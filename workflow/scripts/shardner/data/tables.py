@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from shardner.data.files import digest_of
+from shardner.data.stored_files import polars_source
 
 #: How the names of files begin that hold a part of a table of results.
 PART_PREFIX = "part-"
@@ -115,7 +116,7 @@ def scan_table(paths: Path | str | Sequence[Path] | Sequence[str], **options: An
         paths: where it lies.
         options: as of `polars.scan_parquet`.
     """
-    source: Any = paths if isinstance(paths, str | Path) else list(paths)
+    source: Any = polars_source(Path(paths)) if isinstance(paths, str | Path) else list(paths)
     return pl.scan_parquet(source, glob=False, hive_partitioning=False, **options)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from shardner.config import Auto, Config, CorpusConfig, Layout
+from shardner.data.stored_files import size_of
 from shardner.parse.file_names import refuse_patterns
 from shardner.parse.kept_sizes import KeptSizes, find_sizes
 from shardner.parse.part_plan import CanBeEntered, PlannedPart, plan_parts, plan_parts_of
@@ -165,7 +166,7 @@ def _find_files(config: Config, model: Sequence[Path], find_files: FindFiles) ->
     paths = find_files(config.corpus, config.shards)
     if paths is None:
         return None
-    files = tuple((path, path.stat().st_size) for path in paths)
+    files = tuple((path, size_of(path)) for path in paths)
     refuse_patterns([config.output.dir, *model, *paths])
     return files
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shardner.corpus.files import show_path
+from shardner.data.files import state_of
 from shardner.data.manifest import Manifest
+from shardner.data.stored_files import buffered
 from shardner.data.typed_json import read_json, write_json
 from shardner.errors import CorpusError
 
@@ -24,7 +26,7 @@ class FileChecksum:
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
+    with buffered(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -34,10 +36,9 @@ def sum_file(path: Path, target: Path) -> None:
     Raises:
         CorpusError: the file changed meanwhile.
     """
-    before = path.stat()
-    found = FileChecksum(show_path(path), before.st_size, sha256_of(path))
-    after = path.stat()
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+    before = state_of(path)
+    found = FileChecksum(show_path(path), before[0] if before else 0, sha256_of(path))
+    if state_of(path) != before:
         raise CorpusError(f"{found.path}: the file changed while it was read; run again when it is complete")
     write_json(target, found)
 

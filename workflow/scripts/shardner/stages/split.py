@@ -24,6 +24,7 @@ from shardner.corpus.read import read_sources
 from shardner.corpus.seen_ids import hash_first
 from shardner.data.files import atomic_path, scratch_directory, state_of, write_digests
 from shardner.data.manifest import PartManifest, ShardInfo, StretchInfo
+from shardner.data.stored_files import is_stored
 from shardner.data.tables import REJECTED, WINDOWS, scan_table
 from shardner.data.typed_json import write_json
 from shardner.errors import CorpusError
@@ -73,7 +74,7 @@ def split_part(
     """
     before = {source.path: state_of(source.path) for source in sources}
     with scratch_directory(results.manifest) as scratch, ThreadPoolExecutor(1) as hasher:
-        checksums = {each.path: hasher.submit(sha256_of, each.path) for each in sources if _is_whole(each)}
+        checksums = {each.path: hasher.submit(sha256_of, each.path) for each in sources if _is_summed(each)}
         spool, draw = Spool(scratch, max_chars), Draw()
         by_row = {each.shown: corpus.id is None or not each.format.has_columns for each in sources}
         for batch in read_sources(sources, corpus, scratch=scratch, max_chars=max_chars):
@@ -104,8 +105,9 @@ def split_part(
     return result
 
 
-def _is_whole(source: SourceFile) -> bool:
-    return source.start == 0 and source.stop is None
+def _is_summed(source: SourceFile) -> bool:
+    # what lies in a storage would be fetched twice
+    return source.start == 0 and source.stop is None and not is_stored(source.path)
 
 
 def _write_shards(spool: Sequence[SpoolPiece], shards: Sequence[Path]) -> Iterator[ShardInfo]:

@@ -24,6 +24,7 @@ from shardner.corpus.samples import FileHead, kind_of, settings_of_heads, take_h
 from shardner.data.files import scratch_directory
 from shardner.data.manifest import PartManifest
 from shardner.data.metrics import Job, Phase
+from shardner.data.stored_files import size_of
 from shardner.data.tables import ShardFiles, read_table, scan_table, shard_path
 from shardner.data.typed_json import write_json
 from shardner.errors import CorpusError
@@ -89,7 +90,7 @@ def measure_sample(
         DeviceError: the device asked for cannot be used.
         AnnotateError: a worker died, or every document fails.
     """
-    sizes = [(path, path.stat().st_size) for path in files]
+    sizes = [(path, size_of(path)) for path in files]
     how = _Annotation(pipeline, ner, workers, gpus, annotate_blocks)
     with scratch_directory(measured) as scratch:
         heads = take_heads(sizes, corpus, sample.chars, scratch)

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from shardner.config import Quoting, parse_config
 from shardner.corpus import stream_reader
-from shardner.corpus.check import check_files
+from shardner.corpus.check import check_files, check_records
 from shardner.corpus.dialect import Dialect, find_dialect
 from shardner.corpus.formats import CSV, TSV, InputFormat
 from shardner.corpus.read import read_corpus
+from shardner.corpus.reader import Look
 from shardner.errors import ConfigError, CorpusError
 
 CORPUS = parse_config({}).corpus
@@ -105,3 +106,41 @@ def test_quotes_in_the_texts_of_a_tsv_are_texts(tmp_path: Path) -> None:
     texts = ['"Ada" is a name.', '"Opening only', 'closing only"', '"A whole title"']
     data = "id\ttext\n" + "".join(f"{number}\t{text}\n" for number, text in enumerate(texts))
     assert read(tmp_path, "a.tsv", data.encode()) == texts
+
+
+def looks(tmp_path: Path, name: str, text: str, **changes: Any) -> Look:
+    path = tmp_path / name
+    path.write_text(text, "utf-8")
+    (look,) = check_files([path], parse_config({"corpus": changes}).corpus)
+    return look
+
+
+def test_what_is_decided_is_said(tmp_path: Path) -> None:
+    assert looks(tmp_path, "a.csv", "id;text\n1;a\n").read_as == "CSV, delimiter ';', quoting standard"
+    assert looks(tmp_path, "a.tsv", "id\ttext\n1\ta\n").read_as == "TSV, delimiter '\\t', quoting none"
+    assert looks(tmp_path, "a.csv", "id,text\n1,a\n").doubts == ()
+
+
+def test_rows_of_other_widths_are_doubted_with_what_to_write(tmp_path: Path) -> None:
+    (doubt,) = looks(tmp_path, "a.csv", "id,text\n1,a\n2,b,c\n3\n").doubts
+    assert "2 of the first 3 records do not have the header's 2 fields (row 1 has 3)" in doubt
+    assert "corpus: {quoting: none}" in doubt and str(tmp_path / "a.csv") in doubt
+
+
+def test_marks_that_open_fields_in_a_tsv_are_doubted(tmp_path: Path) -> None:
+    first, second = looks(tmp_path, "a.tsv", 'id\ttext\n1\t"two\nlines"\n2\tb\n').doubts
+    assert "1 of the first 3 records" in first
+    assert "begin with a quotation mark and do not end with one" in second and "{quoting: standard}" in second
+    assert looks(tmp_path, "b.tsv", 'id\ttext\n1\t"two\nlines"\n', quoting="standard").doubts == ()
+
+
+def test_ids_that_repeat_between_files_are_doubted(tmp_path: Path) -> None:
+    files = []
+    for name in ("a.csv", "b.csv", "c.csv"):
+        path = tmp_path / name
+        path.write_text("id,text\n" + "".join(f"{at},x\n" for at in range(5 if name != "c.csv" else 1)), "utf-8")
+        files.append((path, path.stat().st_size))
+    (doubt,) = check_records(files[:2], CORPUS)
+    assert "a.csv and" in doubt and "both have '0'" in doubt and "corpus: {id: null}" in doubt
+    assert check_records(files[:1], CORPUS) == []
+    assert check_records(files[:2], parse_config({"corpus": {"id": None}}).corpus) == []

@@ -15,8 +15,8 @@ GIB = 1 << 30
 def test_the_file_has_the_keys_that_its_readers_know(tmp_path: Path) -> None:
     plain = to_plain(build_run(tmp_path).describe())
     assert list(plain) == [
-        "shardner", "command", "config", "inputs", "model", "engines", "devices", "hosts", "packages", "python",
-        "platform",
+        "shardner", "command", "config", "read_as", "inputs", "model", "engines", "devices", "hosts", "packages",
+        "python", "platform",
     ]  # fmt: skip
     assert list(plain["shardner"]) == ["version", "code", "commit"]
     assert list(plain["inputs"][0]) == ["path", "bytes", "sha256", "documents", "rejected"]

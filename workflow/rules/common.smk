@@ -28,7 +28,7 @@ from shardner.data.stored_files import is_stored
 from shardner.errors import ShardnerError
 from shardner.gpu.device import count_gpus
 from shardner.parse import limits
-from shardner.parse.command_line import remember_command
+from shardner.parse.command_line import remember_command, remember_reading
 from shardner.parse.fingerprint import fingerprint
 from shardner.parse.owner import check_owner, name_run
 from shardner.parse.overwriting import refuse_foreign_results, refuse_overwriting
@@ -67,12 +67,15 @@ def get_plan():
             refuse_overwriting(plan.config.output.dir, plan.inputs, plan.pipeline_directory)
             refuse_foreign_results(plan.config.output.dir)
             if plan.user_files:
+                from shardner.parse.dry_run import describe_ways
+
                 looks = check_files(plan.user_files, plan.config.corpus)
                 doubts = [doubt for look in looks for doubt in look.doubts]
                 doubts += check_records(plan.files, plan.config.corpus)
                 for line in [*describe_left_out(plan.config.corpus), *doubts[:MOST_DOUBTS]]:
                     logger.warning(line)
                 READ_AS.extend(look.read_as for look in looks)
+                remember_reading(describe_ways(READ_AS))
         return plan
     except ShardnerError as error:
         raise WorkflowError(str(error)) from None

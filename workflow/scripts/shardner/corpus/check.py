@@ -88,11 +88,12 @@ def _doubt_ids(ids: Mapping[Path, set[str]]) -> list[str]:
 
 
 def _read_first(path: Path, head: Path, corpus: CorpusConfig) -> set[str]:
-    """Return the ids of the first records of a file; raise an error where none of these can be read."""
+    """Return the ids that a file gives its first records; raise an error where none of these can be read."""
     refused, first = 0, ""
     for batch in read_corpus([head], corpus, scratch=head.parent, max_chars=_ALL_CHARS):
         if batch.records.height:
-            return set(batch.records["id"])
+            brings_ids = corpus.id is not None and detect_format(head, corpus).format.has_columns
+            return set(batch.records["id"]) if brings_ids else set()
         refused += batch.rejected.height
         first = first or (batch.rejected["reason"][0] if batch.rejected.height else "")
     if refused:

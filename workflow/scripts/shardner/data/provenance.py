@@ -81,6 +81,7 @@ class Provenance:
     shardner: CodeVersion
     command: str | None  # as the user typed it; null where it is not known
     config: Mapping[str, Any]  # the settings as run, defaults filled in
+    read_as: str | None  # how the input files were read, in words; null where it is not known
     inputs: tuple[InputFile, ...]
     model: PipelineDescription
     engines: tuple[str, ...]  # with the reason for each

@@ -1,7 +1,7 @@
-"""The command line of a run, for its provenance.
+"""The command line of a run, and how its input is read, for its provenance.
 
-Jobs are processes of their own with other command lines. So the command line that the user typed is passed on in a
-variable of the environment.
+Jobs are processes of their own with other command lines, and do not look at the input as the first parse does. So what
+that knows is passed on in variables of the environment.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Sequence
 
 VARIABLE = "SHARDNER_COMMAND"
+READING_VARIABLE = "SHARDNER_READING"
 
 #: An option or a setting whose value may be a secret: --storage-s3-secret-key, token=…
 _SECRET = re.compile(r"(key|secret|token|passw|credential)", re.IGNORECASE)
@@ -29,6 +30,16 @@ def remember_command(arguments: Sequence[str]) -> None:
 def recall_command() -> str | None:
     """Return the command line that started the run; None where it is not known."""
     return os.environ.get(VARIABLE)
+
+
+def remember_reading(ways: str) -> None:
+    """Put how the input files are read into the environment."""
+    os.environ[READING_VARIABLE] = ways
+
+
+def recall_reading() -> str | None:
+    """Return how the input files are read; None where it is not known."""
+    return os.environ.get(READING_VARIABLE)
 
 
 def describe_command(arguments: Sequence[str]) -> str:

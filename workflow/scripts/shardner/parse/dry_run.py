@@ -37,7 +37,7 @@ def describe_plan(plan: RunPlan, limits: Limits, new_shards: int | None = None, 
     """
     rows = [("corpus", _corpus(plan))]
     if read_as:
-        rows.append(("read as", _ways(read_as)))
+        rows.append(("read as", describe_ways(read_as)))
     if plan.files is not None:
         chars = estimate_chars(plan.files)
         rows.append(
@@ -72,7 +72,7 @@ def _corpus(plan: RunPlan) -> str:
     return f"the demo's: {shown}, generated first" if names == ("demo",) else shown
 
 
-def _ways(read_as: Sequence[str]) -> str:
+def describe_ways(read_as: Sequence[str]) -> str:
     """Return how files are read: the most frequent way first."""
     ways = Counter(read_as).most_common(_WAYS)
     return "; ".join(way if len(ways) == 1 else f"{plural(number, 'file')}: {way}" for way, number in ways)

@@ -14,7 +14,7 @@ from shardner.data.manifest import Manifest
 from shardner.data.metrics import Job
 from shardner.data.provenance import CodeVersion, Host, Provenance, ProvenanceDevice
 from shardner.model.pipeline import Pipeline, describe_pipeline
-from shardner.parse.command_line import recall_command
+from shardner.parse.command_line import recall_command, recall_reading
 from shardner.parse.fingerprint import fingerprint
 
 #: Packages whose version can change a result or explain a figure, where installed.
@@ -38,6 +38,7 @@ def describe_run(config: Mapping[str, Any], manifest: Manifest, pipeline: Pipeli
         shardner=CodeVersion(shardner.__version__, fingerprint("annotate_shard"), _find_commit()),
         command=recall_command(),
         config=config,
+        read_as=recall_reading(),
         inputs=manifest.files,
         model=describe_pipeline(pipeline),
         engines=tuple(sorted({f"{job.engine}: {job.engine_reason}" for job in jobs if job.engine})),

@@ -13,7 +13,7 @@ import spacy
 from in_process import Run, run
 from making import WORDS, make_pipeline, record_as_written, write_jsonl
 from making_attributes import ATTRIBUTES, GROUPS, count_tokens, make_saying_pipeline, say_plainly
-from shardner.data.tables import ENTITIES, SPANS
+from shardner.data.tables import ENTITIES, SPANS, as_results
 from shardner.errors import AnnotateError, MergeError
 from shardner.model.components import Request
 from shardner.model.pipeline import Pipeline, prepare_pipeline
@@ -70,7 +70,7 @@ def test_tables_say_what_one_process_says(
     assert entities.drop("id", "text").with_columns(pl.col("label").cast(pl.String)).to_dicts() == expected_entities
     assert {"Q84", "Q72"} <= set(entities["kb_id"]) and {"Q1", "Q7259"} <= set(entities["ent_id"])
     assert entities["sentence"].max() > 20
-    assert spans.schema == SPANS and spans.drop("id", "score").to_dicts() == expected_spans
+    assert spans.schema == as_results(SPANS) and spans.drop("id", "score").to_dicts() == expected_spans
     assert set(spans["group"]) == set(GROUPS) and spans["score"].null_count() == spans.height
     assert pl.read_parquet(done.results.documents)["tokens"].to_list() == count_tokens(saying, TEXTS)
     assert done.joins.documents == (0 if max_chars == 500_000 else 2)
@@ -159,7 +159,7 @@ def test_no_entities_still_have_the_columns_asked_for(tmp_path: Path, saying: Pa
     done = annotate(tmp_path, saying, ["", " "])
     entities = pl.read_parquet(done.results.entities)
     assert entities.columns == [*ENTITIES, *ATTRIBUTES] and entities.schema["sentence"] == pl.Int64
-    assert pl.read_parquet(done.results.spans).schema == SPANS
+    assert pl.read_parquet(done.results.spans).schema == as_results(SPANS)
 
 
 @Language.component("tests_scored_spans", assigns=["doc.spans"])

@@ -10,7 +10,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 from shardner.data.tables import DOCUMENTS, ENTITIES
-from shardner.stages.export import export_documents_jsonl, export_entities_csv
+from shardner.stages.annotated_texts import Batch
+from shardner.stages.export import export_entities_csv, lines_of
 
 
 @pytest.mark.parametrize(
@@ -27,11 +28,11 @@ def test_kept_columns_of_any_kind_come_into_json_lines(values: pl.Series, shown:
     documents = pl.DataFrame({"doc": [0, 1]}).with_columns(
         *(pl.lit(None, dtype).alias(name) for name, dtype in DOCUMENTS.items() if name != "doc"), values.alias("kept")
     )
-    documents.cast({"doc": pl.UInt64}).write_parquet(tmp_path / "documents [1].parquet")
-    pl.DataFrame(schema=ENTITIES).write_parquet(tmp_path / "entities*.parquet")
-    target = tmp_path / "out.jsonl"
-    export_documents_jsonl([tmp_path / "documents [1].parquet"], [tmp_path / "entities*.parquet"], target)
-    assert [json.loads(line)["kept"] for line in target.read_text("utf-8").splitlines()] == shown
+    batch = Batch(documents.cast({"doc": pl.UInt64}), ["a", "b"], pl.DataFrame(schema=ENTITIES))
+    lines_of(batch, ["start", "end", "text", "label"]).write_ndjson(tmp_path / "out.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
+    assert [line["kept"] for line in lines] == shown
+    assert [(line["text"], line["entities"]) for line in lines] == [("a", []), ("b", [])]
 
 
 def test_no_text_is_a_formula_where_that_is_asked_for(tmp_path: Path) -> None:

@@ -71,12 +71,12 @@ def test_a_run_gives_the_entities_of_one_process(done: Path, model: Path) -> Non
 def test_tables_have_the_columns_of_the_contract(done: Path) -> None:
     entities = pl.read_parquet(done / "results/entities.parquet").schema
     assert list(entities.items()) == [
-        ("doc", pl.UInt64), ("id", pl.String), ("start", pl.UInt32), ("end", pl.UInt32), ("text", pl.String),
+        ("doc", pl.Int64), ("id", pl.String), ("start", pl.Int64), ("end", pl.Int64), ("text", pl.String),
         ("label", pl.String),
     ]  # fmt: skip
     assert pl.read_parquet(done / "results/documents.parquet").schema == {
-        "doc": pl.UInt64, "id": pl.String, "file": pl.String, "row": pl.UInt64, "chars": pl.UInt32,
-        "tokens": pl.UInt32, "entities": pl.UInt32, "windows": pl.UInt32, "shard": pl.UInt32,
+        "doc": pl.Int64, "id": pl.String, "file": pl.String, "row": pl.Int64, "chars": pl.Int64,
+        "tokens": pl.Int64, "entities": pl.Int64, "windows": pl.Int64, "shard": pl.Int64,
     }  # fmt: skip
     metadata = pl.read_parquet_metadata(done / "results/entities.parquet")
     assert metadata["shardner.run"].startswith("shardner ") and "en_tiny 1.2.3" in metadata["shardner.run"]

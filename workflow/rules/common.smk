@@ -319,7 +319,7 @@ def get_exported(name):
     """Return a function that returns what an export of a table is made of: all files, or that of a part."""
 
     def get_files(wildcards):
-        place = wildcards.table.partition("part-")[2]
+        place = wildcards.table.partition("part-")[2].partition(".")[0]
         return [OUT / name / f"part-{place}.parquet"] if place else [OUT / path for path in PLAN.table(name)]
 
     return get_files

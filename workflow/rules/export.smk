@@ -33,6 +33,9 @@ rule export_jsonl:
         documents=get_exported("documents"),
         entities=get_exported("entities"),
         merged=get_merged,
+        shards=get_shard_directories,
+        manifest=rules.number_documents.output.manifest,
+        duplicates=rules.number_documents.output.duplicates,
     output:
         jsonl=OUT / "{table}.jsonl",
     log:
@@ -49,10 +52,43 @@ rule export_jsonl:
         runtime=growing(60),
     params:
         code=fingerprint("export_jsonl"),
+        shards=WORK / "shards",
     message:
         "Writing {output.jsonl}"
     script:
         "../scripts/export_jsonl.py"
+
+
+rule export_texts:
+    input:
+        documents=get_exported("documents"),
+        entities=get_exported("entities"),
+        merged=get_merged,
+        shards=get_shard_directories,
+        manifest=rules.number_documents.output.manifest,
+        duplicates=rules.number_documents.output.duplicates,
+    output:
+        texts=OUT / "{table}",
+    log:
+        LOGS / "export_texts" / "{table}.log",
+    benchmark:
+        BENCHMARKS / "export_texts" / "{table}.tsv"
+    wildcard_constraints:
+        table=r"(redacted|prodigy|labelstudio)(/part-\d{5})?\.jsonl?",
+    conda:
+        CPU_ENV
+    threads: 1
+    resources:
+        mem_mb=growing(2_000),
+        runtime=growing(60),
+    params:
+        code=fingerprint("export_texts"),
+        shards=WORK / "shards",
+        redact=lambda wildcards: CONFIG.output.redact,  # a function, because its braces are no wildcards
+    message:
+        "Writing {output.texts}"
+    script:
+        "../scripts/export_texts.py"
 
 
 rule export_docbin:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from string import Formatter
 from typing import Any, Literal
 
 import jsonschema
@@ -142,6 +143,7 @@ class OutputConfig:
 
     dir: Path
     formats: tuple[str, ...]
+    redact: str
     csv_for_spreadsheets: bool
     layout: Layout
     attributes: tuple[str, ...]
@@ -177,6 +179,20 @@ def _encoding(name: str) -> str:
             f"utf-8, utf-16, cp1252 (Windows, western Europe), latin-1, cp1251 (Cyrillic), shift_jis, gb18030"
         ) from None
     return UTF8 if found in (UTF8, "utf-8-sig", "ascii") else found
+
+
+def _template(template: str) -> str:
+    """Return what stands for an entity where it is replaced, if it names nothing but its label."""
+    try:
+        fields = {tuple(field) for _, *field in Formatter().parse(template) if field[0] is not None}
+        if fields <= {("label", "", None)}:
+            return template
+    except ValueError:
+        pass
+    raise ConfigError(
+        f"output.redact: {template!r} is not allowed; a text in which {{label}} stands for the label of an entity, and "
+        f"braces of its own are doubled\n  for example:  output: {{redact: '[{{label}}]'}}"
+    )
 
 
 def load_schema() -> dict[str, Any]:
@@ -244,6 +260,7 @@ def parse_config(settings: Mapping[str, Any]) -> Config:
         output=OutputConfig(
             dir=Path(output["dir"]),
             formats=tuple(output["formats"]),
+            redact=_template(output["redact"]),
             csv_for_spreadsheets=output["csv_for_spreadsheets"],
             layout=Layout(output["layout"]),
             attributes=tuple(output["attributes"]),
@@ -321,7 +338,7 @@ def _explain_unknown(path: list[str], key: str, known: list[str], schema: Mappin
     }
     if key in elsewhere:
         hint = f"did you mean {elsewhere[key]!r}?"
-    elif near := difflib.get_close_matches(key, known, n=1, cutoff=0.5):
+    elif near := [name for name in known if key.startswith(name)] or difflib.get_close_matches(key, known, 1, 0.5):
         hint = f"did you mean {'.'.join([*path, near[0]])!r}?"
     elif near := difflib.get_close_matches(key, elsewhere, n=1, cutoff=0.75):
         hint = f"did you mean {elsewhere[near[0]]!r}?"

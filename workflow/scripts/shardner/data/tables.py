@@ -5,7 +5,7 @@ Every offset is in Unicode code points, half-open, into the text exactly as it w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ WINDOWS: dict[str, pl.DataType] = {
     **RECORDS,
 }
 
-#: Entities of a shard or of the corpus, by ``doc``, ``start``. The merge turns ``label`` into an enum.
+#: Entities of a shard or of the corpus, by ``doc``, ``start``. In results, whole numbers are Int64 (see `as_results`).
 ENTITIES: dict[str, pl.DataType] = {
     "doc": pl.UInt64(),
     "id": pl.String(),
@@ -105,6 +105,14 @@ SHARD_REJECTED: dict[str, pl.DataType] = {
     "windows": pl.UInt32(),
     **REJECTED,
 }
+
+
+def as_results(dtypes: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:
+    """Return the dtypes that columns have in the tables of results: whole numbers are Int64.
+
+    Unsigned numbers would wrap where a user subtracts offsets.
+    """
+    return {name: pl.Int64() if dtype.is_integer() else dtype for name, dtype in dtypes.items()}
 
 
 def scan_table(paths: Path | str | Sequence[Path] | Sequence[str], **options: Any) -> pl.LazyFrame:

@@ -11,11 +11,14 @@ from pathlib import Path
 
 from shardner.errors import ConfigError
 
+#: Formats whose documents have texts, and how their files end.
+TEXT_FORMATS = {"redacted": ".jsonl", "prodigy": ".jsonl", "labelstudio": ".json"}
 #: What runs write into ``output.dir``, with all settings and targets.
 RESULT_NAMES = (
     ".work",
     *(f"{table}{suffix}" for table in ("entities", "documents", "rejected", "spans") for suffix in (".parquet", "")),
     "entities.csv", "csv", "documents.jsonl", "jsonl", "documents.spacy",
+    *(f"{name}{suffix}" for name, suffix in TEXT_FORMATS.items()), *TEXT_FORMATS,
     "performance.json", "report.html", "provenance.json", "estimate.json", "verify.json",
 )  # fmt: skip
 #: In the metadata of each table of results is the name of its run, under this key.

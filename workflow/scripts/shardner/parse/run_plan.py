@@ -16,6 +16,7 @@ from shardner.config import Auto, Config, CorpusConfig, Layout
 from shardner.data.stored_files import size_of
 from shardner.parse.file_names import refuse_patterns
 from shardner.parse.kept_sizes import KeptSizes, find_sizes
+from shardner.parse.overwriting import TEXT_FORMATS
 from shardner.parse.part_plan import CanBeEntered, PlannedPart, plan_parts, plan_parts_of
 from shardner.parse.pipeline_source import Source, SourceKind, classify, code_files, package_directory, source_files
 from shardner.parse.shard_plan import estimate_chars
@@ -111,7 +112,15 @@ class RunPlan:
         names += self.table("entities", "csv") if "csv" in formats else []
         names += self.table("documents", "jsonl") if "jsonl" in formats else []
         names += [f"documents.spacy/{shard}.spacy" for shard in self.shard_names] if "spacy" in formats else []
+        for form in (each for each in formats if each in TEXT_FORMATS):
+            names += self.export(form, TEXT_FORMATS[form])
         return tuple(self.config.output.dir / name for name in names)
+
+    def export(self, name: str, suffix: str) -> list[str]:
+        """Return the files of an export that has texts: one, or one a part."""
+        if self.config.output.layout is Layout.FILE:
+            return [f"{name}{suffix}"]
+        return [f"{name}/part-{place}{suffix}" for place in self.part_places]
 
     def table(self, name: str, suffix: str = "parquet") -> list[str]:
         """Return the files of a table of results: one, or one a part."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from shardner.corpus.kept_columns import as_strings
 from shardner.data.files import atomic_path
-from shardner.data.tables import ENTITIES, scan_table
-
-#: So many documents are written at once.
-BATCH_ROWS = 20_000
-
+from shardner.data.tables import scan_table
+from shardner.stages.annotated_texts import Batch, entity_columns, read_annotated
+from shardner.stages.document_rows import CorpusTexts
 
 #: A spreadsheet takes a cell for a formula that begins with one of these.
 _FORMULA = r"^[=+\-@\t\r\n]"
@@ -38,15 +36,37 @@ def export_entities_csv(entities: Sequence[Path], target: Path, *, for_spreadshe
         table.sink_csv(temporary, maintain_order=True)
 
 
-def export_documents_jsonl(documents: Sequence[Path], entities: Sequence[Path], target: Path) -> None:
-    """Write one line per document, from the files of two tables, in corpus order, with its entities as a list.
+def export_documents_jsonl(
+    documents: Sequence[Path], entities: Sequence[Path], corpus: CorpusTexts, target: Path
+) -> None:
+    """Write one line per document, from the files of two tables, in corpus order, with its text and its entities.
 
     An entity has start, end, text, label, and the attributes asked for. Values of kept columns that JSON has no form
     for are strings; bytes are in base 64.
+
+    Raises:
+        MergeError: a shard is gone.
     """
+    columns = entity_columns(entities)
     with atomic_path(target) as temporary, temporary.open("wb") as file:
-        for table in _with_entities(documents, entities):
-            table.write_ndjson(file)
+        for batch in read_annotated(documents, entities, corpus):
+            lines_of(batch, columns).write_ndjson(file)
+
+
+def lines_of(batch: Batch, columns: Sequence[str]) -> pl.DataFrame:
+    """Return a line for each document of a batch.
+
+    Args:
+        batch: the documents.
+        columns: of an entity.
+    """
+    documents = batch.documents
+    strange = [name for name, dtype in documents.schema.items() if not _is_json(dtype)]
+    rows = documents.drop("entities").with_columns(
+        *(as_strings(documents[name]) for name in strange), pl.Series("text", batch.texts, pl.String)
+    )
+    lists = batch.entities.group_by("doc", maintain_order=True).agg(pl.struct(*columns).alias("entities"))
+    return rows.join(lists, on="doc", how="left", maintain_order="left").with_columns(pl.col("entities").fill_null([]))
 
 
 def _is_json(dtype: pl.DataType) -> bool:
@@ -56,24 +76,3 @@ def _is_json(dtype: pl.DataType) -> bool:
     if isinstance(dtype, pl.Struct):
         return all(_is_json(field.dtype) for field in dtype.fields)  # type: ignore[arg-type]
     return dtype not in (pl.Binary, pl.Object)
-
-
-def _with_entities(documents: Sequence[Path], entities: Sequence[Path]) -> Iterator[pl.DataFrame]:
-    """Yield documents in batches, each with its entities as a list in the column of that name."""
-    rows = scan_table(list(documents))
-    strange = [name for name, dtype in rows.collect_schema().items() if not _is_json(dtype)]
-    table = scan_table(list(entities))
-    attributes = [name for name in table.collect_schema() if name not in ENTITIES]
-    for first in range(0, rows.select(pl.len()).collect().item(), BATCH_ROWS):
-        batch = rows.slice(first, BATCH_ROWS).rename({"entities": "entity_count"}).collect()
-        batch = batch.with_columns(as_strings(batch[name]) for name in strange)
-        in_batch = pl.col("doc").is_between(batch["doc"][0], batch["doc"][-1])
-        found = table.filter(in_batch).collect()
-        lists = found.group_by("doc", maintain_order=True).agg(
-            pl.struct("start", "end", "text", "label", *attributes).alias("entities")
-        )
-        yield (
-            batch.drop("entity_count")
-            .join(lists, on="doc", how="left", maintain_order="left")
-            .with_columns(pl.col("entities").fill_null([]))
-        )

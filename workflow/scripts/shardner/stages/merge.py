@@ -20,7 +20,7 @@ from shardner import __version__
 from shardner.data.files import atomic_path, scratch_directory
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Joins
-from shardner.data.tables import PART_PREFIX, corpus_table, scan_table
+from shardner.data.tables import DOCUMENTS, ENTITIES, PART_PREFIX, REJECTED, SPANS, as_results, corpus_table, scan_table
 from shardner.engine.extension_values import PREFIX
 from shardner.errors import MergeError
 from shardner.model.components import Request
@@ -35,7 +35,12 @@ log = logging.getLogger(__name__)
 
 
 #: Where the rules of exports write, by the names of their logs.
-EXPORTS = {"export_csv": "{}.csv", "export_jsonl": "{}.jsonl", "export_docbin": "documents.spacy/{}.spacy"}
+EXPORTS = {
+    "export_csv": "{}.csv",
+    "export_jsonl": "{}.jsonl",
+    "export_docbin": "documents.spacy/{}.spacy",
+    "export_texts": "{}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +268,11 @@ def name_run(manifest: Manifest, pipeline: Pipeline) -> str:
     return f"shardner {__version__}; {pipeline.name} {pipeline.version} {pipeline.sha256[:16]}; corpus {inputs[:16]}"
 
 
+#: The columns of the tables of results that are not the user's own.
+_OWN = as_results({**ENTITIES, **DOCUMENTS, **REJECTED, **SPANS})
+
+
 def _sink(table: pl.LazyFrame, target: Path, metadata: dict[str, str]) -> None:
+    table = table.cast({name: dtype for name, dtype in _OWN.items() if name in table.collect_schema()})
     with atomic_path(target) as temporary:
         table.sink_parquet(temporary, compression="zstd", maintain_order=True, metadata=metadata)

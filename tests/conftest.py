@@ -60,6 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "XDG_CACHE_HOME": "cache",  # Snakemake's, and fontconfig's
         "XDG_CONFIG_HOME": "config",  # a profile of the user's own would change every run
         "MPLCONFIGDIR": "matplotlib",
+        "CUPY_CACHE_DIR": "kernels",
     }.items():
         os.environ[variable] = str(Path(config.stash[FOLDER], name))
 

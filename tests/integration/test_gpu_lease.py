@@ -21,7 +21,8 @@ from shardner.config import DeviceChoice
 from shardner.errors import DeviceError
 from shardner.gpu.device import count_gpus, lease_device
 from shardner.gpu.devices import find_gpus
-from shardner.gpu.lease import DevicesGoneError, lease_directory, lease_one
+from shardner.gpu.directory import lease_directory
+from shardner.gpu.lease import DevicesGoneError, lease_one
 
 #: Takes a device, says which and when, and holds it for a while.
 JOB = """

@@ -16,6 +16,7 @@ from shardner.data.disk_errors import describe_disk_error
 from shardner.data.files import scratch_parent
 from shardner.data.job_errors import Ending, failed_for_good, forget_error, write_error
 from shardner.errors import AnnotateError, DeviceError, ShardnerError
+from shardner.gpu.kernel_cache import choose_kernel_cache
 
 
 @contextmanager
@@ -30,6 +31,7 @@ def job_log(name: str) -> Iterator[None]:
             logging.error("%s\n\n%s", earlier.message, earlier.trace)
             sys.exit(1)
         forget_error(path)
+        choose_kernel_cache()
         yield
     except ShardnerError as error:
         may_pass = isinstance(error, AnnotateError | DeviceError)

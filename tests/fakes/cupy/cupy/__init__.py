@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy
 
-from cupy import cuda
+from cupy import _cache, cuda  # noqa: F401 - imported for what it makes
 
 __version__ = "14.0.0"
 

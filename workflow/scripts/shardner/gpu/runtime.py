@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 from shardner.gpu.devices import Found, Gpu
-from shardner.gpu.lease import lease_directory
+from shardner.gpu.directory import lease_directory
 
 #: Uses what the engines use most: a product (cuBLAS), a kernel compiled on the spot (NVRTC), and a sort (CUB).
 TRIAL = """

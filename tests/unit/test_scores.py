@@ -13,11 +13,13 @@ import spacy
 from fake_gpus import card, settle, write_machine
 from fused_reference import scores_of
 from making import LABELS, WORDS, make_texts, ner_model, randomise
+from shardner.annotate.near_ties import find_gap
 from shardner.config import EngineChoice
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import Engine, Entity
 from shardner.engine.fused import FusedEngine
 from shardner.engine.fused.document_pieces import Piece
+from shardner.engine.reference_decode import ReferenceDecode, find_actions
 from shardner.engine.repeated_texts import Reuse
 from shardner.engine.scores import LEAST_SCORE, to_scores
 from shardner.engine.selection import select_engine
@@ -274,3 +276,36 @@ def test_a_gpu_finds_the_same_scores(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
     nlp = make_nlp(longer=1.0)
     assert_scores(scores_from(FusedEngine(nlp, xp=cupy, attributes=["score"]), TEXTS), TEXTS, nlp)
+
+
+def move_to_gpu(nlp: Language, cupy: Any) -> None:
+    """Let a recogniser have vectors and parameters of CuPy, as spaCy loads it: all but those of the upper layer."""
+    model: Any = nlp.get_pipe("ner").model
+    tok2vec, lower = model.get_ref("tok2vec"), model.get_ref("lower")
+    plain = tok2vec._func
+    tok2vec._func = lambda *given, **named: (cupy.asarray(plain(*given, **named)[0]), None)
+    for name in lower.param_names:
+        lower.set_param(name, cupy.asarray(lower.get_param(name)))
+
+
+def test_the_reference_reads_a_recogniser_whose_layers_lie_apart(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settle(monkeypatch, write_machine(tmp_path / "machine.json", [card(0)]), tmp_path / "leases")
+    import cupy
+
+    nlp, text = make_nlp(), TEXTS[0]
+    expected = scores_by_hand(nlp, text)
+    found = list(expected)
+    gap = find_gap(nlp, text, found, found[1:])
+    move_to_gpu(nlp, cupy)
+    cupy.cuda.downloads.clear()
+    assert find_gap(nlp, text, found, found[1:]) == gap < math.inf
+    assert len(cupy.cuda.downloads) == 4  # three parameters and the vectors, once a document
+    doc, reference = nlp.make_doc(text), ReferenceDecode(nlp.get_pipe("ner"))
+    [seen] = reference.read([doc])
+    actions = find_actions(doc, found)
+    assert seen is not None and actions is not None
+    logs = reference.log_probabilities(seen, actions, np.arange(len(doc)))
+    inside = [number for number, action in enumerate(actions) if action != "O"]
+    assert math.exp(logs[inside].sum()) == pytest.approx(math.prod(expected.values()), rel=1e-3)

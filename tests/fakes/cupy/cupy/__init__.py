@@ -31,6 +31,7 @@ class ndarray:
         raise TypeError("Implicit conversion to a NumPy array is not allowed.")
 
     def get(self) -> numpy.ndarray[Any, Any]:
+        cuda.downloads.append(self._held.size)
         return self._held.copy()
 
     def __getitem__(self, key: object) -> Any:

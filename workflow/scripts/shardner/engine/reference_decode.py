@@ -44,8 +44,8 @@ class ReferenceDecode:
     def __init__(self, recogniser: Any) -> None:
         """Read the weights of a recogniser."""
         self._model = model = recogniser.model
-        self._lower = _Layer(model.get_ref("lower"), model.ops, ("W", "b", "pad"))
-        self._upper = _Layer(model.get_ref("upper"), model.ops, ("W", "b")) if model.attrs["has_upper"] else None
+        self._lower = _Layer(model.get_ref("lower"), ("W", "b", "pad"))
+        self._upper = _Layer(model.get_ref("upper"), ("W", "b")) if model.attrs["has_upper"] else None
         products = Products(np, steady=True)
         weights = self._lower.values["W"]  # (3, hidden, pieces, nI)
         self._features = [products.of(each.reshape(-1, each.shape[-1]).T) for each in weights]
@@ -65,7 +65,7 @@ class ReferenceDecode:
         if not wanted:
             return [None] * len(docs)
         predicted = self._model.get_ref("tok2vec").predict([docs[number] for number in wanted])
-        vectors = self._model.ops.to_numpy(predicted).astype("d")
+        vectors = _to_doubles(predicted)
         ends = np.cumsum([len(docs[number]) for number in wanted])
         parts = dict(zip(wanted, np.split(vectors, ends[:-1]), strict=True))
         return [
@@ -159,8 +159,19 @@ class ReferenceDecode:
 class _Layer:
     """The parameters of a layer in double precision."""
 
-    def __init__(self, layer: Any, ops: Any, names: Sequence[str]) -> None:
-        self.values: dict[str, Doubles] = {name: ops.to_numpy(layer.get_param(name)).astype("d") for name in names}
+    def __init__(self, layer: Any, names: Sequence[str]) -> None:
+        self.values: dict[str, Doubles] = {name: _to_doubles(layer.get_param(name)) for name in names}
+
+
+def _to_doubles(array: Any) -> Doubles:
+    """Return an array of NumPy or CuPy in the CPU's memory, in double precision.
+
+    Of a pipeline on the GPU the upper layer lies on the CPU (``build_tb_parser_model`` of spaCy), the others do not. So
+    each array is asked where it is, and not the model.
+    """
+    on_host = array if isinstance(array, np.ndarray) else array.get()
+    doubles: Doubles = on_host.astype("d")
+    return doubles
 
 
 def find_actions(doc: Any, entities: Sequence[Entity]) -> list[str] | None:

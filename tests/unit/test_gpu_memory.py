@@ -15,7 +15,7 @@ from making import ROOT, make_pipeline, make_texts
 from shardner.config import EngineChoice
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import Annotations
-from shardner.engine.fused import FusedEngine
+from shardner.engine.fused import FusedEngine, embed
 from shardner.engine.loading import load_engine
 from shardner.engine.stock import StockEngine
 from shardner.errors import DeviceError
@@ -87,11 +87,11 @@ def test_the_pipeline_stays_on_the_cpu_where_the_fused_engine_computes_all(pipel
 def test_row_numbers_and_two_masks_go_up_once_a_batch(pipeline: Pipeline, cupy: Any) -> None:
     engine = FusedEngine(spacy.load(pipeline.location), 1_000_000, cupy)
     engine.annotate(TEXTS, Stopwatch())  # the words' embeddings go up
-    cupy.cuda.uploads.clear()
+    cupy.cuda.tally.uploads.clear()
     tokens = int(engine.annotate(TEXTS, Stopwatch()).tokens.sum())
     # rows, which of them are tokens, and two masks; the rest are constants of the recogniser
-    assert len([size for size in cupy.cuda.uploads if size >= tokens]) == 4
-    assert max(size for size in cupy.cuda.uploads if size < tokens) < 50
+    assert len([size for size in cupy.cuda.tally.uploads if size >= tokens]) == 4
+    assert max(size for size in cupy.cuda.tally.uploads if size < tokens) < 50
 
 
 def test_a_gpu_that_spacy_cannot_use_is_a_clear_error(pipeline: Pipeline, cupy: Any) -> None:
@@ -127,6 +127,40 @@ def test_a_batch_that_does_not_fit_is_halved_and_nothing_else_changes(
     assert sum(halves) == sizes[failing - 1] and abs(halves[0] - halves[1]) <= 1
     assert max(sizes[failing + 2 :]) < max(sizes[:failing])  # later batches are smaller, too
     assert cupy.get_default_memory_pool().freed == freed + 1
+
+
+def test_whichever_allocation_fails_the_entities_are_those_of_the_cpu(
+    pipeline: Pipeline, cupy: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some fail while the table of embeddings is made anew, and then the first half has no word that is new."""
+    texts, tally = [*TEXTS[:6] * 5, *TEXTS[6:36]], cupy.cuda.tally
+    expected = columns(FusedEngine(spacy.load(pipeline.location)).annotate(texts, Stopwatch()))
+    nlp = spacy.load(pipeline.location)
+    monkeypatch.setattr(embed, "TABLE_BYTES", 20_000)
+    for number in range(1, 40):
+        engine = FusedEngine(nlp, 1_000_000, cupy)
+        engine.annotate(texts[:6], Stopwatch())
+        tally.clear()
+        tally.fail_at = number
+        assert columns(engine.annotate(texts, Stopwatch())) == expected, f"allocation {number}"
+        assert tally.allocations > number
+        assert columns(engine.annotate(texts, Stopwatch())) == expected, f"after allocation {number}"
+    assert "do not fit" in caplog.text and "one by one" not in caplog.text  # stock spaCy would hide a wrong vector
+
+
+def test_rows_of_words_that_could_not_be_embedded_stay_free(
+    pipeline: Pipeline, cupy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = FusedEngine(spacy.load(pipeline.location), 1_000_000, cupy)
+    engine.annotate(TEXTS[:2], Stopwatch())
+    table = engine._encoder._embedding
+    free, known = len(table._free), len(table)
+    for number in (1, 2, 3):
+        cupy.cuda.tally.clear()
+        cupy.cuda.tally.fail_at = number
+        with pytest.raises(cupy.cuda.memory.OutOfMemoryError):
+            engine._annotate_tokens(engine._chunks.read(TEXTS[2:4]), Stopwatch())
+        assert len(table._free) + len(table) == free + known
 
 
 def test_a_single_window_that_does_not_fit_is_an_error_that_says_what_to_set() -> None:

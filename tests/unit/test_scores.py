@@ -299,9 +299,9 @@ def test_the_reference_reads_a_recogniser_whose_layers_lie_apart(
     found = list(expected)
     gap = find_gap(nlp, text, found, found[1:])
     move_to_gpu(nlp, cupy)
-    cupy.cuda.downloads.clear()
+    cupy.cuda.tally.downloads.clear()
     assert find_gap(nlp, text, found, found[1:]) == gap < math.inf
-    assert len(cupy.cuda.downloads) == 4  # three parameters and the vectors, once a document
+    assert len(cupy.cuda.tally.downloads) == 4  # three parameters and the vectors, once a document
     doc, reference = nlp.make_doc(text), ReferenceDecode(nlp.get_pipe("ner"))
     [seen] = reference.read([doc])
     actions = find_actions(doc, found)

@@ -1,10 +1,8 @@
-"""The parts of ``cupy.cuda`` that are used, and the sizes of uploads and downloads for the tests."""
+"""The parts of ``cupy.cuda`` that are used, and a tally of what the device was asked to do."""
 
 from __future__ import annotations
 
 from cupy.cuda import memory, runtime
+from cupy.cuda.memory import tally
 
-uploads: list[int] = []  # elements of each array that went up
-downloads: list[int] = []  # and of each that came down
-
-__all__ = ["downloads", "memory", "runtime", "uploads"]
+__all__ = ["memory", "runtime", "tally"]

@@ -1,5 +1,53 @@
-"""Errors of the device's memory."""
+"""The device's memory: the pool, its errors, and the tally of what was asked of the device."""
+
+from __future__ import annotations
 
 
 class OutOfMemoryError(MemoryError):
     """As CuPy raises it."""
+
+
+class Tally:
+    """What was asked of the device since the last `clear`: counts and sizes, never times."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self.launches = 0  # of kernels
+        self.waits = 0  # of the host for the device
+        self.allocations = 0
+        self.uploads: list[int] = []  # elements of each array that went up
+        self.downloads: list[int] = []  # and of each that came down
+        self.fail_at = 0  # the allocation, counted from 1, that finds no memory
+
+    def allocate(self, count: int) -> None:
+        self.allocations += 1
+        if self.allocations == self.fail_at:
+            raise OutOfMemoryError(f"Out of memory allocating {count:,} bytes")
+
+    def upload(self, size: int) -> None:
+        self.uploads.append(size)
+
+
+tally = Tally()
+
+
+class Pool:
+    """A memory pool."""
+
+    def __init__(self) -> None:
+        self.limit = 0
+        self.freed = 0
+
+    def set_limit(self, size: int) -> None:
+        self.limit = size
+
+    def free_all_blocks(self) -> None:
+        self.freed += 1
+
+    def used_bytes(self) -> int:
+        return 0
+
+
+default_pool = Pool()

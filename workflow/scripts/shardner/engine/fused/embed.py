@@ -77,16 +77,25 @@ class Embedding:
         self._start(self._limit)
 
     def _start(self, capacity: int) -> None:
-        """Empty the table, except for the row of padding."""
+        """Empty the table, except for the row of padding. Where memory runs out, it is left without any row."""
+        self._drop()  # there may be no room for the arrays of two tables
         # NumPy's zeros take no memory until they are written to
-        self.embedded = self._xp.zeros((capacity, self._width), dtype="f")
-        self.projected = [self._xp.zeros((capacity, len(bias)), dtype="f") for bias in self._biases]
-        for table, bias in zip(self.projected, self._biases, strict=True):
+        embedded = self._xp.zeros((capacity, self._width), dtype="f")
+        projected = [self._xp.zeros((capacity, len(bias)), dtype="f") for bias in self._biases]
+        for table, bias in zip(projected, self._biases, strict=True):
             table[0] = bias
-        self._keys = np.array([np.iinfo(np.uint64).max], dtype=np.uint64)  # sorted; the last one ends the search
-        self._rows = np.zeros(1, dtype=np.int64)  # by place in the keys
+        self.embedded, self.projected = embedded, projected
         self._free = np.arange(capacity - 1, 0, -1)  # rows that are not in use; the next is taken from the end
         self._last_used = np.zeros(capacity, dtype=np.int64)  # by row: number of the look-up
+
+    def _drop(self) -> None:
+        """Forget all tokens, and free the arrays."""
+        self.embedded = self._xp.empty((0, self._width), dtype="f")
+        self.projected = [self._xp.empty((0, len(bias)), dtype="f") for bias in self._biases]
+        self._keys = np.array([np.iinfo(np.uint64).max], dtype=np.uint64)  # sorted; the last one ends the search
+        self._rows = np.zeros(1, dtype=np.int64)  # by place in the keys
+        self._free = np.empty(0, dtype=np.int64)
+        self._last_used = np.empty(0, dtype=np.int64)
         self._look_ups = 0
 
     def __len__(self) -> int:
@@ -95,6 +104,8 @@ class Embedding:
 
     def look_up(self, tokens: Tokens) -> HostInts:
         """Return the row number (N,) of each token, after computing the rows of new tokens."""
+        if not len(self.embedded):  # memory ran out when the table was made
+            self._start(self._limit)
         types, which = tokens.distinct()
         rows = self._look_up(_Lexemes(self._vocab, tokens.types[types], tokens.columns))
         self._look_ups += 1
@@ -128,13 +139,17 @@ class Embedding:
         self._keys, self._rows = np.delete(self._keys, forgotten), np.delete(self._rows, forgotten)
 
     def _add(self, keys: Keys, lexemes: _Lexemes) -> HostInts:
-        """Compute the rows of new lexemes, given with their `keys`, sorted; return the numbers of the rows."""
+        """Compute the rows of new lexemes, given with their `keys`, sorted; return the numbers of the rows.
+
+        If that raises, the lexemes are not in the table, and the rows stay free.
+        """
         embedded = to_device(self._xp, self._embed(lexemes), "f")
-        self._free, rows = np.split(self._free, [len(self._free) - len(keys)])
+        free, rows = np.split(self._free, [len(self._free) - len(keys)])
         there = to_device(self._xp, rows)
         self.embedded[there] = embedded
         for table, multiply, bias in zip(self.projected, self._multiply, self._biases, strict=True):
             table[there] = multiply(embedded) + bias
+        self._free = free
         places = np.searchsorted(self._keys, keys)
         self._keys = np.insert(self._keys, places, keys)
         self._rows = np.insert(self._rows, places, rows)

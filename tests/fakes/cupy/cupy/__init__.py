@@ -259,7 +259,7 @@ def __getattr__(name: str) -> Any:
     return _on_device(value, name) if callable(value) and not isinstance(value, type) else value
 
 
-def get_default_memory_pool() -> cuda.memory.Pool:
+def get_default_memory_pool() -> cuda.memory.MemoryPool:
     return cuda.memory.default_pool
 
 

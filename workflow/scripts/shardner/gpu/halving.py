@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from shardner.errors import DeviceError
 
@@ -15,7 +15,13 @@ Item = TypeVar("Item")
 Output = TypeVar("Output")
 
 #: In messages of CUDA's libraries, what says that memory ran out. The classes of their exceptions do not say it.
-SIGNS = ("cudaErrorMemoryAllocation", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUDA out of memory")
+SIGNS = (
+    "cudaErrorMemoryAllocation",  # CUDA's runtime, by way of CuPy
+    "CUDA_ERROR_OUT_OF_MEMORY",  # the driver, when it loads a kernel
+    "CUDA out of memory", "CUDA error: out of memory",  # Torch's pool, and the driver by way of Torch
+    "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",  # there was no memory for its workspace
+)  # fmt: skip
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -62,9 +68,17 @@ def in_halves(
 
 
 def free_memory() -> None:
-    """Give back the free memory that CuPy and torch hold in reserve, if they are in use."""
+    """Give back the free memory that CuPy and Torch hold in reserve, if they are in use."""
     if (cupy := sys.modules.get("cupy")) is not None:
-        cupy.get_default_memory_pool().free_all_blocks()
+        for pool in _find_pools(cupy):
+            pool.free_all_blocks()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
+
+
+def _find_pools(cupy: Any) -> list[Any]:
+    """Return CuPy's own pool, and the one that it allocates from: another one where thinc gives it Torch's memory."""
+    allocator = cupy.cuda.get_allocator()  # as a rule the method malloc of a pool
+    pools = [cupy.get_default_memory_pool(), getattr(allocator, "__self__", None)]
+    return [pool for pool in {id(pool): pool for pool in pools}.values() if hasattr(pool, "free_all_blocks")]

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from cupy.cuda import memory, runtime
-from cupy.cuda.memory import tally
+from cupy.cuda.memory import MemoryPool, get_allocator, set_allocator, tally
 
-__all__ = ["memory", "runtime", "tally"]
+__all__ = ["MemoryPool", "get_allocator", "memory", "runtime", "set_allocator", "tally"]

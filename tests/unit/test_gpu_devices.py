@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fake_gpus import GIB, card, settle, uuids, write_machine
 from shardner.data.schedulers import Scheduled, assigned_devices, find_scheduler
+from shardner.gpu.device import count_gpus
 from shardner.gpu.devices import find_gpus
 
 FOUR = [card(number) for number in range(4)]
@@ -165,6 +166,20 @@ def run_python(code: str) -> str:
     environment = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return done.stdout
+
+
+def test_a_container_without_the_capability_compute_is_told(machine: Path) -> None:
+    write_machine(machine, FOUR, errors={"nvmlSystemGetCudaDriverVersion": "LibraryNotFound"})
+    [problem] = find_gpus().problems
+    assert "NVIDIA_DRIVER_CAPABILITIES=compute,utility" in problem and count_gpus() == 0
+
+
+@pytest.mark.parametrize("error", ["NoPermission", "NotSupported"])
+def test_slices_are_found_where_the_cards_own_memory_may_not_be_read(error: str, machine: Path) -> None:
+    write_machine(machine, [SLICED], errors={f"nvmlDeviceGetMemoryInfo {SLICED['uuid']}": error})
+    found = find_gpus()
+    assert [gpu.uuid for gpu in found.gpus] == ["MIG-11aa-1", "MIG-11bb-2"] and found.problems == ()
+    assert {gpu.total_bytes for gpu in found.gpus} == {70 * GIB}
 
 
 def test_a_driver_for_an_old_cuda_is_told(machine: Path) -> None:

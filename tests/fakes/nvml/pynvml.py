@@ -2,7 +2,10 @@
 
 {"driver": "580.65.06", "cuda": 13000, "init_error": null,
  "cards": [{"uuid": …, "name": …, "total": …, "free": …, "pids": [], "error": null, "energy": true,
-            "mig": [{"uuid": …, "name": …, "total": …, "free": …}]}]}
+            "mig": [{"uuid": …, "name": …, "total": …, "free": …}]}],
+ "errors": {"nvmlDeviceGetName": "NotSupported", "nvmlDeviceGetMemoryInfo GPU-…": "NoPermission"}}
+
+What `errors` names raises: a function, or a function for one device. `FUNCTIONS` are all that there are.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +26,7 @@ class NVMLError(Exception):
 
 for _name in (
     "LibraryNotFound", "DriverNotLoaded", "NoPermission", "LibRmVersionMismatch", "GpuIsLost", "NotFound",
-    "NotSupported", "Unknown",
+    "NotSupported", "FunctionNotFound", "Unknown",
 ):  # fmt: skip
     globals()[f"NVMLError_{_name}"] = type(f"NVMLError_{_name}", (NVMLError,), {})
 
@@ -133,3 +138,20 @@ def nvmlDeviceGetTotalEnergyConsumption(handle: str) -> int:
     if not _find(handle).get("energy", True):
         _fail("NotSupported")
     return int(time.time() * 400_000)
+
+
+def _raising(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def call(*given: Any) -> Any:
+        errors = _read().get("errors", {})
+        for key in (name, " ".join(map(str, (name, *given)))):
+            if key in errors:
+                _fail(errors[key])
+        return function(*given)
+
+    return call
+
+
+FUNCTIONS = [name for name in globals() if name.startswith("nvml")]
+for _name in FUNCTIONS:
+    globals()[_name] = _raising(_name, globals()[_name])

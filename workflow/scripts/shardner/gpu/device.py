@@ -11,7 +11,7 @@ import os
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shardner.config import DeviceChoice
@@ -19,7 +19,7 @@ from shardner.data.schedulers import Scheduled, find_scheduler
 from shardner.errors import DeviceError
 from shardner.gpu.devices import Found, Gpu, find_gpus
 from shardner.gpu.lease import DevicesGoneError, lease_one
-from shardner.gpu.runtime import find_cupy_problem, try_cupy
+from shardner.gpu.runtime import ask_memory, find_cupy_problem, try_cupy
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +102,11 @@ def _take(found: Found, stack: ExitStack) -> Device | str:
     failure = try_cupy(gpu, found)
     if failure is not None:
         return failure
+    if not gpu.total_bytes:
+        memory = ask_memory(gpu)
+        if isinstance(memory, str):
+            return memory
+        gpu = replace(gpu, free_bytes=memory[0], total_bytes=memory[1])
     return Device(
         kind="gpu",
         name=gpu.name,
@@ -124,15 +129,18 @@ def _reason(gpu: Gpu, found: Found, scheduled: Scheduled | None) -> str:
 def _explain(problem: str, found: Found) -> str:
     """Return the message of an error: what was found, what is missing, what to do."""
     lines = [f"driver: {found.driver or 'none'}; CUDA: {found.cuda_text or 'none'}"]
-    lines += [
-        f"device {gpu.number}: {gpu.name}, {gpu.uuid}, {gpu.free_bytes >> 20:,} of {gpu.total_bytes >> 20:,} MiB free"
-        for gpu in found.gpus
-    ]
+    lines += [f"device {gpu.number}: {gpu.name}, {gpu.uuid}, {_describe_memory(gpu)}" for gpu in found.gpus]
     shown = "\n".join(f"  {line}" for line in dict.fromkeys([*lines, *found.problems]))
     return (
         f"ner.device: gpu was asked for, but {problem}\nFound:\n{shown}\n"
         f"To annotate on the CPU where no GPU can be used, write:   ner: {{device: auto}}"
     )
+
+
+def _describe_memory(gpu: Gpu) -> str:
+    if not gpu.total_bytes:
+        return "memory not reported"
+    return f"{gpu.free_bytes >> 20:,} of {gpu.total_bytes >> 20:,} MiB free"
 
 
 def count_gpus() -> int:

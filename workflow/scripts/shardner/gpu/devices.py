@@ -30,7 +30,7 @@ class Gpu:
     name: str
     number: int  # of the card, as nvidia-smi counts
     card: str  # uuid of the card, equal to `uuid` but for a slice
-    total_bytes: int
+    total_bytes: int  # 0, as the free ones, where NVML does not report them
     free_bytes: int
     occupied: bool  # a process of another user computes on it
 
@@ -85,11 +85,18 @@ def _look(nvml: Nvml) -> Found:
 
 def _parts(card: Card) -> list[Gpu]:
     """Return a card as one device, or its slices: a card with MIG on cannot be used whole."""
-    if card.mig is None:
-        return [Gpu(card.uuid, card.name, card.number, card.uuid, card.total_bytes, card.free_bytes, card.occupied)]
+    parts = [card] if card.mig is None else card.mig
     return [
-        Gpu(part.uuid, part.name, card.number, card.uuid, part.total_bytes, part.free_bytes, card.occupied)
-        for part in card.mig
+        Gpu(
+            uuid=part.uuid,
+            name=part.name,
+            number=card.number,
+            card=card.uuid,
+            total_bytes=part.memory[1] if part.memory else 0,
+            free_bytes=part.memory[0] if part.memory else 0,
+            occupied=card.occupied,
+        )
+        for part in parts
     ]
 
 

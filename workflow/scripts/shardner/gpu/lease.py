@@ -70,11 +70,11 @@ def _wait(directory: Path, ticket: Path, gpus: Sequence[Gpu]) -> tuple[Gpu, File
             lock = _try_lock(directory / f"{_file_name(gpu.uuid)}.lock")
             if lock is None:
                 continue
-            free_bytes = _find_free(gpu)
-            if free_bytes is not None:
+            found = _look_again(gpu)
+            if found is not None:
                 if reminded > began:
                     log.info("waited %.0f s for a device", time.monotonic() - began)
-                return replace(gpu, free_bytes=free_bytes), lock
+                return found, lock
             lock.release()
             gone.add(gpu.uuid)
         if len(gone) == len(gpus):
@@ -85,14 +85,15 @@ def _wait(directory: Path, ticket: Path, gpus: Sequence[Gpu]) -> tuple[Gpu, File
         time.sleep(LOOK_S)
 
 
-def _find_free(gpu: Gpu) -> int | None:
-    """Return the free bytes of a device, None where it answers no more: one may fall off the bus at any time."""
+def _look_again(gpu: Gpu) -> Gpu | None:
+    """Return a device with its free bytes now, None where it answers no more: one may fall off the bus at any time."""
     try:
         with open_nvml() as nvml:
-            return nvml.memory(nvml.handle(gpu.uuid))[0]
+            memory = nvml.memory(nvml.handle(gpu.uuid))
     except NvmlError as error:
         log.warning("device %s (%s) has vanished: %s", gpu.number, gpu.uuid, error)
         return None
+    return replace(gpu, free_bytes=memory[0]) if memory else gpu
 
 
 @contextmanager

@@ -24,6 +24,13 @@ REASONS = {
 }
 
 
+#: Names of errors with which NVML keeps a figure back from a device that works.
+KEPT_BACK = ("NVMLError_NoPermission", "NVMLError_NotSupported", "NVMLError_FunctionNotFound")
+
+#: Bytes of a device, free and all; None where NVML keeps them back.
+Memory: TypeAlias = tuple[int, int] | None
+
+
 class NvmlError(Exception):
     """NVML cannot be used; the message says why."""
 
@@ -34,8 +41,7 @@ class Mig:
 
     uuid: str
     name: str
-    total_bytes: int
-    free_bytes: int
+    memory: Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +51,7 @@ class Card:
     number: int
     uuid: str
     name: str
-    total_bytes: int
-    free_bytes: int
+    memory: Memory
     occupied: bool  # a process of another user computes on it
     mig: tuple[Mig, ...] | None
 
@@ -59,21 +64,34 @@ class Nvml:
 
     @property
     def driver(self) -> str:
-        """The driver's version, for example ``"580.65.06"``."""
-        return _text(self._library.nvmlSystemGetDriverVersion())
+        """The driver's version, for example ``"580.65.06"``. Raises `NvmlError`."""
+        try:
+            return _text(self._library.nvmlSystemGetDriverVersion())
+        except self._library.NVMLError as error:
+            raise NvmlError(f"an NVIDIA driver that does not tell its version ({error})") from None
 
     @property
     def cuda(self) -> tuple[int, int]:
-        """The newest CUDA that the driver runs, major and minor."""
-        version = int(self._library.nvmlSystemGetCudaDriverVersion())
+        """The newest CUDA that the driver runs, major and minor. Raises `NvmlError`."""
+        try:
+            version = int(self._library.nvmlSystemGetCudaDriverVersion())
+        except self._library.NVMLError as error:
+            raise NvmlError(
+                f"an NVIDIA driver without CUDA ({error}); a container needs it by "
+                f"NVIDIA_DRIVER_CAPABILITIES=compute,utility"
+            ) from None
         return version // 1000, version % 1000 // 10
 
     def cards(self) -> tuple[list[Card], list[str]]:
-        """Return the cards that this process may use, and for each other one a line that says why not."""
+        """Return the cards that this process may use, and for each other one a line that says why not.
+
+        Raises:
+            NvmlError: the cards cannot be counted.
+        """
         cards: list[Card] = []
         lines: list[str] = []
         position = 0
-        for number in range(int(self._library.nvmlDeviceGetCount())):
+        for number in range(self._count()):
             try:
                 cards.append(self._card(position, self._library.nvmlDeviceGetHandleByIndex(number)))
                 position += 1
@@ -94,17 +112,16 @@ class Nvml:
         except self._library.NVMLError as error:
             raise NvmlError(f"device {uuid}: {error}") from None
 
-    def memory(self, handle: Handle) -> tuple[int, int]:
-        """Return the bytes of a device, free and all.
+    def memory(self, handle: Handle) -> Memory:
+        """Return the bytes of a device, free and all; None where they are not reported, as for unified memory.
 
         Raises:
             NvmlError: it is gone.
         """
         try:
-            memory = self._library.nvmlDeviceGetMemoryInfo(handle)
+            return self._ask_memory(handle)
         except self._library.NVMLError as error:
             raise NvmlError(str(error)) from None
-        return int(memory.free), int(memory.total)
 
     def utilisation(self, handle: Handle) -> float | None:
         """Return the share of the last fraction of a second in which a kernel ran, None where it is not reported."""
@@ -121,17 +138,31 @@ class Nvml:
         millijoules = self._ask("nvmlDeviceGetTotalEnergyConsumption", handle)
         return None if millijoules is None else float(millijoules) / 1000
 
+    def _count(self) -> int:
+        try:
+            return int(self._library.nvmlDeviceGetCount())
+        except self._library.NVMLError as error:
+            raise NvmlError(f"an NVIDIA driver that does not list its devices ({error})") from None
+
     def _card(self, number: int, handle: Handle) -> Card:
-        memory = self._library.nvmlDeviceGetMemoryInfo(handle)
+        slices = self._slices(handle)
         return Card(
             number=number,
             uuid=_text(self._library.nvmlDeviceGetUUID(handle)),
             name=_text(self._library.nvmlDeviceGetName(handle)),
-            total_bytes=int(memory.total),
-            free_bytes=int(memory.free),
+            memory=self._ask_memory(handle) if slices is None else None,  # a slice's user may not read the card's
             occupied=self._is_occupied(handle),
-            mig=self._slices(handle),
+            mig=slices,
         )
+
+    def _ask_memory(self, handle: Handle) -> Memory:
+        try:
+            memory = self._library.nvmlDeviceGetMemoryInfo(handle)
+        except self._library.NVMLError as error:
+            if type(error).__name__ in KEPT_BACK:
+                return None
+            raise
+        return (int(memory.free), int(memory.total)) if memory.total else None
 
     def _is_occupied(self, handle: Handle) -> bool:
         processes = self._ask("nvmlDeviceGetComputeRunningProcesses", handle) or ()
@@ -145,11 +176,11 @@ class Nvml:
         for number in range(int(self._ask("nvmlDeviceGetMaxMigDeviceCount", handle) or 0)):
             try:
                 part = self._library.nvmlDeviceGetMigDeviceHandleByIndex(handle, number)
-                memory = self._library.nvmlDeviceGetMemoryInfo(part)
+                memory = self._ask_memory(part)
                 names = (self._library.nvmlDeviceGetUUID(part), self._library.nvmlDeviceGetName(part))
             except self._library.NVMLError:
                 continue  # no slice of that number
-            found.append(Mig(_text(names[0]), _text(names[1]), int(memory.total), int(memory.free)))
+            found.append(Mig(_text(names[0]), _text(names[1]), memory))
         return tuple(found)
 
     def _ask(self, function: str, handle: Handle) -> Any:

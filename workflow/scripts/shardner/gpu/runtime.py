@@ -25,6 +25,11 @@ a = cupy.ones((4, 4), dtype="f")
 assert float((a @ a + a).sum()) == 80
 assert cupy.flatnonzero(a[0]).get().tolist() == [0, 1, 2, 3]
 """
+#: Prints the bytes of the device, free and all.
+MEMORY = """
+import cupy
+print(*cupy.cuda.runtime.memGetInfo())
+"""
 #: The first compilation of kernels on a slow disk takes its time.
 TRIAL_S = 180
 
@@ -64,19 +69,39 @@ def try_cupy(gpu: Gpu, found: Found) -> str | None:
     done = lease_directory() / f"cupy-{_fingerprint(gpu, found)}.works"
     if done.exists():
         return None
+    trial = _run(TRIAL, gpu)
+    if isinstance(trial, str):
+        return trial
+    done.touch()
+    return None
+
+
+def ask_memory(gpu: Gpu) -> tuple[int, int] | str:
+    """Return the bytes of a device, free and all, as CUDA's runtime has them; what went wrong if it has none.
+
+    For devices of which NVML does not report them: those that share the host's memory, and slices of some drivers.
+    """
+    asked = _run(MEMORY, gpu)
+    if isinstance(asked, str):
+        return asked
+    free, total = map(int, asked[0].split())
+    return free, total
+
+
+def _run(code: str, gpu: Gpu) -> list[str] | str:
+    """Run Python code on a device, in a process of its own; return the lines that it printed, or what went wrong."""
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": gpu.uuid}
     try:
-        trial = subprocess.run(
-            [sys.executable, "-c", TRIAL],
+        run = subprocess.run(
+            [sys.executable, "-c", code],
             env=environment, capture_output=True, text=True, check=False, timeout=TRIAL_S,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"CuPy did not finish a trial within {TRIAL_S} s"
-    if trial.returncode:
-        lines = [line for line in trial.stderr.splitlines() if line.strip()]
-        return f"CuPy does not work: {lines[-1][:400] if lines else f'exit status {trial.returncode}'}"
-    done.touch()
-    return None
+    if run.returncode:
+        lines = [line for line in run.stderr.splitlines() if line.strip()]
+        return f"CuPy does not work: {lines[-1][:400] if lines else f'exit status {run.returncode}'}"
+    return run.stdout.splitlines()
 
 
 def _fingerprint(gpu: Gpu, found: Found) -> str:

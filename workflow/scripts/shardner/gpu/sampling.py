@@ -39,17 +39,18 @@ class Sampler:
         Raises:
             NvmlError: the device is gone.
         """
-        free_bytes, total_bytes = self._nvml.memory(self._device)
+        memory = self._nvml.memory(self._device)
         now_s = time.monotonic()
         elapsed_s, self._at_s = now_s - self._at_s, now_s
+        used_bytes = 0 if memory is None else memory[1] - memory[0]
         utilisation = None if self._card is None else self._nvml.utilisation(self._card)
         power_w = None if self._card is None else self._nvml.power_w(self._card)
         self._sums += GpuUse(
             utilisation_s=0.0 if utilisation is None else utilisation * elapsed_s,
             utilisation_measured_s=0.0 if utilisation is None else elapsed_s,
-            memory_byte_s=(total_bytes - free_bytes) * elapsed_s,
-            memory_measured_s=elapsed_s,
-            memory_peak_bytes=total_bytes - free_bytes,
+            memory_byte_s=used_bytes * elapsed_s,
+            memory_measured_s=0.0 if memory is None else elapsed_s,
+            memory_peak_bytes=used_bytes,
             power_j=0.0 if power_w is None else power_w * elapsed_s,
             power_measured_s=0.0 if power_w is None else elapsed_s,
         )

@@ -29,6 +29,7 @@ main() {
   (($# > 0)) || die "name a lock: run, dev, pipelines, bench or transformers"
   local lock cuda changed=false
   cuda=$(tools/gpu.sh lock)
+  [[ $cuda != cuda12 || " $* " != *" transformers "* ]] || check_torch
   is_usable || create_venv
   for lock in "$@" $cuda; do
     is_installed "$lock" && continue
@@ -39,6 +40,18 @@ main() {
     say "$(describe_gpu "$cuda")"
     say "done in $SECONDS s"
   fi
+}
+
+# The locked Torch is built for CUDA 13; with an older driver it sees no device. Another build of the same version that
+# is there already stays.
+check_torch() {
+  local build
+  build=$("$venv/bin/python" -c 'import importlib.metadata; print(importlib.metadata.version("torch"))' 2>/dev/null || true)
+  [[ $build == *+cu12* || $build == *+cpu* ]] || die \
+    "requirements/transformers.lock has a Torch for CUDA 13, and the driver here is for CUDA 12. One of these will do:" \
+    "- update the driver to 580 or later" \
+    "- put a build of the same Torch for CUDA 12 into $venv first (https://pytorch.org has them), then try again" \
+    "- annotate on the CPU:   CUDA_VISIBLE_DEVICES= tools/setup.sh run transformers"
 }
 
 is_usable() {

@@ -77,3 +77,21 @@ def test_cupy_that_cannot_be_imported_is_told_and_auto_goes_on_without(
     with pytest.raises(DeviceError, match=r"libcublas\.so\.12"), lease_device(DeviceChoice.GPU):
         pass
     assert not list((tmp_path / "leases").glob("cupy-*.works"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("FAKE_CUPY_BROKEN", "einsum", "einsum does not work"),
+        ("FAKE_CUPY_BROKEN", "matmul", "matmul does not work"),
+        ("FAKE_CUPY_BROKEN", "getDeviceCount", "thinc sees no device"),
+        ("FAKE_CUPY_LARGEST", str(1 << 20), "OutOfMemoryError: Out of memory allocating"),
+    ],
+)
+def test_the_trial_tries_what_jobs_use(
+    variable: str, value: str, said: str, machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(monkeypatch, machine, tmp_path / "leases")
+    monkeypatch.setenv(variable, value)
+    with lease_device(DeviceChoice.AUTO) as device:
+        assert device.kind == "cpu" and said in device.reason

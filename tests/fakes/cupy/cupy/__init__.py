@@ -8,12 +8,13 @@ an array wrap and are no error, and host arrays as indices go up without a word.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy
 
-from cupy import _cache, cuda  # noqa: F401 - the first is imported for what it makes
+from cupy import _cache, cublas, cuda  # noqa: F401 - the first is imported for what it makes
 from cupy.cuda import tally
 
 __version__ = "14.2.0"
@@ -252,9 +253,28 @@ class lib:
     stride_tricks = _StrideTricks
 
 
+class _Kernel:
+    """A kernel in CUDA C++, of those that thinc has; none of them can be run here."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+
+ElementwiseKernel = RawKernel = RawModule = ReductionKernel = _Kernel
+
+
+def get_array_module(*given: object) -> Any:
+    return sys.modules[__name__] if any(isinstance(each, ndarray) for each in given) else numpy
+
+
+def from_dlpack(value: object) -> ndarray:
+    raise NotImplementedError
+
+
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
+    cuda.runtime.break_if_told(name)
     value = getattr(numpy, name)
     return _on_device(value, name) if callable(value) and not isinstance(value, type) else value
 

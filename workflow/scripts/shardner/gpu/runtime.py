@@ -17,12 +17,21 @@ import sys
 
 from shardner.gpu.devices import Found, Gpu
 from shardner.gpu.directory import lease_directory
+from shardner.gpu.memory import TABLE_BYTES
 
-#: Uses what the engines use most: a product (cuBLAS), a kernel compiled on the spot (NVRTC), and a sort (CUB).
-TRIAL = """
+#: Uses what jobs use: thinc's own test for a device, an allocation as large as a worker's first one, products (cuBLAS),
+#: also those of einsum and of a batch, a kernel compiled on the spot (NVRTC), and a sort (CUB).
+TRIAL = f"""
+import sys
+sys.modules["torch"] = None  # thinc would import it
 import cupy
+from thinc.compat import has_cupy_gpu
+assert has_cupy_gpu, "thinc sees no device"
+cupy.empty(min({TABLE_BYTES}, cupy.cuda.runtime.memGetInfo()[0] // 2), dtype="u1")
 a = cupy.ones((4, 4), dtype="f")
 assert float((a @ a + a).sum()) == 80
+assert cupy.einsum("ij,ij->i", a, a).get().tolist() == [4, 4, 4, 4]
+assert cupy.matmul(a[None], a[None]).get().tolist() == [[[4] * 4] * 4]
 assert cupy.flatnonzero(a[0]).get().tolist() == [0, 1, 2, 3]
 """
 #: Prints the bytes of the device, free and all.
@@ -106,5 +115,5 @@ def _run(code: str, gpu: Gpu) -> list[str] | str:
 
 def _fingerprint(gpu: Gpu, found: Found) -> str:
     versions = [f"{name} {importlib.metadata.version(name)}" for name in installed_cupy()]
-    values = [gpu.name, str(found.driver), sys.prefix, *sys.path, *versions]
+    values = [TRIAL, gpu.name, str(found.driver), sys.prefix, *sys.path, *versions]
     return hashlib.sha256("\0".join(map(str, values)).encode()).hexdigest()[:16]

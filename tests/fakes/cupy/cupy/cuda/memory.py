@@ -1,7 +1,11 @@
-"""The device's memory: the pool, its errors, and the tally of what was asked of the device."""
+"""The device's memory: the pool, its errors, and the tally of what was asked of the device.
+
+``FAKE_CUPY_LARGEST`` is the largest allocation in bytes, if it is set.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +31,8 @@ class Tally:
     def allocate(self, count: int) -> None:
         self.allocations += 1
         if self.allocations == self.fail_at:
+            raise OutOfMemoryError(f"Out of memory allocating {count:,} bytes")
+        if count > int(os.environ.get("FAKE_CUPY_LARGEST", count)):
             raise OutOfMemoryError(f"Out of memory allocating {count:,} bytes")
         _allocator(count)
 

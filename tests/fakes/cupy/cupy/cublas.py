@@ -1,0 +1,1 @@
+"""Imported by thinc, which uses it in training alone."""

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 import spacy
+from fake_gpus import card, settle, write_machine
 from making import annotate_plainly, entity_rows, make_pipeline, make_texts, write_shard
 from shardner.annotate.block_annotator import BlockAnnotator, LoadEngine, Result, Task
 from shardner.annotate.blocks import Block, plan_blocks
@@ -68,6 +69,19 @@ def test_workers_give_entities_documents_and_metrics_that_agree(pipeline: Pipeli
     assert sum(job.totals.labels.values()) == len(expected)
     assert 1 <= len(job.workers) <= job.threads == 2  # the first may be done before the second has started
     assert {"start_up", "load", "tokenize", "encode", "decode"} <= set(job.totals.seconds)
+
+
+def test_a_device_that_is_one_processs_alone_gets_one_worker(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settle(monkeypatch, write_machine(tmp_path / "machine.json", [card(0, mode=3)]), tmp_path / "leases")
+    sizes = Sizes(block_chars=500, least_block_chars=500, blocks_per_file=3)
+    job, results = run(tmp_path, pipeline, TEXTS, threads=2, sizes=sizes, device="gpu")
+    assert job.device == "Fake H200" and len(job.workers) == job.threads == 1
+    assert "1 worker instead of 2: the device's compute mode" in caplog.text
+    assert [(doc - 100, *rest) for doc, *rest in entity_rows(results.entities)] == annotate_plainly(
+        Path(pipeline.location), TEXTS
+    )
 
 
 def test_a_worker_that_met_many_words_loads_its_pipeline_again_without_a_difference(

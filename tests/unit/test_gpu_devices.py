@@ -182,6 +182,14 @@ def test_slices_are_found_where_the_cards_own_memory_may_not_be_read(error: str,
     assert {gpu.total_bytes for gpu in found.gpus} == {70 * GIB}
 
 
+def test_a_card_on_which_nobody_may_compute_is_left_out_and_told(machine: Path) -> None:
+    write_machine(machine, [card(0, mode=2), card(1, mode=3)])
+    found = find_gpus()
+    assert [(gpu.number, gpu.exclusive) for gpu in found.gpus] == [(1, True)]
+    [problem] = found.problems
+    assert problem.startswith("device 0: its compute mode prohibits") and "nvidia-smi -i 0 -c DEFAULT" in problem
+
+
 def test_a_driver_for_an_old_cuda_is_told(machine: Path) -> None:
     write_machine(machine, FOUR, driver="470.1", cuda=11040)
     found = find_gpus()

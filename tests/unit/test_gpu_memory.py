@@ -94,6 +94,13 @@ def test_row_numbers_and_two_masks_go_up_once_a_batch(pipeline: Pipeline, cupy: 
     assert max(size for size in cupy.cuda.tally.uploads if size < tokens) < 50
 
 
+def test_a_device_that_refuses_the_first_allocation_is_a_clear_error(pipeline: Pipeline, cupy: Any) -> None:
+    cupy.cuda.tally.clear()
+    cupy.cuda.tally.fail_at = 1
+    with pytest.raises(DeviceError, match="CuPy cannot use the job's GPU: OutOfMemoryError"):
+        load_engine(pipeline, EngineChoice.AUTO, None, Share(GIB, GIB))
+
+
 def test_a_gpu_that_spacy_cannot_use_is_a_clear_error(pipeline: Pipeline, cupy: Any) -> None:
     with pytest.raises(DeviceError, match="spaCy cannot use the job's GPU: ValueError"):
         load_engine(pipeline, EngineChoice.SPACY, None, Share(GIB, GIB))

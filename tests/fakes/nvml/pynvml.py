@@ -1,7 +1,7 @@
 """Stands for nvidia-ml-py: devices are what the JSON file named by ``FAKE_NVML`` says at each call.
 
 {"driver": "580.65.06", "cuda": 13000, "init_error": null,
- "cards": [{"uuid": …, "name": …, "total": …, "free": …, "pids": [], "error": null, "energy": true,
+ "cards": [{"uuid": …, "name": …, "total": …, "free": …, "pids": [], "error": null, "energy": true, "mode": 0,
             "mig": [{"uuid": …, "name": …, "total": …, "free": …}]}],
  "errors": {"nvmlDeviceGetName": "NotSupported", "nvmlDeviceGetMemoryInfo GPU-…": "NoPermission"}}
 
@@ -104,6 +104,10 @@ def nvmlDeviceGetMemoryInfo(handle: str) -> Any:
 
 def nvmlDeviceGetComputeRunningProcesses(handle: str) -> list[Any]:
     return [SimpleNamespace(pid=pid, usedGpuMemory=None) for pid in _find(handle).get("pids", ())]
+
+
+def nvmlDeviceGetComputeMode(handle: str) -> int:
+    return int(_find(handle).get("mode", 0))
 
 
 def nvmlDeviceGetMigMode(handle: str) -> list[int]:

@@ -133,6 +133,9 @@ def _share_device(device: Device, pipeline: Pipeline, ner: NerConfig, threads: i
     """
     if device.gpu is None:
         return threads, None
+    if device.gpu.exclusive and threads > 1:
+        log.warning("1 worker instead of %d: the device's compute mode lets one process compute at a time", threads)
+        threads = 1
     workers, share = share_out(
         free_bytes=device.gpu.free_bytes,
         total_bytes=device.gpu.total_bytes,

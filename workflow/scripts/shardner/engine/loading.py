@@ -94,13 +94,14 @@ def use_cupy(share: Share) -> Any:
     """Return the module ``cupy``, limited to this process's share of the memory.
 
     Raises:
-        DeviceError: CuPy cannot be imported, or finds no device.
+        DeviceError: CuPy cannot be imported, finds no device, or may not allocate on it.
     """
     try:
         import cupy  # type: ignore[import-not-found, unused-ignore]
 
         cupy.cuda.runtime.getDeviceCount()
         cupy.get_default_memory_pool().set_limit(size=share.limit_bytes)
+        cupy.zeros(1)  # starts the context, which a device that is another process's alone refuses
     except Exception as error:  # whatever a library that does not fit the driver raises
         raise DeviceError(f"CuPy cannot use the job's GPU: {describe(error)}; see docs/gpu.md") from error
     return cupy

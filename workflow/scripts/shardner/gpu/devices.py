@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from shardner.data.schedulers import assigned_devices
-from shardner.gpu.nvml import Card, Nvml, NvmlError, open_nvml
+from shardner.gpu.nvml import Card, ComputeMode, Nvml, NvmlError, open_nvml
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ class Gpu:
     total_bytes: int  # 0, as the free ones, where NVML does not report them
     free_bytes: int
     occupied: bool  # a process of another user computes on it
+    exclusive: bool = False  # one process may compute on it at a time
 
     @property
     def is_slice(self) -> bool:
@@ -67,7 +68,12 @@ def find_gpus() -> Found:
 def _look(nvml: Nvml) -> Found:
     driver, cuda = nvml.driver, nvml.cuda
     cards, problems = nvml.cards()
-    gpus = [gpu for card in cards for gpu in _parts(card)]
+    gpus = [gpu for card in cards for gpu in _parts(card) if card.mode is not ComputeMode.PROHIBITED]
+    problems += [
+        f"device {card.number}: its compute mode prohibits computing (as root: nvidia-smi -i {card.number} -c DEFAULT)"
+        for card in cards
+        if card.mode is ComputeMode.PROHIBITED
+    ]
     problems += [f"device {card.number}: MIG is on and no slice was made" for card in cards if card.mig == ()]
     if not cards and not problems:
         problems.append(f"driver {driver} lists no device")
@@ -95,6 +101,7 @@ def _parts(card: Card) -> list[Gpu]:
             total_bytes=part.memory[1] if part.memory else 0,
             free_bytes=part.memory[0] if part.memory else 0,
             occupied=card.occupied,
+            exclusive=card.mode is not ComputeMode.DEFAULT,
         )
         for part in parts
     ]

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, TypeAlias
 
 #: What NVML knows a device by, while it is open.
@@ -35,6 +36,15 @@ class NvmlError(Exception):
     """NVML cannot be used; the message says why."""
 
 
+class ComputeMode(IntEnum):
+    """How many processes may compute on a card, by NVML's numbers."""
+
+    DEFAULT = 0
+    EXCLUSIVE_THREAD = 1
+    PROHIBITED = 2
+    EXCLUSIVE_PROCESS = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Mig:
     """A slice of a card, as NVML lists it."""
@@ -53,6 +63,7 @@ class Card:
     name: str
     memory: Memory
     occupied: bool  # a process of another user computes on it
+    mode: ComputeMode
     mig: tuple[Mig, ...] | None
 
 
@@ -152,6 +163,7 @@ class Nvml:
             name=_text(self._library.nvmlDeviceGetName(handle)),
             memory=self._ask_memory(handle) if slices is None else None,  # a slice's user may not read the card's
             occupied=self._is_occupied(handle),
+            mode=ComputeMode(int(self._ask("nvmlDeviceGetComputeMode", handle) or 0)),
             mig=slices,
         )
 

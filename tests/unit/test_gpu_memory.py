@@ -16,6 +16,7 @@ from shardner.config import EngineChoice
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import Annotations
 from shardner.engine.fused import FusedEngine, embed
+from shardner.engine.fused.decode import SPECULATIVE_STEPS
 from shardner.engine.loading import load_engine
 from shardner.engine.stock import StockEngine
 from shardner.errors import DeviceError
@@ -84,14 +85,20 @@ def test_the_pipeline_stays_on_the_cpu_where_the_fused_engine_computes_all(pipel
     assert columns(found) == columns(on_cpu.engine.annotate(TEXTS, Stopwatch())) and len(found.labels) > 100
 
 
-def test_row_numbers_and_two_masks_go_up_once_a_batch(pipeline: Pipeline, cupy: Any) -> None:
+@pytest.mark.parametrize("copies", [1, 3])
+def test_a_batch_takes_few_uploads_waits_and_launches(copies: int, pipeline: Pipeline, cupy: Any) -> None:
+    tally, texts = cupy.cuda.tally, TEXTS * copies
     engine = FusedEngine(spacy.load(pipeline.location), 1_000_000, cupy)
-    engine.annotate(TEXTS, Stopwatch())  # the words' embeddings go up
-    cupy.cuda.tally.uploads.clear()
-    tokens = int(engine.annotate(TEXTS, Stopwatch()).tokens.sum())
-    # rows, which of them are tokens, and two masks; the rest are constants of the recogniser
-    assert len([size for size in cupy.cuda.tally.uploads if size >= tokens]) == 4
-    assert max(size for size in cupy.cuda.tally.uploads if size < tokens) < 50
+    engine.annotate(texts, Stopwatch())  # the words' embeddings and the constants go up
+    tally.clear()
+    tokens = int(engine.annotate(texts, Stopwatch()).tokens.sum())
+    # rows, which of them are tokens, and two masks; nothing else, however small
+    assert len(tally.uploads) == 4 and min(tally.uploads) == tokens
+    assert [len(set(tally.downloads[:3])), tally.downloads[0] > 100] == [1, True]  # starts, ends and labels
+    long = len(tally.downloads) - 3  # entities that go on after the speculative steps: each is followed by itself
+    # how many words may begin an entity and how many of those are B; a step; what comes down
+    assert tally.waits <= 2 + SPECULATIVE_STEPS + 3 + 2 * long
+    assert tally.launches <= 90 + 32 * (SPECULATIVE_STEPS + long)
 
 
 def test_a_device_that_refuses_the_first_allocation_is_a_clear_error(pipeline: Pipeline, cupy: Any) -> None:

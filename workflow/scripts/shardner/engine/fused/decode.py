@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shardner.engine.fused.arrays import Array, Bools, Floats32, HostInts, Module, to_device, to_host
+from shardner.engine.fused.arrays import Array, Bools, Floats32, HostInts, Module, to_host
 from shardner.engine.fused.moves import Action
 from shardner.engine.fused.scorer import Scorer
 
@@ -153,10 +153,9 @@ def _choose_outside(
         Actions (N,), labels (N,), and the logarithms of the actions' probabilities where an entity begins, one after
         another, float32; None if they are not asked for.
     """
-    xp, moves = scorer.xp, scorer.moves
+    xp = scorer.xp
     best = xp.empty(len(reduced), dtype=np.int64)
-    outside_actions = to_device(xp, moves.outside_actions)
-    not_begin = xp.flatnonzero(outside_actions != _BEGIN)
+    outside_actions, not_begin = scorer.outside_actions, scorer.not_begin
     block_rows = CPU_BLOCK_ROWS if xp is np else GPU_BLOCK_ROWS
     logs = []
     for begin in range(0, len(reduced), block_rows):
@@ -170,9 +169,8 @@ def _choose_outside(
             rows = xp.flatnonzero((outside_actions[best[block]] != _OUT) & ~barriers.is_space[block])
             invalid = barriers.must_close[block][rows][:, None] & (outside_actions == _BEGIN)[None, :]
             logs.append(_log_softmax(xp, scores[rows], best[block][rows], invalid))
-    best[barriers.is_space] = moves.out_column
-    actions, labels = outside_actions[best], to_device(xp, moves.outside_labels)[best]
-    return actions, labels, xp.concatenate(logs) if with_scores else None
+    best = xp.where(barriers.is_space, scorer.moves.out_column, best)
+    return outside_actions[best], scorer.outside_labels[best], xp.concatenate(logs) if with_scores else None
 
 
 def _log_softmax(xp: Module, scores: Array, best: Array, invalid: Array) -> Array:
@@ -217,8 +215,8 @@ def _extend_all(
         closes = scorer.prefers_last(inside, last, labels) | must_close
         if logs is not None:
             logs[alive] += _log_sigmoid(xp, inside, last, must_close)
-        ends[alive[closes]] = current[closes] + 1
-        open_ = ~closes
+        ends[alive] = xp.where(closes, current + 1, _OPEN)
+        open_ = xp.flatnonzero(~closes)  # once, for a GPU is waited for each time that a mask is counted
         alive, first, labels = alive[open_], first[open_], labels[open_]
     return ends, logs, scored
 
@@ -240,7 +238,7 @@ def _extend_one(scorer: Scorer, reduced: Array, barriers: Barriers, candidates: 
     """
     xp = scorer.xp
     start, label = int(candidates.starts[number]), int(candidates.labels[number])
-    first = scorer.project_first(reduced, xp.array([start]))
+    first = scorer.project_first(reduced, xp.arange(start, start + 1))
     begin, size, scored, log = start + 1 + SPECULATIVE_STEPS, FIRST_EXTENSION, 0, 0.0
     while True:
         current = xp.arange(begin, min(begin + size, len(barriers.must_close)))

@@ -8,9 +8,11 @@ model without an upper layer has one hidden unit per class, and the hidden layer
 
 from __future__ import annotations
 
-from shardner.engine.fused.arrays import Array, Module, to_device
+import numpy as np
+
+from shardner.engine.fused.arrays import Array, Module, to_device, to_host
 from shardner.engine.fused.layers import Layer, UnsupportedError, expect, runs, unchain
-from shardner.engine.fused.moves import Moves
+from shardner.engine.fused.moves import Action, Moves
 from shardner.engine.products import Products
 
 #: The tokens of a state: the current one, the first one of the open entity, and the one before the current.
@@ -38,6 +40,11 @@ class Scorer:
         self._current_and_previous = products.of(xp.concatenate([lowers[0], lowers[2]]))
         padding = to_device(xp, lower.get_param("pad")[0].transpose(0, 2, 1).reshape(FEATURES, -1), "f")
         self._outside_bias = padding[1] + padding[2] + self._bias
+        #: (K,) what each of the classes that can be taken outside of entities does, and its label
+        self.outside_actions = to_device(xp, moves.outside_actions)
+        self.outside_labels = to_device(xp, moves.outside_labels)
+        #: the numbers of those that do not begin an entity of several tokens
+        self.not_begin = to_device(xp, np.flatnonzero(moves.outside_actions != Action.BEGIN))
         self._outside = to_device(xp, moves.outside_classes)
         self._inside = to_device(xp, moves.inside_classes)
         self._last = to_device(xp, moves.last_classes)
@@ -139,6 +146,5 @@ def check_parser(model: Layer, classes: int) -> None:
 def _check_finite(*layers: Layer) -> None:
     for layer in layers:
         for name in layer.param_names:
-            values = layer.get_param(name)
-            if not bool((values - values == 0).all()):  # false for infinity and for NaN
+            if not np.isfinite(to_host(layer.get_param(name))).all():
                 raise UnsupportedError(f"weights of the layer {layer.name!r} that are not finite")

@@ -21,7 +21,7 @@ from shardner.engine.loading import load_engine
 from shardner.engine.stock import StockEngine
 from shardner.errors import DeviceError
 from shardner.gpu.halving import in_halves, is_out_of_memory
-from shardner.gpu.memory import CONTEXT_BYTES, LEAST_TOKENS, MOST_TOKENS, Share, fit_batch, share_out, weigh
+from shardner.gpu.memory import CONTEXT_BYTES, LEAST_TOKENS, MOST_TOKENS, Share, fit_batch, fit_table, share_out, weigh
 from shardner.model.pipeline import Pipeline, pipeline_bytes, prepare_pipeline
 from shardner.parse.pipeline_source import classify
 
@@ -69,6 +69,20 @@ def test_a_batch_is_as_large_as_the_share_allows(pipeline: Pipeline) -> None:
     assert fit_batch(weights, token_bytes, large) == MOST_TOKENS
     assert LEAST_TOKENS <= fit_batch(weights, token_bytes, small) < MOST_TOKENS
     assert fit_batch(weights, token_bytes, Share(1, 139 * GIB)) == LEAST_TOKENS
+
+
+@pytest.mark.parametrize(
+    ("limit", "table"), [(0, 512 << 20), (100 * GIB, 512 << 20), (GIB, GIB // 8), (1 << 20, 64 << 20)]
+)
+def test_the_table_of_embeddings_takes_a_part_of_the_share(
+    limit: int, table: int, pipeline: Pipeline, cupy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert fit_table(limit) == table
+    cupy.get_default_memory_pool().set_limit(size=limit)
+    engine: Any = FusedEngine(spacy.load(pipeline.location), 1_000_000, cupy)
+    made = engine._encoder._embedding
+    bytes_ = made.embedded.nbytes + sum(each.nbytes for each in made.projected)
+    assert table - 4_096 < bytes_ <= table
 
 
 def pipe_has(pipe: Any) -> bool:
@@ -150,7 +164,7 @@ def test_whichever_allocation_fails_the_entities_are_those_of_the_cpu(
     texts, tally = [*TEXTS[:6] * 5, *TEXTS[6:36]], cupy.cuda.tally
     expected = columns(FusedEngine(spacy.load(pipeline.location)).annotate(texts, Stopwatch()))
     nlp = spacy.load(pipeline.location)
-    monkeypatch.setattr(embed, "TABLE_BYTES", 20_000)
+    monkeypatch.setattr(embed, "fit_table", lambda limit_bytes: 20_000)
     for number in range(1, 40):
         engine = FusedEngine(nlp, 1_000_000, cupy)
         engine.annotate(texts[:6], Stopwatch())

@@ -17,6 +17,8 @@ USABLE = 0.9
 CONTEXT_BYTES = 600 << 20
 #: The table of embeddings, twice where it is made anew, and rounding of the memory pool.
 TABLE_BYTES = 256 << 20
+#: The table itself: an eighth of a worker's share, within these bounds. A large one holds nearly all words of a corpus.
+LEAST_TABLE_BYTES, MOST_TABLE_BYTES = 64 << 20, 512 << 20
 #: The smallest batch worth starting with; an estimate of a token's arrays for a pipeline that is not loaded yet.
 LEAST_TOKENS, TOKEN_BYTES = 2_000, 40_000
 #: The largest batch: a larger one gains nothing, and a block of the shard has hardly more.
@@ -72,8 +74,13 @@ def fit_batch(model_bytes: int, token_bytes: int | None, share: Share) -> int:
     """Return the tokens of a batch that fits a worker's share, `token_bytes` (None: torch computes) for each."""
     if token_bytes is None:
         return TORCH_TOKENS
-    left = share.limit_bytes - model_bytes - TABLE_BYTES
+    left = share.limit_bytes - model_bytes - max(TABLE_BYTES, fit_table(share.limit_bytes))
     return max(LEAST_TOKENS, min(MOST_TOKENS, left // max(token_bytes, 1)))
+
+
+def fit_table(limit_bytes: int) -> int:
+    """Return the bytes of the table of embeddings where arrays may take so many; 0 is no limit."""
+    return max(LEAST_TABLE_BYTES, min(MOST_TABLE_BYTES, limit_bytes // 8)) if limit_bytes else MOST_TABLE_BYTES
 
 
 def weigh(models: list[Any]) -> tuple[int, int | None]:

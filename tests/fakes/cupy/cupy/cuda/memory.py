@@ -57,6 +57,9 @@ class MemoryPool:
     def set_limit(self, size: int) -> None:
         self.limit = size
 
+    def get_limit(self) -> int:
+        return self.limit
+
     def free_all_blocks(self) -> None:
         self.freed += 1
 

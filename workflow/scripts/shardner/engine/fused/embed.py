@@ -15,11 +15,12 @@ from shardner.engine.fused.arrays import Array, HostInts, Keys, Module, to_devic
 from shardner.engine.fused.layers import Layer, UnsupportedError, runs
 from shardner.engine.fused.tokens import Tokens, attribute_name
 from shardner.engine.products import Products
+from shardner.gpu.memory import fit_table
 
 if TYPE_CHECKING:
     from spacy.vocab import Vocab
 
-#: Bytes of the table. When it is full, it forgets an eighth of its tokens: those that were used least recently.
+#: Bytes of the table on a CPU. A table that is full forgets an eighth of its tokens: those used least recently.
 TABLE_BYTES = 64 << 20
 
 #: Layers that compute the row of a token from the row of that token alone.
@@ -73,7 +74,8 @@ class Embedding:
         self._xp = xp
         self.attributes = embedded_attributes(layers, vocab)
         self._width = len(projections[0][0])
-        self._limit = TABLE_BYTES // (4 * (self._width + sum(len(bias) for _, bias in projections)))
+        table_bytes = TABLE_BYTES if xp is np else fit_table(xp.get_default_memory_pool().get_limit())
+        self._limit = table_bytes // (4 * (self._width + sum(len(bias) for _, bias in projections)))
         self._start(self._limit)
 
     def _start(self, capacity: int) -> None:

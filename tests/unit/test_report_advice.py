@@ -218,3 +218,41 @@ def test_a_small_corpus_is_left_in_peace(tmp_path: Path) -> None:
 def test_an_empty_corpus_is_said_to_be_empty(tmp_path: Path) -> None:
     performance = run_of(tmp_path, Shape(documents=0, shards=1, rejected=3))
     assert kinds(performance) == ["empty", "rejected"]
+
+
+def test_unused_cores_come_first_and_nothing_speaks_against_them(tmp_path: Path) -> None:
+    """One core of four was used: the advice is no smaller number of shards, which would leave cores without any."""
+    shape = dataclasses.replace(CALM, shards=8, devices=0, slots=1, workers=1, cores=4, start_up_s=6, load_s=2)
+    performance = run_of(tmp_path, shape)
+    advice = advise(performance)
+    assert advice[0].kind == "unused_cores" and advice[0].setting == "--cores 4"
+    text = only(performance, "unused_cores").text
+    assert "The machine has 4 cores, and the run used 1." in text and "instead of" in text
+    assert not any((each.setting or "").startswith("shards") for each in advice)
+    assert performance.forecast is not None
+    took = {wall.slots: wall.wall_s for wall in performance.forecast.rows[0].walls}
+    assert took[4] < took[1] / 2
+
+
+def test_cores_that_no_shard_is_left_for_are_not_advised(tmp_path: Path) -> None:
+    shape = dataclasses.replace(CALM, shards=1, devices=0, slots=1, workers=1, cores=1)
+    assert "unused_cores" not in kinds(run_of(tmp_path, shape))
+    full = dataclasses.replace(CALM, shards=8, devices=0, slots=4, workers=1, cores=4)
+    assert "unused_cores" not in kinds(run_of(tmp_path / "full", full))
+
+
+def test_unreliable_figures_give_no_advice_about_cores(tmp_path: Path) -> None:
+    performance = run_of(tmp_path, dataclasses.replace(CALM, shards=8, devices=0, slots=1, workers=1, cores=4))
+    assert performance.forecast is not None
+    doubtful = dataclasses.replace(performance.forecast, doubts=("too short",))
+    assert "unused_cores" not in kinds(dataclasses.replace(performance, forecast=doubtful))
+
+
+def test_what_saves_little_is_not_advised(tmp_path: Path) -> None:
+    performance = run_of(tmp_path, dataclasses.replace(CALM, shards=16, start_up_s=2.5, load_s=1, shard_s=60))
+    assert performance.lost.start_up_share > 0.05 and "start_up" not in kinds(performance)
+
+
+def test_another_number_of_shards_has_its_price(tmp_path: Path) -> None:
+    performance = run_of(tmp_path, dataclasses.replace(CALM, shards=80, start_up_s=4, load_s=2, shard_s=30))
+    assert only(performance, "start_up").text.endswith("Another number of shards annotates the whole corpus anew.")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from report_fixture import LEFT_OUT, Shape, build_run
 from rich.console import Console
 from shardner.report import load_performance, print_summary, write_report
+from shardner.report.figures import RejectedFigure
 
 
 def printed(directory: Path, *, width: int = 100, extra: list[tuple[str, str, str]] | None = None, shape: Shape) -> str:
@@ -31,6 +33,15 @@ def test_summary_foretells_ten_times_as_much_where_the_run_was_long_enough(tmp_p
     long = printed(tmp_path / "long", shape=Shape(chars_factor=10_000)).replace("\N{NO-BREAK SPACE}", " ")
     assert re.search(r"ten times  as much: about [\d.]+ \w+ here, [\d.]+ \w+ on 16 GPUs", long)
     assert "ten times" not in printed(tmp_path / "short", shape=Shape(shards=2, shard_s=2))
+
+
+def test_summary_names_the_three_most_frequent_reasons(tmp_path: Path) -> None:
+    performance = build_run(tmp_path, Shape()).measure()
+    reasons = tuple(RejectedFigure(f"reason {at}", 9 - at, "", "", None, None, "") for at in range(5))
+    stream = io.StringIO()
+    print_summary(dataclasses.replace(performance, rejected=reasons), Console(file=stream, width=200))
+    text = stream.getvalue().replace("\N{NO-BREAK SPACE}", " ")
+    assert "9 of them: reason 0; 8 of them: reason 1; 7 of them: reason 2" in text and "reason 3" not in text
 
 
 def test_summary_says_what_was_left_out(tmp_path: Path) -> None:

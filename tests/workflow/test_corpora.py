@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet
@@ -76,6 +77,8 @@ def test_two_runs_with_other_labels_join_and_append_in_every_program(tmp_path: P
     together = pl.concat(tables)
     assert (together["start"] - together["end"]).max() < 0 and together.height
     assert pa.concat_tables([pa.parquet.read_table(path) for path in files]).num_rows == together.height
+    frame = pd.concat([pd.read_parquet(path) for path in files])
+    assert (frame["start"] - frame["end"]).max() < 0 and len(frame) == together.height
     assert tables[0].join(tables[1], on="label").height >= 0
     query = f'SELECT min("end" - start), max(start - "end"), count(*) FROM read_parquet({files!r})'
     shortest, longest, count = duckdb.sql(query).fetchall()[0]

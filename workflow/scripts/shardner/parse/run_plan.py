@@ -131,11 +131,9 @@ class RunPlan:
 
     @property
     def shown_results(self) -> tuple[Path, ...]:
-        """The tables and pages that a summary names, a directory where a table lies in many files."""
-        tables = [self.table(name)[0] for name in ("entities", "documents", "rejected")]
-        if self.config.output.layout is Layout.DATASET:
-            tables = [name.partition("/")[0] for name in tables]
-        return tuple(self.config.output.dir / name for name in [*tables, "performance.json", "report.html"])
+        """What a summary names: every file that the run makes, a directory where they are many."""
+        root = self.config.output.dir
+        return tuple(dict.fromkeys(root / path.relative_to(root).parts[0] for path in self.results))
 
     @cached_property
     def part_places(self) -> tuple[str, ...]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from shardner.report.figures import Advice, Performance
+from shardner.report.forecast import Plan, model_wall
 from shardner.terminal.numbers import count, duration, percent, plural, size
 
 #: A run that annotated for fewer seconds is too short to gain from tuning.
 SMALL_S = 60.0
+#: What would save a smaller share of the time is not worth a sentence.
+LEAST_GAIN = 0.05
 #: A larger share of start-up in the workers' time is worth a sentence.
 MUCH_START_UP_SHARE = 0.05
 #: A larger share of idle slots at the end of the run is worth a sentence.
@@ -39,16 +43,50 @@ def advise(performance: Performance) -> tuple[Advice, ...]:
         took = duration(performance.headline.annotate_wall_s)
         small = Advice("small", f"Annotating took {took}: this corpus is too small for tuning to matter.")
         return (small, *_about_rejected(performance))
-    rules: list[Callable[[Performance], list[Advice]]] = [
+    unused = _about_unused_cores(performance)
+    # with more cores, shards and start-up weigh differently: what this run says of them would mislead
+    tuning: list[Callable[[Performance], list[Advice]]] = [
         _about_too_few_shards,
         _about_shard_count,
         _about_single_workers,
         _about_idle_workers,
-        _about_memory,
-        _about_rejected,
     ]
-    found = [advice for rule in rules for advice in rule(performance)]
-    return tuple(found or [_nothing(performance)])
+    rules = [*([] if unused else tuning), _about_memory, _about_rejected]
+    found = [*unused, *(advice for rule in rules for advice in rule(performance))]
+    return tuple(map(_with_price, found) if found else [_nothing(performance)])
+
+
+def _with_price(advice: Advice) -> Advice:
+    """Say with another number of shards that it annotates anew."""
+    if advice.setting is None or not advice.setting.startswith("shards.count"):
+        return advice
+    return replace(advice, text=f"{advice.text} Another number of shards annotates the whole corpus anew.")
+
+
+def _about_unused_cores(performance: Performance) -> list[Advice]:
+    """Say what more cores of the same machine would bring, by the forecast."""
+    slots, _ = _count_possible_slots(performance)
+    forecast, lost, cores = performance.forecast, performance.lost, performance.hardware.cores_per_host
+    hosts = {device.host for device in performance.devices}
+    if slots is None or cores is None or forecast is None or len(hosts) != 1:
+        return []
+    if any(device.kind != "cpu" for device in performance.devices) or forecast.doubts:
+        return []
+    slots = min(slots, performance.balance.shards)
+    if slots <= lost.slots:
+        return []
+    rates = forecast.rates
+    wall_s = model_wall(rates, 1, Plan(rates.parts, rates.shards), slots).wall_s
+    if wall_s > (1 - LEAST_GAIN) * forecast.modelled_s:
+        return []
+    workers = max(device.workers for device in performance.devices)
+    took_s = forecast.measured_s * wall_s / forecast.modelled_s
+    text = (
+        f"The machine has {plural(cores, 'core')}, and the run used {count(lost.slots * workers)}. On "
+        f"{count(slots * workers)}, the same shards would take about {duration(took_s)} instead of "
+        f"{duration(forecast.measured_s)}."
+    )
+    return [Advice("unused_cores", text, f"--cores {slots * workers}")]
 
 
 def _nothing(performance: Performance) -> Advice:
@@ -86,6 +124,8 @@ def _about_start_up(performance: Performance) -> list[Advice]:
     if wanted < shards:
         workers = max(sum(device.slots * device.workers for device in performance.devices), 1)
         saved_s = lost.start_up_worker_s * (1 - wanted / shards) / workers
+        if saved_s < LEAST_GAIN * performance.headline.annotate_wall_s and not _about_imbalance(performance):
+            return []
         text = (
             f"{start} Fewer, larger shards pay for it less often: try {count(wanted)} instead of {count(shards)}, "
             f"which saves about {duration(saved_s)} of {duration(performance.headline.annotate_wall_s)}."

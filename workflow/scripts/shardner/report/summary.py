@@ -15,7 +15,7 @@ from shardner.stages.whole_pipeline.wording import describe_check, describe_left
 from shardner.terminal.numbers import compact, count, duration, percent, plural, rough_duration, score
 from shardner.terminal.visible_text import one_line
 
-_LABELS, _ADVICE = 6, 2
+_LABELS, _REASONS, _ADVICE = 6, 3, 2
 
 
 def print_summary(performance: Performance, console: Console, paths: Sequence[Path] = ()) -> None:
@@ -126,7 +126,5 @@ def _rejected(performance: Performance) -> Text:
         return Text("none")
     share = percent(headline.rejected / (headline.documents + headline.rejected))
     text = f"{plural(headline.rejected, 'record')} ({share})"
-    if performance.rejected:
-        first = performance.rejected[0]
-        text += f", {count(first.count)} of them: {one_line(first.reason, 120)}"
-    return Text(text, style="yellow")
+    reasons = [f"{count(each.count)} of them: {one_line(each.reason, 120)}" for each in performance.rejected[:_REASONS]]
+    return Text("; ".join([text, *reasons]), style="yellow")

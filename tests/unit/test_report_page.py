@@ -110,7 +110,7 @@ def test_page_is_readable_without_seeing_it(page: str) -> None:
 
 def test_page_answers_what_a_reader_asks(page: str) -> None:
     for heading in (
-        "What would make this faster", "What more would take", "Timeline", "Where the time went",
+        "Advice", "Forecast", "Timeline", "Where the time went",
         "Balance of the shards", "Devices, engine and memory",
         "Entities", "Scores against gold", "Rejected records", "A few documents",
     ):  # fmt: skip

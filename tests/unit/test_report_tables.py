@@ -5,7 +5,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 from shardner.data.tables import ENTITIES, REJECTED
-from shardner.report.result_figures import count_labels, find_frequent_entities, group_rejected
+from shardner.report.result_figures import (
+    bin_documents,
+    count_by_file,
+    count_labels,
+    find_frequent_entities,
+    group_rejected,
+)
 
 
 def write_entities(path: Path, pairs: list[tuple[str, str]]) -> Path:
@@ -82,3 +88,36 @@ def test_reasons_of_different_kinds_stay_apart() -> None:
 
 def test_reasons_without_end_are_cut_off() -> None:
     assert len(group_rejected(reject(*(f"odd thing called {'x' * i}" for i in range(200))))) == 50
+
+
+def test_documents_are_counted_by_their_entities_and_by_file(tmp_path: Path) -> None:
+    entities = [0, 0, 1, 2, 4, 4, 150, 0]
+    files = ["b", "b", "b", "b", "a", "a", "a", "c"]
+    path = tmp_path / "documents.parquet"
+    pl.DataFrame({"entities": entities, "file": files}).write_parquet(path)
+    bins = [(each.least, each.most, each.documents) for each in bin_documents(path)]
+    assert bins == [
+        (0, 0, 3),
+        (1, 1, 1),
+        (2, 2, 1),
+        (3, 4, 2),
+        (5, 9, 0),
+        (10, 19, 0),
+        (20, 49, 0),
+        (50, 99, 0),
+        (100, 999, 1),
+    ]
+    assert [(each.file, each.documents, each.documents_without, each.entities) for each in count_by_file(path)] == [
+        ("b", 4, 2, 3), ("a", 3, 0, 158), ("c", 1, 1, 0)
+    ]  # fmt: skip
+    pl.DataFrame({"entities": [1_000, 0], "file": ["a", "a"]}).write_parquet(path)
+    assert (bin_documents(path)[-1].most, bin_documents(path)[-1].documents) == (None, 1)
+    pl.DataFrame(schema={"entities": pl.Int64, "file": pl.String}).write_parquet(path)
+    assert bin_documents(path)[0].documents == 0 and count_by_file(path) == ()
+
+
+def test_the_most_frequent_of_each_label_are_among_the_entities(tmp_path: Path) -> None:
+    pairs = [(f"common {at}", "ORG") for at in range(40) for _ in range(3)] + [(f"rare {at}", "LAW") for at in range(9)]
+    found = find_frequent_entities(write_entities(tmp_path / "e.parquet", pairs))
+    assert [each.text for each in found if each.label == "LAW"] == [f"rare {at}" for at in range(5)]
+    assert [each.count for each in found] == sorted((each.count for each in found), reverse=True) and len(found) == 35

@@ -191,6 +191,25 @@ class FrequentEntity:
 
 
 @dataclass(frozen=True, slots=True)
+class EntityBin:
+    """Documents that have so many entities."""
+
+    least: int
+    most: int | None  # null: any number
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileFigure:
+    """What the results hold of an input file."""
+
+    file: str
+    documents: int
+    documents_without: int  # without any entity
+    entities: int
+
+
+@dataclass(frozen=True, slots=True)
 class RejectedFigure:
     """Rejected records whose reasons differ in quoted values and numbers only, with one of the records."""
 
@@ -286,6 +305,8 @@ class Performance:
     hardware: Hardware
     labels: tuple[LabelFigure, ...]
     frequent_entities: tuple[FrequentEntity, ...]
+    entities_a_document: tuple[EntityBin, ...]  # the first bin is that of documents without any
+    files: tuple[FileFigure, ...]  # the input files with most documents
     rejected: tuple[RejectedFigure, ...]
     scores: tuple[ScoreFigure, ...]
     precision_by_score: tuple[ScoreBand, ...]  # from low scores to high ones

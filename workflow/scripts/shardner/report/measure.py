@@ -93,6 +93,8 @@ def measure(
         hardware=find_hardware(slots.jobs),
         labels=tables.labels,
         frequent_entities=tables.frequent_entities,
+        entities_a_document=tables.entities_a_document,
+        files=tables.files,
         rejected=tables.reasons,
         scores=_describe_scores(scores),
         precision_by_score=scores.bands if scores else (),

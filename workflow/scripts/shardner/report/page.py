@@ -127,6 +127,7 @@ def render_page(performance: Performance, examples: Sequence[Example], provenanc
         spreads=SPREADS,
         labels=performance.labels[:MOST_LABELS],
         more_labels=max(len(labels) - MOST_LABELS, 0),
+        most_in_bin=max((each.documents for each in performance.entities_a_document), default=1),
         kind={label: index % LABEL_COLOURS for index, label in enumerate(labels)},
         reasons=performance.rejected[:MOST_REASONS],
         more_reasons=max(len(performance.rejected) - MOST_REASONS, 0),

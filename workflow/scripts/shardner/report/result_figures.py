@@ -8,10 +8,16 @@ from pathlib import Path
 import polars as pl
 
 from shardner.data.tables import find_table, scan_table
-from shardner.report.figures import FrequentEntity, LabelFigure, RejectedFigure
+from shardner.report.figures import EntityBin, FileFigure, FrequentEntity, LabelFigure, RejectedFigure
 
 #: How many of the most frequent entities are kept.
 KEPT_ENTITIES = 30
+#: How many of the most frequent entities of each label are kept.
+KEPT_OF_LABEL = 5
+#: How many input files are kept.
+KEPT_FILES = 30
+#: The least number of entities of the documents in each bin.
+BINS = (0, 1, 2, 3, 5, 10, 20, 50, 100, 1_000)
 #: How many groups of rejected records are kept; a reader who wants more has rejected.parquet.
 KEPT_REASONS = 50
 #: Characters to which the texts of entities and reasons are cut, for display only.
@@ -37,6 +43,8 @@ class ResultFigures:
     rejected: int
     labels: tuple[LabelFigure, ...]
     frequent_entities: tuple[FrequentEntity, ...]
+    entities_a_document: tuple[EntityBin, ...]
+    files: tuple[FileFigure, ...]
     reasons: tuple[RejectedFigure, ...]
 
 
@@ -57,8 +65,41 @@ def read_results(results: Path) -> ResultFigures:
         rejected=rejected.select(pl.len()).collect(engine="streaming").item(),
         labels=labels,
         frequent_entities=find_frequent_entities(find_table(results, "entities")),
+        entities_a_document=bin_documents(find_table(results, "documents")),
+        files=count_by_file(find_table(results, "documents")),
         reasons=group_rejected(rejected),
     )
+
+
+def bin_documents(documents: Path) -> tuple[EntityBin, ...]:
+    """Count documents by how many entities they have; the last bin is the last one that has any."""
+    ends = [*(least for least in BINS[1:]), None]
+    place = sum((pl.col("entities") >= least).cast(pl.UInt32) for least in BINS[1:])
+    table = scan_table(documents).group_by(pl.lit(0).cast(pl.UInt32).add(place).alias("bin")).agg(pl.len())
+    counts = dict(table.collect(engine="streaming").iter_rows())
+    found = [
+        EntityBin(least, None if end is None else end - 1, counts.get(number, 0))
+        for number, (least, end) in enumerate(zip(BINS, ends, strict=True))
+    ]
+    last = max(counts, default=0)
+    return tuple(found[: last + 1])
+
+
+def count_by_file(documents: Path) -> tuple[FileFigure, ...]:
+    """Count documents and entities by input file, those with most documents first."""
+    counts = (
+        scan_table(documents)
+        .group_by("file")
+        .agg(
+            pl.len().alias("documents"),
+            (pl.col("entities") == 0).sum().alias("documents_without"),
+            pl.col("entities").cast(pl.UInt64).sum(),
+        )
+        .top_k(KEPT_FILES, by=["documents", "file"], reverse=[False, True])
+        .collect(engine="streaming")
+        .sort(["documents", "file"], descending=[True, False])
+    )
+    return tuple(FileFigure(**row) for row in counts.iter_rows(named=True))
 
 
 def count_labels(entities: Path) -> tuple[LabelFigure, ...]:
@@ -75,14 +116,16 @@ def count_labels(entities: Path) -> tuple[LabelFigure, ...]:
 
 
 def find_frequent_entities(entities: Path, limit: int = KEPT_ENTITIES) -> tuple[FrequentEntity, ...]:
-    """Count entities by text and label and return the most frequent."""
+    """Count entities by text and label, and return the most frequent of all, and some of each label."""
+    counted = scan_table(entities).group_by("text", pl.col("label").cast(pl.String)).agg(pl.len().alias("count"))
+    order, falling = ["count", "text", "label"], [True, False, False]
+    first = counted.top_k(limit, by=order, reverse=[not each for each in falling])
+    of_label = counted.sort(order, descending=falling).group_by("label", maintain_order=True).head(KEPT_OF_LABEL)
     counts = (
-        scan_table(entities)
-        .group_by("text", pl.col("label").cast(pl.String))
-        .agg(pl.len().alias("count"))
-        .top_k(limit, by=["count", "text", "label"], reverse=[False, True, True])
+        pl.concat([first, of_label.select(first.collect_schema().names())])
+        .unique()
         .collect(engine="streaming")
-        .sort(["count", "text", "label"], descending=[True, False, False])
+        .sort(order, descending=falling)
         .with_columns(pl.col("text").str.head(TEXT_CHARS))
     )
     return tuple(FrequentEntity(**row) for row in counts.iter_rows(named=True))

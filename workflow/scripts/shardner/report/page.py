@@ -63,8 +63,8 @@ FILES = ("entities.parquet", "documents.parquet", "rejected.parquet", "performan
 SHOWN_APART = {"command", "python", "platform", "packages"}
 #: The sections by id, in order, and what the list of contents calls them.
 CONTENTS = {
-    "faster": "Faster",
-    "more": "More",
+    "faster": "Advice",
+    "more": "Forecast",
     "timeline": "Timeline",
     "phases": "Phases",
     "shards": "Shards",

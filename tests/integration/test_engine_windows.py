@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import random
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 import spacy
+from fake_gpus import card, settle, write_machine
 from in_process import Run, annotate_here, run
 from making import WORDS, annotate_plainly, entity_rows, make_pipeline, record_as_written, write_jsonl
 from shardner.annotate import audit
@@ -19,7 +21,10 @@ from shardner.annotate.sizes import DEFAULT_SIZES, Sizes
 from shardner.annotate.surroundings import Surroundings
 from shardner.config import parse_config
 from shardner.data.job_files import read_job
+from shardner.data.stopwatch import Stopwatch
 from shardner.data.tables import shard_path
+from shardner.engine.fused import FusedEngine
+from shardner.engine.fused.document_pieces import Candidates, Piece
 from shardner.errors import AnnotateError, MergeError
 from shardner.model.pipeline import Pipeline, prepare_pipeline
 from shardner.parse.pipeline_source import classify
@@ -126,6 +131,47 @@ def test_a_margin_grows_while_an_entity_goes_beyond_it(tmp_path: Path, pipeline:
     done = annotate_texts(tmp_path, pipeline, TEXTS, windows={"max_chars": 200}, sizes=sizes)
     assert entity_rows(done.results.entities) == annotate_plainly(Path(pipeline.location), TEXTS)
     assert done.joins.unsure == 0
+
+
+@pytest.fixture
+def pieces(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that takes the characters of each piece of a long document that an engine is given."""
+    found: list[int] = []
+    plain = FusedEngine.find_candidates
+
+    def find(self: FusedEngine, piece: Piece, watch: Stopwatch) -> Candidates:
+        found.append(piece.end - piece.begin)
+        return plain(self, piece, watch)
+
+    monkeypatch.setattr(FusedEngine, "find_candidates", find)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("device", "tokens", "longest"),
+    [
+        ("cpu", "auto", (1 << 15, 1 << 15)),
+        ("gpu", "auto", (1 << 18, 1 << 19)),
+        ("gpu", 20_000, (80_000, 80_000)),
+    ],
+)
+def test_a_gpu_is_given_long_pieces_of_a_long_document(
+    device: str, tokens: str | int, longest: tuple[int, int], pieces: list[int], tmp_path: Path, pipeline: Pipeline,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    settle(monkeypatch, write_machine(tmp_path / "machine.json", [card(0)]), tmp_path / "leases")
+    texts = [make_text(110_000, 6)]  # some 600,000 characters
+    done = annotate_texts(
+        tmp_path, pipeline, texts, 1, windows={"max_chars": 100_000}, ner={"device": device, "batch_tokens": tokens}
+    )
+    assert longest[0] <= max(pieces) <= longest[1]
+    entities = entity_rows(done.results.entities)
+    assert len(entities) > 1_000 and entities == expected_entities(pipeline)
+
+
+@cache
+def expected_entities(pipeline: Pipeline) -> list[Any]:
+    return annotate_plainly(Path(pipeline.location), [make_text(110_000, 6)])
 
 
 def test_a_margin_that_may_not_grow_is_counted(tmp_path: Path, pipeline: Pipeline) -> None:

@@ -157,6 +157,8 @@ class _CandidateSearch:
     def _find_by_piece(self, begin: int, end: int) -> Iterator[_FoundCandidates]:
         """Yield the candidates from `begin` to `end`, with smaller pieces where the device's memory is too small."""
         size = self._sizes.piece_chars
+        if self._engine.on_gpu:
+            size = min(max(self._engine.batch_chars, size), self._sizes.gpu_piece_chars)
         while begin < end:
             stop = min(begin + size, end)
             try:
@@ -172,6 +174,7 @@ class _CandidateSearch:
             log.warning("%d characters do not fit the device's memory, trying half of them: %s", size, message)
             free_memory()
             size //= 2
+            self._engine.halve_batches()
 
     def _find_in_piece(self, begin: int, end: int) -> _FoundCandidates:
         """Find the candidates that begin from `begin` to `end`, with margins that grow until they are wide enough."""

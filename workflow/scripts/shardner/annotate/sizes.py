@@ -25,6 +25,8 @@ class Sizes:
     #: A piece is what the candidates of a long document are found in at once. A long piece makes the margins cheap; a
     #: short one keeps memory to that of a few batches, however long the window is.
     piece_chars: int = 1 << 15
+    #: A GPU has its full speed with long pieces alone: they are as long as a batch, and no longer than this.
+    gpu_piece_chars: int = 1 << 19
     #: Where a piece does not fit the device's memory, half of it is tried; but none smaller than this.
     least_piece_chars: int = 1 << 10
     #: The margins around a piece at first. A margin that is too short grows fourfold, until it has reached the largest.

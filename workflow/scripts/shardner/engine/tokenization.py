@@ -65,6 +65,11 @@ class Tokenization:
         self._memory = memory
         self._checks_texts = tokenizer_may_change_texts(nlp)
 
+    @property
+    def batch_chars(self) -> int:
+        """Characters of a batch, estimated from its tokens."""
+        return self._batch_tokens * CHARS_A_TOKEN
+
     def batches(self, texts: Sequence[str], watch: Stopwatch) -> Iterator[Batch]:
         """Yield the documents of consecutive texts, about `batch_tokens` tokens at a time."""
         self._memory.renew(sum(map(len, texts)))
@@ -80,7 +85,7 @@ class Tokenization:
         batch: list[str] = []
         chars = 0
         for text in texts:
-            if batch and chars + len(text) > self._batch_tokens * CHARS_A_TOKEN:
+            if batch and chars + len(text) > self.batch_chars:
                 yield batch
                 batch, chars = [], 0
             batch.append(text)

@@ -110,6 +110,20 @@ class FusedEngine:
         return self._tokens_suffice and self._plan.encoder.seen is not None
 
     @property
+    def on_gpu(self) -> bool:
+        """Whether a GPU encodes and decodes."""
+        return self._xp is not np
+
+    @property
+    def batch_chars(self) -> int:
+        """Characters of a batch, about."""
+        return self._tokenization.batch_chars
+
+    def halve_batches(self) -> None:
+        """Halve later batches, because one did not fit the device's memory."""
+        self._tokenization.halve()
+
+    @property
     def labels(self) -> Sequence[str]:
         """The labels; the labels of candidates are indices into them."""
         return self._plan.moves.labels

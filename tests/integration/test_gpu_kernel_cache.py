@@ -6,7 +6,10 @@ import os
 import stat
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from select import select
+from subprocess import PIPE
 
 import pytest
 from fake_gpus import card, environment_of, write_machine
@@ -64,3 +67,43 @@ def test_nothing_is_made_in_home_without_cupy(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     assert run_job(tmp_path / "home", tmp_path, cupy=False) == "CuPy's own"
     assert not (tmp_path / "home/.cupy").exists()
+
+
+#: Says when it may compile and whether it is the first, and goes on until it is told to.
+COMPILER = """
+from shardner.gpu.kernel_cache import first_compiles
+print("asks", flush=True)
+with first_compiles() as is_first:
+    print("first" if is_first else "later", flush=True)
+    input()
+"""
+
+
+def test_one_worker_compiles_and_the_others_find_what_it_left(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow/scripts"), "SHARDNER_LEASES": str(tmp_path / "own")}
+    with ExitStack() as workers:
+
+        def start() -> subprocess.Popen[str]:
+            command = [sys.executable, "-c", COMPILER]
+            worker = workers.enter_context(
+                subprocess.Popen(command, env=environment, stdin=PIPE, stdout=PIPE, text=True)
+            )
+            assert read_line(worker) == "asks"
+            return worker
+
+        first = start()
+        assert read_line(first) == "first"
+        others = [start() for _ in range(3)]
+        assert not select([each.stdout for each in others], [], [], 2)[0]  # they wait
+        first.communicate("\n")
+        assert [read_line(each) for each in others] == ["later"] * 3  # at the same time
+        for each in others:
+            each.communicate("\n")
+        again = start()
+        assert read_line(again) == "first"
+        again.communicate("\n")
+
+
+def read_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()

@@ -97,6 +97,7 @@ def test_the_pipeline_stays_on_the_cpu_where_the_fused_engine_computes_all(pipel
     assert cupy.get_default_memory_pool().limit == 10 * GIB
     found = selected.engine.annotate(TEXTS, Stopwatch())
     assert columns(found) == columns(on_cpu.engine.annotate(TEXTS, Stopwatch())) and len(found.labels) > 100
+    assert Path(os.environ["SHARDNER_LEASES"], "kernels.lock").exists()  # its kernels were compiled by one worker
 
 
 @pytest.mark.parametrize("copies", [1, 3])

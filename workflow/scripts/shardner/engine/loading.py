@@ -12,6 +12,7 @@ from shardner.engine.fused import examine
 from shardner.engine.selection import Selected, select_engine
 from shardner.engine.stock import ONE_DOCUMENT, StockEngine, describe
 from shardner.errors import ConfigError, DeviceError
+from shardner.gpu.kernel_cache import first_compiles
 from shardner.gpu.memory import Share, fit_batch, weigh
 from shardner.model.pipeline import Pipeline, load_pipeline
 
@@ -69,7 +70,8 @@ def load_engine(
     tokens = batch_tokens or fit_batch(*_find_weight(nlp), share)
     log.info("batches of up to %d tokens on the GPU", tokens)
     selected = select_engine(nlp, choice, tokens, support=support, xp=xp, attributes=attributes, spans=spans)
-    selected.engine.annotate(WARM_UP, Stopwatch())
+    with first_compiles():
+        selected.engine.annotate(WARM_UP, Stopwatch())
     return nlp, selected
 
 

@@ -116,10 +116,15 @@ def test_a_batch_takes_few_uploads_waits_and_launches(copies: int, pipeline: Pip
     assert tally.launches <= 90 + 32 * (SPECULATIVE_STEPS + long)
 
 
-def test_a_device_that_refuses_the_first_allocation_is_a_clear_error(pipeline: Pipeline, cupy: Any) -> None:
+@pytest.mark.parametrize(
+    ("allocation", "said"), [(1, "CuPy cannot use the job's GPU: OutOfMemoryError"), (9, "the pipeline does not fit")]
+)
+def test_a_device_that_refuses_a_workers_first_allocations_is_a_clear_error(
+    allocation: int, said: str, pipeline: Pipeline, cupy: Any
+) -> None:
     cupy.cuda.tally.clear()
-    cupy.cuda.tally.fail_at = 1
-    with pytest.raises(DeviceError, match="CuPy cannot use the job's GPU: OutOfMemoryError"):
+    cupy.cuda.tally.fail_at = allocation
+    with pytest.raises(DeviceError, match=said):
         load_engine(pipeline, EngineChoice.AUTO, None, Share(GIB, GIB))
 
 

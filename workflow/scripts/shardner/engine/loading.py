@@ -12,6 +12,7 @@ from shardner.engine.fused import examine
 from shardner.engine.selection import Selected, select_engine
 from shardner.engine.stock import ONE_DOCUMENT, StockEngine, describe
 from shardner.errors import ConfigError, DeviceError
+from shardner.gpu.halving import is_out_of_memory
 from shardner.gpu.kernel_cache import first_compiles
 from shardner.gpu.memory import Share, fit_batch, weigh
 from shardner.model.pipeline import Pipeline, load_pipeline
@@ -69,9 +70,17 @@ def load_engine(
         nlp, support, xp = load_pipeline(pipeline), None, None
     tokens = batch_tokens or fit_batch(*_find_weight(nlp), share)
     log.info("batches of up to %d tokens on the GPU", tokens)
-    selected = select_engine(nlp, choice, tokens, support=support, xp=xp, attributes=attributes, spans=spans)
-    with first_compiles():
-        selected.engine.annotate(WARM_UP, Stopwatch())
+    try:
+        selected = select_engine(nlp, choice, tokens, support=support, xp=xp, attributes=attributes, spans=spans)
+        with first_compiles():
+            selected.engine.annotate(WARM_UP, Stopwatch())
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise DeviceError(
+            f"the pipeline does not fit the job's share of the GPU ({describe(error)}); fewer workers leave more to "
+            f"each:   ner: {{threads: 1}}"
+        ) from error
     return nlp, selected
 
 

@@ -8,10 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import spacy
 from fake_gpus import GIB, card, settle, write_machine
 from making import ROOT, make_pipeline, make_texts
+from shardner.annotate.long_documents import annotate_windows
+from shardner.annotate.sizes import Sizes
+from shardner.annotate.surroundings import Surroundings
 from shardner.config import EngineChoice
 from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import Annotations
@@ -206,6 +210,28 @@ def test_a_single_window_that_does_not_fit_is_an_error_that_says_what_to_set() -
     assert in_halves(work, [1, 2], renew=list) == [3]
     with pytest.raises(DeviceError, match=r"a single window .*Tried to allocate 2\.00 GiB.*ner: \{threads: 1\}"):
         in_halves(work, [1, 2, 3, 4], renew=list)
+
+
+def test_a_piece_of_a_long_document_that_does_not_fit_is_halved(
+    pipeline: Pipeline, cupy: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = " ".join(TEXTS) * 4
+    windows = pl.DataFrame({"doc": [0], "start": [0], "chars": [len(text)], "text": [text]})
+
+    def annotate(engine: FusedEngine) -> tuple[Any, ...]:
+        surroundings = Surroundings(Path(), 0, 0, windows)  # nothing is read: the window is the document
+        sizes = Sizes(piece_chars=1 << 12, least_piece_chars=1 << 10)
+        return columns(annotate_windows(engine, windows, surroundings, Stopwatch(), sizes).found)
+
+    expected = annotate(FusedEngine(spacy.load(pipeline.location)))
+    for number in (1, 5, 60):
+        engine = FusedEngine(spacy.load(pipeline.location), 10_000, cupy)
+        before = engine.batch_chars
+        cupy.cuda.tally.clear()
+        cupy.cuda.tally.fail_at = number
+        assert annotate(engine) == expected
+        assert engine.batch_chars == before // 2  # later documents begin with smaller pieces
+    assert caplog.text.count("40000 characters do not fit the device's memory") == 3
 
 
 def test_where_cupy_takes_its_memory_from_torch_that_pool_is_freed_too(pipeline: Pipeline, cupy: Any) -> None:

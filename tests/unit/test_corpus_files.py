@@ -94,6 +94,18 @@ def test_a_directory_is_all_files_in_it_that_can_be_read() -> None:
     assert describe_left_out(corpus("deep/er")) == []
 
 
+def test_a_directory_is_walked_to_its_end_whatever_lies_in_it() -> None:
+    Path("deep/back").symlink_to("..")
+    os.mkfifo("deep/pipe")
+    os.mkfifo("deep/pipe.jsonl")
+    Path("deep/results/.work").mkdir(parents=True)
+    Path("deep/results/documents.parquet").touch()
+    Path("deep/gone.jsonl").symlink_to("nowhere")
+    assert names("deep") == ["deep/back/a.jsonl", "deep/back/b.jsonl", "deep/back/z.csv", "deep/er/c.jsonl"]
+    (line,) = describe_left_out(corpus("deep"))
+    assert "gone.jsonl, pipe, pipe.jsonl" in line
+
+
 def test_a_directory_in_which_nothing_can_be_read_is_an_error() -> None:
     Path("empty").mkdir()
     assert "no file in the directory empty can be read" in message("empty")

@@ -90,7 +90,7 @@ def _stored(url: str, corpus: CorpusConfig) -> Iterator[Path]:
     try:
         found = list_stored(url)
     except ValueError as error:
-        raise CorpusError(f"corpus.files: {url}: {error}; write the URL of each file") from None
+        raise CorpusError(f"corpus.files: {url}: {error}") from None
     except OSError as error:
         raise CorpusError(f"corpus.files: {url}: {error.strerror or error}") from None
     remember(found)
@@ -119,15 +119,28 @@ def _files_of(directory: Path, corpus: CorpusConfig) -> Iterator[Path]:
         yield path
 
 
-def _walk(directory: Path, corpus: CorpusConfig) -> Iterator[tuple[Path, bool]]:
-    """Yield the files in a directory by path, each with whether it can be read; what is no data is passed over."""
-    for entry in sorted(directory.iterdir()):
+def _walk(directory: Path, corpus: CorpusConfig, above: frozenset[Path] = frozenset()) -> Iterator[tuple[Path, bool]]:
+    """Yield the files in a directory by path, each with whether it can be read.
+
+    What is no data is passed over, and so are the results of runs, and links that lead back to a directory `above`.
+    """
+    real = directory.resolve()
+    if real in above:
+        return
+    try:
+        entries = sorted(directory.iterdir())
+    except OSError as error:
+        raise CorpusError(
+            f"corpus.files: the directory {show_path(directory)} cannot be read: {error.strerror or error}; "
+            f"give yourself the right to read it, or write a glob that leaves it out"
+        ) from error
+    for entry in entries:
         if entry.name.startswith(_NO_DATA):
             continue
-        if entry.is_dir():
-            yield from _walk(entry, corpus)
-        else:
-            yield entry, _is_known(entry, corpus)
+        if not entry.is_dir():
+            yield entry, entry.is_file() and _is_known(entry, corpus)
+        elif not (entry / ".work").is_dir():
+            yield from _walk(entry, corpus, above | {real})
 
 
 def _is_known(path: Path, corpus: CorpusConfig) -> bool:

@@ -36,13 +36,15 @@ def list_stored(url: str) -> list[StoredFile]:
 
     Raises:
         OSError: the storage cannot be listed.
-        ValueError: a pattern where there is no listing.
+        ValueError: a pattern where there is no listing; or no file is named.
     """
+    if not url.partition("://")[2].partition("/")[2] and not url.endswith("/"):
+        raise ValueError("it names no file; for all files in it, let it end with /")
     base = url if url.endswith("/") else url[: _first_magic(url)].rpartition("/")[0] + "/"
     if not url.endswith("/") and _first_magic(url) == len(url):
         return [look_up(Path(url))]
     if url.startswith(("http://", "https://")):
-        raise ValueError("a web server does not list its files")
+        raise ValueError("a web server does not list its files; write the URL of each file")
     files = _list_hub(base) if url.startswith("hf://") else _list_store(base)
     wanted = re.compile(_translate(url) if not url.endswith("/") else re.escape(url) + ".*", re.DOTALL)
     return sorted(file for file in files if wanted.fullmatch(url_of(file.path)))

@@ -132,7 +132,8 @@ def test_a_missing_text_is_guessed_from_the_longest_strings(tmp_path: Path) -> N
 def test_a_text_of_a_wrong_type_is_refused_with_a_guess(tmp_path: Path) -> None:
     records = [{"id": number, "text": {"body": "Some words."}} for number in range(3)]
     text = message(write(tmp_path / "a.jsonl", *records))
-    assert "none of the first 3 records can be read: the text is not a string but an object" in text
+    assert "none of the first 3 records can be read: the text is not a string but an object, such as" in text
+    assert '{"body": "Some words."}' in text
     assert "corpus: {text: text.body}" in text
     pl.DataFrame(records).write_parquet(tmp_path / "a.parquet")
     assert "corpus: {text: text.body}" in message(tmp_path / "a.parquet")
@@ -152,6 +153,39 @@ def test_a_header_that_is_not_told_apart_names_the_delimiter(tmp_path: Path) -> 
     assert "its first line is 'id;text;note', in which no '\\t' stands; write:  corpus: {delimiter: ;}" in text
     with_line, _ = read(tmp_path / "a.tsv", delimiter=";")
     assert with_line["text"].to_list() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "delimiter"),
+    [("a.tsv", "article_id,body", ","), ("a.tsv", "id;body;note", ";"), ("a.csv", "article_id#body", None)],
+)
+def test_a_header_of_one_field_is_never_advised_as_a_column(
+    tmp_path: Path, name: str, line: str, delimiter: str | None
+) -> None:
+    (tmp_path / name).write_text(f"{line}\n1{delimiter or '#'}Some words of a text.\n", "utf-8")
+    text = message(tmp_path / name)
+    if delimiter is not None:
+        assert f"delimiter: {delimiter!r}".replace("';'", ";") in text and "corpus: {text" not in text
+
+
+def test_a_year_among_names_is_no_data(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("ids,texts,2024\n1,a,b\n", "utf-8")
+    text = message(tmp_path / "a.csv")
+    assert "looks like data" not in text and "the nearest is 'texts'" in text
+
+
+def test_what_is_suggested_for_an_id_can_be_read(tmp_path: Path) -> None:
+    records = [{"_id": {"$oid": "k0"}, "text": "a"}, {"_id": {"$oid": "k1"}, "text": "b"}]
+    assert "corpus: {id: _id.$oid}" in message(write(tmp_path / "a.jsonl", *records))
+    pl.DataFrame(records).write_parquet(tmp_path / "a.parquet")
+    assert "corpus: {id: _id.$oid}" in message(tmp_path / "a.parquet")
+
+
+def test_small_floats_are_ids_as_far_as_they_are_exact(tmp_path: Path) -> None:
+    ids = pl.Series([1.0, 2.0**24, 2.0**24 + 2], dtype=pl.Float32)
+    pl.DataFrame({"id": ids, "text": ["a", "b", "c"]}).write_parquet(tmp_path / "a.parquet")
+    found, reasons = read(tmp_path / "a.parquet")
+    assert found["id"].to_list() == ["1", "16777216"] and "at most 2**24" in reasons[0]
 
 
 def test_a_file_without_a_header_gets_no_harmful_advice(tmp_path: Path) -> None:

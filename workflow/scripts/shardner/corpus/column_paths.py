@@ -67,6 +67,16 @@ def list_strings(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[
             yield from list_strings(value, f"{prefix}{name}.")
 
 
+def find_leaf(name: str, value: object) -> str:
+    """Return the path of the first value in an object that is no object and no list; `name` for another value."""
+    while isinstance(value, Mapping):
+        found = next((each for each in value.items() if not isinstance(each[1], list)), None)
+        if found is None:
+            return name
+        name, value = f"{name}.{found[0]}", found[1]
+    return name
+
+
 def _splits(path: str) -> Iterator[tuple[str, str]]:
     """Yield the ways to take a path for a name and the path inside it: the longest name first."""
     at = path.rfind(".")

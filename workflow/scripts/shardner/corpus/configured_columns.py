@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def missing_column(
     path: Path,
     key: str,
     column: str,
-    present: Sequence[str],
+    present: Sequence[str] | Mapping[str, str],
     corpus: CorpusConfig,
     *,
     hint: str = "",
@@ -43,18 +43,20 @@ def missing_column(
         path: the file.
         key: the setting that names the column: ``text``, ``id`` or ``keep``.
         column: the name of the column.
-        present: the columns that the file has.
+        present: the columns that the file has; each perhaps with what to write for it, where it holds objects.
         corpus: the settings.
         hint: a remark about where the columns are named.
         longest: the column with the longest strings, if it is known.
     """
-    names = ", ".join(repr(name) for name in present[:_SHOWN]) or "none"
+    written = present if isinstance(present, Mapping) else {name: name for name in present}
+    names = ", ".join(repr(name) for name in list(present)[:_SHOWN]) or "none"
     more = f" and {len(present) - _SHOWN} more" if len(present) > _SHOWN else ""
     lines = [f"{show_path(path)}: there is no column {column!r} (corpus.{key}); its columns: {names}{more}"]
     if hint:
         lines[0] += f" ({hint})"
-    near = nearest(column, present)
+    near = nearest(column, list(present))
     if near is not None:
+        near = written[near]
         lines.append(f"  the nearest is {near!r}; write:  {corpus_line(key, _value(key, column, near, corpus))}")
     elif key == "text" and longest is not None:
         lines.append(f"  {guess_text(longest, corpus)}")

@@ -79,16 +79,21 @@ def _split(header: str, delimiter: str) -> list[str]:
 
 
 def other_delimiter(header: Sequence[str], column: str, dialect: Dialect | None) -> str | None:
-    """Return the delimiter by which a header of one field would have a column; None where there is none."""
+    """Return the delimiter by which a header of one field would have a column, else most fields; None without one."""
     if len(header) != 1:
         return None
-    others = [each for each in _DELIMITERS if dialect is None or each != dialect.delimiter]
-    return next((each for each in others if column in _split(header[0], each)), None)
+    fields = {each: _split(header[0], each) for each in _DELIMITERS if dialect is None or each != dialect.delimiter}
+    having = [each for each, found in fields.items() if column in found]
+    most = max(fields, key=lambda each: len(fields[each]))
+    return having[0] if having else most if len(fields[most]) > 1 else None
 
 
 def looks_like_data(header: Sequence[str]) -> bool:
     """Tell whether a first line, which should name columns, seems to be a record: a number, or a sentence, in it."""
-    return any(_NUMBER.fullmatch(field) or len(field.split()) >= _SENTENCE_WORDS for field in header)
+    if any(len(field.split()) >= _SENTENCE_WORDS for field in header):
+        return True
+    numbers = [bool(_NUMBER.fullmatch(field)) for field in header]
+    return any(numbers) and all(number or " " in field for number, field in zip(numbers, header, strict=True))
 
 
 def doubt(dialect: Dialect, corpus: CorpusConfig, fields: Sequence[str], malformed: Sequence[bytes]) -> str | None:

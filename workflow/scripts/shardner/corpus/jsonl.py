@@ -20,7 +20,7 @@ import orjson
 from shardner.config import CorpusConfig
 from shardner.corpus import streams
 from shardner.corpus.batch import MISSING_TEXT, BadRecord, Builder, invalid_utf8, too_long
-from shardner.corpus.column_paths import getter, list_strings, walk
+from shardner.corpus.column_paths import find_leaf, getter, list_strings, walk
 from shardner.corpus.configured_columns import LongestStrings, guess_text, is_whole, list_columns, missing_column
 from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import JSONL
@@ -38,6 +38,8 @@ _SHALLOW = 900
 _EXACT = float(1 << 63)
 #: So many records are checked before any work, at most.
 MOST_CHECKED = 1_000
+#: How many characters of a value a message shows.
+_EXAMPLE = 60
 #: A file in which so many records, and all of these, have a text or id of a wrong type, is refused before any work.
 LEAST_REFUSED = 2
 _TYPES = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
@@ -51,10 +53,10 @@ class JsonLinesReader(StreamReader):
     def check_columns(self, stream: Readable, source: SourceFile, corpus: CorpusConfig) -> Look:
         """Look for each column in the first records until all are found, and a text and an id that can be read."""
         missing = list_columns(corpus)
-        present: dict[str, None] = {}
+        present: dict[str, str] = {}  # what is suggested by name
         strings, unreadable = LongestStrings(), list[BadRecord]()
         for record in islice(read_objects(_read_first(stream, source)), MOST_CHECKED):
-            present.update(dict.fromkeys(record))
+            present.update((name, find_leaf(name, value)) for name, value in record.items() if name not in present)
             missing = [(key, column) for key, column in missing if not _has(record, column)]
             reason = _why_unreadable(record, corpus)
             if not (missing or reason):
@@ -64,7 +66,7 @@ class JsonLinesReader(StreamReader):
         else:
             if present and missing:
                 key, column = missing[0]
-                raise missing_column(source.path, key, column, list(present), corpus, longest=strings.column)
+                raise missing_column(source.path, key, column, present, corpus, longest=strings.column)
             _refuse_values(unreadable, source, corpus, strings)
         return Look("a JSON array of objects" if _holds_array(source) else "JSON lines")
 
@@ -104,7 +106,8 @@ def _why_unreadable(record: Mapping[str, Any], corpus: CorpusConfig) -> BadRecor
             if column is not None and _has(record, column) and (value := walk(record, column)) not in (None, ""):
                 read(value)
     except BadRecord as reason:
-        return reason
+        shown = json.dumps(value, ensure_ascii=True)
+        return BadRecord(f"{reason}, such as {shown[:_EXAMPLE]}{'…' if len(shown) > _EXAMPLE else ''}")
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -28,8 +29,6 @@ _TEXTUAL = (pl.String, pl.Categorical, pl.Enum)
 #: A UUID has 16 bytes, and is written as their digits in groups: the first digit of each, and how many.
 _UUID_BYTES = 16
 _UUID = ((0, 8), (8, 4), (12, 4), (16, 4), (20, 12))
-#: Every whole number up to it is a float of its own.
-_EXACT = float(1 << 53)
 
 
 def check_dtypes(
@@ -49,7 +48,8 @@ def check_dtypes(
     found = {column: find_column(schema, column) for _, column in list_columns(corpus)}
     for key, column in list_columns(corpus):
         if found[column] is None:
-            raise missing_column(source.path, key, column, list(schema), corpus, longest=find_longest())
+            written = {name: _first_leaf(name, dtype) for name, dtype in schema.items()}
+            raise missing_column(source.path, key, column, written, corpus, longest=find_longest())
     dtypes = {column: pair[1] for column, pair in found.items() if pair is not None}
     text = dtypes[corpus.text]
     if not isinstance(text, _TEXTUAL):
@@ -62,6 +62,13 @@ def check_dtypes(
             f"{source.shown}: the column {corpus.id!r} (corpus.id) holds {dtypes[corpus.id]}, neither strings nor "
             f"whole numbers nor UUIDs; name another, convert it to strings, or write  corpus: {{id: null}}"
         )
+
+
+def _first_leaf(name: str, dtype: pl.DataType) -> str:
+    """Return the path of the first field of a struct that is none itself; `name` for another column."""
+    while isinstance(dtype, pl.Struct) and dtype.fields:
+        name, dtype = f"{name}.{dtype.fields[0].name}", cast("pl.DataType", dtype.fields[0].dtype)
+    return name
 
 
 def _is_id(dtype: pl.DataType) -> bool:
@@ -100,7 +107,7 @@ def select_columns(schema: Mapping[str, pl.DataType], options: ReadOptions) -> l
 def _as_id(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """Return ids as strings; null where a value is no id."""
     if dtype.is_float():
-        whole = (column == column.round()) & (column.abs() <= _EXACT)
+        whole = (column == column.round()) & (column.abs() <= 1 << _exact_bits(dtype))
         return pl.when(whole).then(column.cast(pl.Int64, strict=False)).cast(pl.String)
     if dtype == pl.Binary:
         digits = column.bin.encode("hex")
@@ -109,10 +116,16 @@ def _as_id(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     return column.cast(pl.String)
 
 
+def _exact_bits(dtype: pl.DataType) -> int:
+    """Return up to which power of two every whole number is a float of its own."""
+    return 24 if dtype == pl.Float32 else 53
+
+
 def _id_problem(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """Return why a value that is there is no id; null where it is one."""
     if dtype.is_float():
-        return pl.format("the id is the number {}, which is no whole number of at most 2**53", column)
+        bits = _exact_bits(dtype)
+        return pl.format(f"the id is the number {{}}, which is no whole number of at most 2**{bits}", column)
     if dtype == pl.Binary:
         return pl.format("the id is {} bytes, and only 16 are read, as a UUID", column.bin.size())
     return pl.lit(None, pl.String)

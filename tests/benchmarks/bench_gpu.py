@@ -146,7 +146,7 @@ class sample:
             with open_nvml() as nvml:
                 handle = nvml.handle(nvml.cards()[0][0].uuid)
                 while not self._stop.wait(0.25):
-                    free_bytes, total_bytes = nvml.memory(handle)
+                    free_bytes, total_bytes = nvml.memory(handle) or (0, 0)
                     figures = (nvml.utilisation(handle) or 0, nvml.power_w(handle) or 0, total_bytes - free_bytes)
                     rows.append(figures)
         except (NvmlError, IndexError):

@@ -183,9 +183,9 @@ def test_slices_are_found_where_the_cards_own_memory_may_not_be_read(error: str,
 
 
 def test_a_card_on_which_nobody_may_compute_is_left_out_and_told(machine: Path) -> None:
-    write_machine(machine, [card(0, mode=2), card(1, mode=3)])
+    write_machine(machine, [card(0, mode=2), card(1, mode=3), card(2, mode=99)])
     found = find_gpus()
-    assert [(gpu.number, gpu.exclusive) for gpu in found.gpus] == [(1, True)]
+    assert [(gpu.number, gpu.exclusive) for gpu in found.gpus] == [(1, True), (2, False)]
     [problem] = found.problems
     assert problem.startswith("device 0: its compute mode prohibits") and "nvidia-smi -i 0 -c DEFAULT" in problem
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from shardner.config import EngineChoice
@@ -70,10 +71,18 @@ def load_engine(
         nlp, support, xp = load_pipeline(pipeline), None, None
     tokens = batch_tokens or fit_batch(*_find_weight(nlp), share)
     log.info("batches of up to %d tokens on the GPU", tokens)
-    try:
+    with _memory_suffices():
         selected = select_engine(nlp, choice, tokens, support=support, xp=xp, attributes=attributes, spans=spans)
         with first_compiles():
             selected.engine.annotate(WARM_UP, Stopwatch())
+    return nlp, selected
+
+
+@contextmanager
+def _memory_suffices() -> Iterator[None]:
+    """Raise a `DeviceError` where the block runs out of the device's memory."""
+    try:
+        yield
     except Exception as error:
         if not is_out_of_memory(error):
             raise
@@ -81,7 +90,6 @@ def load_engine(
             f"the pipeline does not fit the job's share of the GPU ({describe(error)}); fewer workers leave more to "
             f"each:   ner: {{threads: 1}}"
         ) from error
-    return nlp, selected
 
 
 def _select_one_at_a_time(nlp: Language, choice: EngineChoice, reason: str, attributes: Sequence[str]) -> Selected:

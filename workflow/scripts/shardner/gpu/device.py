@@ -99,14 +99,10 @@ def _take(found: Found, stack: ExitStack) -> Device | str:
         gpu = found.gpus[0] if ours else stack.enter_context(lease_one(found.gpus))
     except DevicesGoneError as error:
         return str(error)
-    failure = try_cupy(gpu, found)
-    if failure is not None:
-        return failure
-    if not gpu.total_bytes:
-        memory = ask_memory(gpu)
-        if isinstance(memory, str):
-            return memory
-        gpu = replace(gpu, free_bytes=memory[0], total_bytes=memory[1])
+    usable = _try(gpu, found)
+    if isinstance(usable, str):
+        return usable
+    gpu = usable
     return Device(
         kind="gpu",
         name=gpu.name,
@@ -118,6 +114,15 @@ def _take(found: Found, stack: ExitStack) -> Device | str:
         cuda=found.cuda_text,
         present=len(found.gpus),
     )
+
+
+def _try(gpu: Gpu, found: Found) -> Gpu | str:
+    """Return a device on which CuPy works, its memory known, or why it cannot be used."""
+    failure = try_cupy(gpu, found)
+    if failure is not None or gpu.total_bytes:
+        return failure or gpu
+    memory = ask_memory(gpu)
+    return memory if isinstance(memory, str) else replace(gpu, free_bytes=memory[0], total_bytes=memory[1])
 
 
 def _reason(gpu: Gpu, found: Found, scheduled: Scheduled | None) -> str:

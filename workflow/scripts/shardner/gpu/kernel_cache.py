@@ -78,4 +78,6 @@ def _lock_first(descriptor: int) -> bool:
     except BlockingIOError:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         return False
+    except OSError:
+        return True  # a file system without locks
     return True

@@ -163,7 +163,7 @@ class Nvml:
             name=_text(self._library.nvmlDeviceGetName(handle)),
             memory=self._ask_memory(handle) if slices is None else None,  # a slice's user may not read the card's
             occupied=self._is_occupied(handle),
-            mode=ComputeMode(int(self._ask("nvmlDeviceGetComputeMode", handle) or 0)),
+            mode=self._find_mode(handle),
             mig=slices,
         )
 
@@ -175,6 +175,12 @@ class Nvml:
                 return None
             raise
         return (int(memory.free), int(memory.total)) if memory.total else None
+
+    def _find_mode(self, handle: Handle) -> ComputeMode:
+        try:
+            return ComputeMode(int(self._ask("nvmlDeviceGetComputeMode", handle) or 0))
+        except ValueError:  # a mode of a later driver
+            return ComputeMode.DEFAULT
 
     def _is_occupied(self, handle: Handle) -> bool:
         processes = self._ask("nvmlDeviceGetComputeRunningProcesses", handle) or ()

@@ -19,8 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
-import zstandard
-from making import annotate_plainly, entity_rows, run_workflow
+from making import annotate_plainly, compressors, entity_rows, run_workflow
 
 Rows = list[tuple[str, str]]
 
@@ -50,19 +49,28 @@ def as_parquet(rows: Rows, path: Path) -> None:
     pl.DataFrame(rows, schema=["id", "text"], orient="row").write_parquet(path)
 
 
+def as_arrow(rows: Rows, path: Path) -> None:
+    """Write a file of Arrow."""
+    pl.DataFrame(rows, schema=["id", "text"], orient="row").write_ipc(path)
+
+
+def as_array(rows: Rows, path: Path) -> None:
+    """Write one array of objects."""
+    path.write_text(json.dumps([{"id": name, "text": text} for name, text in rows]), "utf-8")
+
+
 def as_lines(rows: Rows, path: Path) -> None:
     """Write a document a line; the caller sees to it that none holds a line break."""
     path.write_bytes("".join(text + "\n" for _, text in rows).encode())
 
 
 def compressed(write: Callable[[Rows, Path], None]) -> Callable[[Rows, Path], None]:
-    """Write through gzip or zstd, by the file's last suffix."""
+    """Write through a compression, by the file's last suffix."""
 
     def write_compressed(rows: Rows, path: Path) -> None:
         plain = path.with_suffix("")
         write(rows, plain)
-        pack = gzip.compress if path.suffix == ".gz" else zstandard.compress
-        path.write_bytes(pack(plain.read_bytes()))
+        path.write_bytes(compressors()[path.suffix](plain.read_bytes()))
         plain.unlink()
 
     return write_compressed
@@ -76,6 +84,10 @@ FORMATS: dict[str, Callable[[Rows, Path], None]] = {
     "csv.gz": compressed(as_delimited),
     "tsv.zst": compressed(as_delimited),
     "parquet": as_parquet,
+    "json": as_array,
+    "json.bz2": compressed(as_array),
+    "jsonl.xz": compressed(as_jsonl),
+    "arrow": as_arrow,
     "txt": as_lines,
     "txt.gz": compressed(as_lines),
 }

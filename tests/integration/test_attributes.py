@@ -358,7 +358,8 @@ def test_exports_carry_the_attributes(tmp_path: Path, saying: Path) -> None:
     entities = pl.read_parquet(done.results.entities).with_columns(pl.col("label").cast(pl.String))
     export_entities_csv([done.results.entities], tmp_path / "entities.csv")
     assert pl.read_csv(tmp_path / "entities.csv", schema=entities.schema).equals(entities)
-    export_documents_jsonl([done.results.documents], [done.results.entities], tmp_path / "documents.jsonl")
+    tables = [done.results.documents], [done.results.entities]
+    export_documents_jsonl(*tables, done.texts, tmp_path / "documents.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "documents.jsonl").read_text("utf-8").splitlines()]
     found = [{"doc": line["doc"], "id": line["id"], **each} for line in lines for each in line["entities"]]
     assert found == entities.to_dicts()

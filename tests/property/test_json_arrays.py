@@ -60,7 +60,8 @@ def test_an_array_gives_the_records_of_its_objects_as_lines(
         array.write_bytes(compress(whole))
         lines = Path(directory, "lines.jsonl")
         lines.write_text("".join(json.dumps(record) + "\n" for record in objects))
-        check_files([array], CORPUS)
+        if any(isinstance(record.get("text"), str) for record in objects):  # what holds no text at all is refused
+            check_files([array], CORPUS)
         assert not can_be_entered(array, CORPUS)
         (found, bad), (expected, refused) = read(array), read(lines)
     assert found.drop("byte_offset", "raw", strict=False).equals(expected.drop("byte_offset", "raw", strict=False))

@@ -115,7 +115,10 @@ WRITERS = {
     "pyarrow, CSV": Writer(".csv", lambda rows: into(lambda file: pyarrow.csv.write_csv(frame(rows).to_arrow(), file))),
     "pyarrow, Parquet": Writer(".parquet", by_arrow(pyarrow.parquet.write_table), packed=False),
     "pyarrow, Feather": Writer(".feather", by_arrow(pyarrow.feather.write_feather), packed=False),
-    "pandas, CSV": Writer(".csv", lambda rows: as_csv(rows, index=True, lineterminator="\n")),
+    # pandas, whose own default leaves a carriage return outside of quotes, where it is a line break to a reader
+    "pandas, CSV": Writer(
+        ".csv", lambda rows: as_csv(rows, index=True, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    ),
     "Excel, CSV": Writer(".csv", lambda rows: b"\xef\xbb\xbf" + as_csv(rows, delimiter=";")),
     "Spark, CSV": Writer(
         ".csv",

@@ -137,7 +137,7 @@ def test_a_text_of_a_wrong_type_is_refused_with_a_guess(tmp_path: Path) -> None:
     assert "corpus: {text: text.body}" in text
     pl.DataFrame(records).write_parquet(tmp_path / "a.parquet")
     assert "corpus: {text: text.body}" in message(tmp_path / "a.parquet")
-    ids = write(tmp_path / "b.jsonl", *({"id": [1], "text": "a"} for _ in range(2)))
+    ids = write(tmp_path / "b.jsonl", *({"id": [1], "text": "a"} for _ in range(3)))
     assert "the id is neither a string nor an integer but a list" in message(ids)
 
 

@@ -41,7 +41,7 @@ MOST_CHECKED = 1_000
 #: How many characters of a value a message shows.
 _EXAMPLE = 60
 #: A file in which so many records, and all of these, have a text or id of a wrong type, is refused before any work.
-LEAST_REFUSED = 2
+LEAST_REFUSED = 3
 _TYPES = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -230,11 +230,11 @@ def _write(tables: PartTables, results: CorpusFiles, run: str, corpus: pl.LazyFr
     """Write tables to files. `corpus` are the entities of the whole corpus, where `tables` are those of a part."""
     metadata = {RUN_KEY: run}
     extensions = [name for name in tables.entities.collect_schema().names() if name.startswith(PREFIX)]
-    _sink(decode_columns(tables.entities, extensions, corpus), results.entities, metadata)
-    _sink(tables.documents, results.documents, metadata)
+    _sink(decode_columns(tables.entities, extensions, corpus), ENTITIES, results.entities, metadata)
+    _sink(tables.documents, DOCUMENTS, results.documents, metadata)
     if results.spans is not None and tables.spans is not None:
-        _sink(tables.spans, results.spans, metadata)
-    _sink(tables.rejected, results.rejected, metadata)
+        _sink(tables.spans, SPANS, results.spans, metadata)
+    _sink(tables.rejected, REJECTED, results.rejected, metadata)
 
 
 def _check_counts(manifest: Manifest, documents: list[Path], rejected: list[Path]) -> None:
@@ -268,11 +268,8 @@ def name_run(manifest: Manifest, pipeline: Pipeline) -> str:
     return f"shardner {__version__}; {pipeline.name} {pipeline.version} {pipeline.sha256[:16]}; corpus {inputs[:16]}"
 
 
-#: The columns of the tables of results that are not the user's own.
-_OWN = as_results({**ENTITIES, **DOCUMENTS, **REJECTED, **SPANS})
-
-
-def _sink(table: pl.LazyFrame, target: Path, metadata: dict[str, str]) -> None:
-    table = table.cast({name: dtype for name, dtype in _OWN.items() if name in table.collect_schema()})
+def _sink(table: pl.LazyFrame, own: Mapping[str, pl.DataType], target: Path, metadata: dict[str, str]) -> None:
+    """Write a table; `own` are its columns but for the user's: kept ones, and values of extensions."""
+    table = table.cast(dict(as_results(own)))  # type: ignore[arg-type]
     with atomic_path(target) as temporary:
         table.sink_parquet(temporary, compression="zstd", maintain_order=True, metadata=metadata)

@@ -108,7 +108,11 @@ def compare(path: Path, model: Path, formats: Sequence[str], sizes: Sequence[int
         FORMATS[name](rows, where / f"corpus.{name}")
         for size in sizes:
             settings = {
-                "corpus": {"files": [f"corpus.{name}"], "id": None if name.startswith("txt") else "id"},
+                "corpus": {
+                    "files": [f"corpus.{name}"],
+                    "id": None if name.startswith("txt") else "id",
+                    "quoting": "standard",  # as the csv module writes, TSV too
+                },
                 "model": {"name": str(model.resolve())},
                 "shards": {"count": 4},
                 "windows": {"max_chars": size},

@@ -21,7 +21,7 @@ from shardner.corpus.read import read_corpus, read_sources
 from shardner.data import stored_files
 from shardner.data.files import state_of
 from shardner.data.stored_files import is_stored, open_binary, url_of
-from shardner.errors import CorpusError
+from shardner.errors import CorpusError, StorageError
 
 boto3 = pytest.importorskip("boto3")
 moto_server = pytest.importorskip("moto.server")
@@ -224,3 +224,25 @@ def test_a_file_that_is_gone_while_it_is_read_is_an_error(web: Server, tmp_path:
     del web.files["/a.jsonl"]
     with pytest.raises(CorpusError, match=r"a\.jsonl.*no such file in the storage"):
         list(read_corpus([path], corpus, scratch=tmp_path, max_chars=1_000))
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet", "a.arrow"])
+def test_a_storage_that_fails_while_a_file_is_read_is_not_called_damage(web: Server, tmp_path: Path, name: str) -> None:
+    web.files[f"/{name}"] = {"a.jsonl": LINES, "a.parquet": parquet(TEXTS), "a.arrow": arrow(TEXTS)}[name]
+    corpus = settings(f"{web.url}/{name}")
+    (path,) = expand_files(corpus)
+    web.token = "not the one that is given"
+    with pytest.raises(StorageError) as caught:
+        list(read_corpus([path], corpus, scratch=tmp_path, max_chars=1_000))
+    assert web.url in str(caught.value) and "401" in str(caught.value) and "damaged" not in str(caught.value)
+
+
+def test_a_token_goes_to_nobody_whom_a_listing_names(web: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", web.url)
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    with serve() as other:
+        api = "/api/datasets/me/news/tree/main/data"
+        web.files[api] = json.dumps([{"type": "file", "path": "data/a.jsonl", "size": 3, "oid": "ab12"}]).encode()
+        web.headers[api] = {"Link": f'<{other.url}/next>; rel="next"'}
+        assert [path.name for path in expand_files(settings("hf://datasets/me/news/data/*"))] == ["a.jsonl"]
+        assert other.asked == []

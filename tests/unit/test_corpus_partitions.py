@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,11 @@ def test_plain_text_and_tables_have_columns_of_directories_too(tmp_path: Path) -
     records, kinds = read(settings(tmp_path / "p", keep=["year", "k"]))
     assert records.select("year", "k").rows() == [("1", [1, 2]), ("2", [1, 2])]
     assert kinds == {"year": {"integer"}, "k": {"native"}}
+
+
+def test_a_name_that_is_not_utf8_is_shown_as_other_names_are(tmp_path: Path) -> None:
+    write(tmp_path / os.fsdecode(b"town=caf\xe9") / "a.jsonl", {"id": 1, "text": "a"})
+    assert read(settings(tmp_path, keep=["town"]))[0]["town"].to_list() == ["caf\\xe9"]
 
 
 def test_a_column_that_is_nowhere_is_named(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_text_cut_anywhere_comes_out_whole(text: str, cuts: list[int], encoding:
 
 
 def test_an_encoding_that_is_none_is_refused() -> None:
-    for name in ("klingon", "base64", "rot13"):
+    for name in ("klingon", "base64", "rot13", "idna", "punycode", "unicode_escape", "raw_unicode_escape"):
         with pytest.raises(ConfigError, match="no encoding of text that Python knows"):
             settings(name)
     assert [settings(name).encoding for name in ("UTF8", "utf-8-sig", "ascii")] == ["utf-8"] * 3

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from making import record_as_written
+from report_fixture import PIPELINE, build_run
 from shardner.data.job_files import read_job, write_job
 from shardner.data.manifest import (
     InputFile,
@@ -21,7 +22,7 @@ from shardner.data.manifest import (
 from shardner.data.metrics import Job, Totals
 from shardner.data.tables import ENTITIES, REJECTED, SHARD_DOCUMENTS, SHARD_ENTITIES, SHARD_REJECTED, ShardFiles
 from shardner.errors import MergeError
-from shardner.stages.merge import CorpusFiles, merge_parts
+from shardner.stages.merge import CorpusFiles, merge_parts, name_run
 from shardner.stages.merge_part import PartResults
 from shardner.stages.part_numbering import DUPLICATES, PartNumbering
 
@@ -225,3 +226,14 @@ def test_a_run_that_rejects_more_than_is_allowed_fails_whatever_the_shards(files
 def test_a_run_without_records_rejects_nothing(files: list[ShardFiles]) -> None:
     empty = replace(MANIFEST, shards=(info(0, 0, None),), documents=0, chars=0)
     assert pl.read_parquet(merge([shard(files[0].job.parent, 0, [])], empty, 0.0).rejected).height == 0
+
+
+def test_files_without_a_checksum_name_a_run_too(tmp_path: Path) -> None:
+    """Of files in a storage there is none; other files are another corpus all the same."""
+    manifest = build_run(tmp_path).manifest
+
+    def name_with(path: str) -> str:
+        files = tuple(replace(file, path=path, sha256=None) for file in manifest.files)
+        return name_run(replace(manifest, files=files), PIPELINE)
+
+    assert name_with("s3://texts/a.jsonl") == name_with("s3://texts/a.jsonl") != name_with("s3://texts/b.jsonl")

@@ -108,6 +108,7 @@ def test_a_file_that_is_cut_is_an_error_after_what_stands_before(tmp_path: Path)
     [
         (b"HTTP/1.1 200\r\n", "at byte 0 no record begins"),
         (b"WARC/1.0\r\nWARC-Type: conversion\r\n\r\n", "does not say its length"),
+        (b"WARC/1.0\r\nContent-Length: " + b"9" * 5_000 + b"\r\n\r\n", "does not say its length"),
         (b"WARC/1.0\r\n" + b"A: b\r\n" * 2_000 + b"\r\n", "does not end"),
         (
             INFO + record(b"<html>", "response"),

@@ -91,9 +91,10 @@ def test_two_runs_with_other_labels_join_and_append_in_every_program(tmp_path: P
 def test_documents_come_with_their_texts_for_other_programs(tmp_path: Path, model: Path, layout: str) -> None:
     texts = [*TEXTS, "\U0001f600 " + " ".join(TEXTS), ""]
     for name, part in (("b", texts[:9]), ("a", texts[9:20]), ("c", texts[20:])):
-        write(tmp_path / f"{name}.jsonl", *({"id": f"{name}{at}", "text": text} for at, text in enumerate(part)))
+        records = [{"id": f"{name}{at}", "text": text, "field": "secret"} for at, text in enumerate(part)]
+        write(tmp_path / f"{name}.jsonl", *records)
     given = {
-        "corpus": {"files": ["b.jsonl", "a.jsonl", "c.jsonl"]},
+        "corpus": {"files": ["b.jsonl", "a.jsonl", "c.jsonl"], "keep": ["field"]},
         "model": {"name": str(model)},
         "shards": {"count": 3},
         "windows": {"max_chars": 300},

@@ -29,8 +29,10 @@ def snakemake(folder: Path, *arguments: str, snakefile: Path = ROOT / "Snakefile
     )  # fmt: skip
 
 
-def clone_state() -> set[Path]:
-    return {path for path in ROOT.iterdir() if path.name not in (".pytest_cache", ".hypothesis")}
+def clone_state() -> dict[str, int | None]:
+    """Return what a run would change in the clone, if it wrote there."""
+    paths = [ROOT / name for name in ("results", ".snakemake", "resources")]
+    return {path.name: path.stat().st_mtime_ns if path.exists() else None for path in paths}
 
 
 @pytest.fixture
@@ -55,16 +57,25 @@ def test_a_settings_file_of_ones_own_folder_is_enough(folder: Path, model: Path)
 @pytest.mark.parametrize("how", ["command line", "config.yaml", "directory"])
 def test_settings_may_stand_anywhere(folder: Path, model: Path, how: str) -> None:
     given = ["corpus={files: [data/a.jsonl]}", f"model={{name: {model}}}"]
+    where, arguments = folder, ["--config", *given]
     if how == "config.yaml":
         (folder / "config.yaml").write_text(f"corpus: {{files: [data/*.jsonl]}}\nmodel: {{name: {model}}}\n", "utf-8")
-        run = snakemake(folder, "-n")
+        arguments = []
     elif how == "directory":
-        run = snakemake(ROOT.parent, "-n", "--directory", str(folder), "--config", *given)
-    else:
-        run = snakemake(folder, "-n", "--config", *given)
+        where, arguments = folder.parent, ["--directory", str(folder), *arguments]
+    run = snakemake(where, "-n", *arguments)
     assert run.returncode == 0, run.stdout
     shown = run.stdout.replace("\xa0", " ")
     assert "1 file (1 .jsonl)" in shown and "read as  JSON lines" in shown
+    run = snakemake(where, *arguments)
+    assert run.returncode == 0, run.stdout
+    assert entity_rows(folder / "results/entities.parquet") == annotate_plainly(model, TEXTS)
+
+
+@pytest.mark.parametrize("given", ["corpus=data/a.jsonl", "corpus=[data/a.jsonl]", "corpus={files: data/a.jsonl}"])
+def test_a_corpus_of_a_wrong_form_is_an_error_in_words(folder: Path, given: str) -> None:
+    run = snakemake(folder, "-n", "--config", given)
+    assert run.returncode != 0 and "AttributeError" not in run.stdout and "is not allowed" in run.stdout, run.stdout
 
 
 def test_a_folder_without_settings_does_not_get_the_demo(folder: Path) -> None:

@@ -39,6 +39,10 @@ from shardner.parse.unused import find_unused
 
 def get_config():
     """Check the settings and return them typed."""
+    try:
+        checked = parse_config(config)
+    except ShardnerError as error:
+        raise WorkflowError(str(error)) from None
     alone = workflow.is_main_process and workflow.modifier.is_main_snakefile()
     if alone and not os.path.exists("config.yaml") and not (config.get("corpus") or {}).get("files"):
         raise WorkflowError(
@@ -46,10 +50,7 @@ def get_config():
             "  write one, or give settings, for example:  "
             "--config corpus='{files: [news.jsonl]}' model='{name: en_core_web_sm}'"
         )
-    try:
-        return parse_config(config)
-    except ShardnerError as error:
-        raise WorkflowError(str(error)) from None
+    return checked
 
 
 def get_plan():

@@ -84,6 +84,7 @@ rule export_texts:
     params:
         code=fingerprint("export_texts"),
         shards=WORK / "shards",
+        several=bool(CONFIG.corpus.fields),
         redact=lambda wildcards: CONFIG.output.redact,  # a function, because its braces are no wildcards
     message:
         "Writing {output.texts}"

@@ -13,4 +13,5 @@ with job_log(snakemake.log[0]):
     corpus = CorpusTexts(Path(snakemake.params.shards), read_manifest(Path(given.manifest)), Path(given.duplicates))
     documents, entities = ([Path(path) for path in paths] for paths in (given.documents, given.entities))
     form = TextFormat(snakemake.wildcards.table.partition("/")[0].partition(".")[0])
-    export_texts(form, documents, entities, corpus, target, snakemake.params.redact)
+    params = snakemake.params
+    export_texts(form, documents, entities, corpus, target, params.redact, several=params.several)

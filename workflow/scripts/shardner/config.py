@@ -44,6 +44,8 @@ class Layout(StrEnum):
 FIELD = "field"
 #: The encoding of text where the settings say nothing else.
 UTF8 = "utf-8"
+#: Encodings of Python's that are for names of hosts and for literals, not for files.
+_OF_NO_FILE = ("idna", "punycode", "unicode_escape", "raw_unicode_escape", "unicode-escape", "raw-unicode-escape")
 
 
 class Unit(StrEnum):
@@ -173,6 +175,8 @@ def _encoding(name: str) -> str:
     try:
         "".encode(name)
         found = codecs.lookup(name).name
+        if found in _OF_NO_FILE:
+            raise LookupError
     except (LookupError, UnicodeError):
         raise ConfigError(
             f"corpus.encoding: {name!r} is no encoding of text that Python knows; write, for example, one of  "

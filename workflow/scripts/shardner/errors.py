@@ -6,6 +6,7 @@
     ├── ModelError    a pipeline cannot be found, loaded, or recognises nothing
     ├── DeviceError   a device was asked for that cannot be used
     ├── AnnotateError a worker died or a shard could not be annotated
+    ├── StorageError  a storage cannot be read (an OSError, too)
     ├── MergeError    results are missing or do not add up
     ├── VerifyError   results are not what stock spaCy finds
     └── JsonFileError a JSON file of a run is damaged (a ValueError, too)
@@ -36,6 +37,10 @@ class DeviceError(ShardnerError):
 
 class AnnotateError(ShardnerError):
     """A worker died, or a shard could not be annotated."""
+
+
+class StorageError(ShardnerError, OSError):
+    """A file that lies in a storage cannot be read now."""
 
 
 class MergeError(ShardnerError):

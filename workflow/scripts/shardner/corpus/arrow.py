@@ -25,7 +25,7 @@ from shardner.corpus.typed_columns import (
     select_columns,
 )
 from shardner.data.stored_files import buffered, size_of
-from shardner.errors import CorpusError
+from shardner.errors import CorpusError, StorageError
 
 #: In so many rows it is looked for the column with the longest strings.
 _FIRST_ROWS = 64
@@ -110,6 +110,8 @@ def _refuse_feather_1(source: SourceFile) -> None:
 def _damage_named(source: SourceFile) -> Iterator[None]:
     try:
         yield
+    except StorageError:
+        raise
     except (DamagedMessages, PolarsError, PanicException, OSError) as error:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CorpusError(

@@ -29,9 +29,9 @@ from shardner.corpus.typed_columns import (
     make_draft,
     select_columns,
 )
-from shardner.data.stored_files import size_of
+from shardner.data.stored_files import is_stored, size_of
 from shardner.data.tables import read_schema, scan_table
-from shardner.errors import CorpusError
+from shardner.errors import CorpusError, StorageError
 
 #: How many rows are read first, while it is not known how long the texts are.
 FIRST_ROWS = 64
@@ -124,6 +124,8 @@ class _Groups:
 def _read_groups(source: SourceFile) -> list[RowGroup]:
     try:
         return read_row_groups(source.path)
+    except StorageError:
+        raise
     except (OSError, DamagedFooter) as error:
         raise _damaged(source, str(error)) from error
 
@@ -148,7 +150,11 @@ def _next_rows(found: pl.DataFrame, rows: int) -> int:
 def _damage_named(source: SourceFile) -> Iterator[None]:
     try:
         yield
+    except StorageError:
+        raise
     except (PolarsError, PanicException, OSError) as error:
+        if isinstance(error, OSError) and is_stored(source.path):
+            raise StorageError(f"{source.shown}: {str(error).splitlines()[0]}") from error
         raise _damaged(source, str(error).splitlines()[0] if str(error) else type(error).__name__) from error
 
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from shardner.config import CorpusConfig
 from shardner.corpus.batch import Draft
-from shardner.corpus.files import SourceFile
+from shardner.corpus.files import SourceFile, show_path
 from shardner.corpus.registry import READERS
 from shardner.data.json_values import INTEGER, STRING
 from shardner.data.tables import RECORDS
@@ -63,7 +63,7 @@ def partition_names(path: Path) -> list[str]:
 
 
 def _values_in(path: Path) -> dict[str, str | None]:
-    pairs = [part.split("=", 1) for part in partition_names(path)]
+    pairs = [show_path(Path(part)).split("=", 1) for part in partition_names(path)]  # a name need not be UTF-8
     return {unquote(key): None if value == _NULL else unquote(value) for key, value in pairs if key}
 
 

@@ -12,7 +12,7 @@ from shardner.config import CorpusConfig
 from shardner.corpus.files import detect_format, show_path
 from shardner.data.stored_files import is_stored, remember
 from shardner.data.stored_listing import list_stored
-from shardner.errors import CorpusError
+from shardner.errors import CorpusError, StorageError
 
 #: Names that start so are no data: hidden files, and what Spark and its like write about data (``_SUCCESS``).
 _NO_DATA = (".", "_")
@@ -91,6 +91,8 @@ def _stored(url: str, corpus: CorpusConfig) -> Iterator[Path]:
         found = list_stored(url)
     except ValueError as error:
         raise CorpusError(f"corpus.files: {url}: {error}") from None
+    except StorageError as error:
+        raise CorpusError(f"corpus.files: {error}") from None
     except OSError as error:
         raise CorpusError(f"corpus.files: {url}: {error.strerror or error}") from None
     remember(found)

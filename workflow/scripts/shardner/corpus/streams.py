@@ -16,7 +16,7 @@ from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import Compression
 from shardner.data.stored_files import open_binary
 from shardner.data.tables import RAW_BYTES
-from shardner.errors import CorpusError
+from shardner.errors import CorpusError, StorageError
 
 #: A record of more bytes is rejected; reading passes over it in pieces.
 MAX_RECORD_BYTES = 512 << 20
@@ -133,6 +133,8 @@ def open_stream(source: SourceFile) -> Iterator[Stream]:
                 pieces = as_utf8(pieces, source.encoding)
             with io.BufferedReader(_Pieces(pieces), BUFFER_BYTES) as stream:
                 yield stream
+    except StorageError:
+        raise
     except OSError as error:
         raise CorpusError(f"{source.shown}: cannot be read: {error.strerror or error}") from error
 

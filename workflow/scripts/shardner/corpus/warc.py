@@ -6,6 +6,7 @@ Common Crawl), and in ``resource`` where its type says so. The others are passed
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
@@ -30,6 +31,7 @@ URI = "WARC-Target-URI"
 _DEFAULT_ID = "id"
 #: Lines of a header have at most so many bytes, and a header so many lines.
 _LINE_BYTES, _LINES = 1 << 16, 1_000
+_LENGTH = re.compile(r"[0-9]{1,18}")
 #: So many records are looked at before any work.
 _CHECKED = 1_000
 _PIECE_BYTES = 1 << 20
@@ -160,11 +162,11 @@ def _read_record(stream: _Lines, source: SourceFile, position: int, first: bytes
     head = b"".join([*lines, line])
     headers = _parse_headers(lines[1:])
     size = headers.get("content-length", "")
-    if not line or not (size.isascii() and size.isdigit()):
-        if not line:
-            raise _Cut(f"it ends in the middle of the record at byte {position}: it is truncated")
+    if not line:
+        raise _Cut(f"it ends in the middle of the record at byte {position}: it is truncated")
+    if not _LENGTH.fullmatch(size):
         raise CorpusError(f"{source.shown}: damaged: the record at byte {position} does not say its length")
-    length, body = int(size), b""
+    length = int(size)
     body = stream.read(length) if length <= streams.MAX_RECORD_BYTES else _pass_over(stream, length)
     if len(body) < min(length, RAW_BYTES) or (length <= streams.MAX_RECORD_BYTES and len(body) < length):
         raise _Cut(f"it ends in the middle of the record at byte {position}: it is truncated")

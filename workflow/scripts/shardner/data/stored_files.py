@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, unquote
 
+from shardner.errors import StorageError
+
 #: The schemes of URLs that are read here. Others are for the storage plugins of Snakemake.
 SCHEMES = ("s3", "gs", "az", "http", "https", "hf")
 _URL = re.compile(rf"^({'|'.join(SCHEMES)}):/(?!/)")
@@ -137,13 +139,13 @@ def find_place(path: Path) -> Place:
     """Return where a file is.
 
     Raises:
-        OSError: it is of Hugging Face, and the URL does not name a file of a dataset.
+        StorageError: it is of Hugging Face, and the URL does not name a file of a dataset.
     """
     scheme, _, rest = str(path).partition(":/")
     if scheme == "hf":
         dataset = DATASET.fullmatch(rest)
         if dataset is None:
-            raise OSError(f"{url_of(path)}: write  hf://datasets/OWNER/NAME/PATH")
+            raise StorageError(f"{url_of(path)}: write  hf://datasets/OWNER/NAME/PATH")
         name, revision, key = dataset.groups()
         return Place(f"{hub_url()}/datasets/{name}/resolve/{quote(revision or 'main', safe='')}", key)
     host, _, key = rest.partition("/")
@@ -248,7 +250,12 @@ def change_number(found: Mapping[str, Any]) -> int:
 
 
 def with_named_errors(path: Path, ask: Callable[[], T]) -> T:
-    """Ask a storage; what goes wrong is an `OSError` of one line that names the file."""
+    """Ask a storage; what goes wrong is said in one line that names the file.
+
+    Raises:
+        FileNotFoundError: the file is not there.
+        StorageError: anything else.
+    """
     from obstore.exceptions import BaseError
 
     try:
@@ -257,11 +264,9 @@ def with_named_errors(path: Path, ask: Callable[[], T]) -> T:
         raise FileNotFoundError(2, "there is no such file in the storage", url_of(path)) from None
     except (BaseError, OSError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        refused = isinstance(error, PermissionError) or re.search(
-            r"credential|signature|40[13]|token", first, re.IGNORECASE
-        )
-        scheme = str(path).partition(":")[0]
-        raise OSError(f"{first}; {hint_at_rights(scheme)}" if refused else first) from None
+        refused = isinstance(error, PermissionError) or _REFUSED.search(first)
+        hint = f"; {hint_at_rights(str(path).partition(':')[0])}" if refused else ""
+        raise StorageError(f"{url_of(path)}: {first}{hint}") from None
 
 
 def hint_at_rights(scheme: str) -> str:

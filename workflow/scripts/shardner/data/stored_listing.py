@@ -27,6 +27,7 @@ from shardner.data.stored_files import (
     url_of,
     with_named_errors,
 )
+from shardner.errors import StorageError
 
 
 def list_stored(url: str) -> list[StoredFile]:
@@ -65,7 +66,7 @@ def _list_store(base: str) -> Iterator[StoredFile]:
 def _list_hub(base: str) -> Iterator[StoredFile]:
     dataset = DATASET.fullmatch(base.removeprefix("hf://"))
     if dataset is None:
-        raise OSError(f"{base}: write  hf://datasets/OWNER/NAME/PATH")
+        raise StorageError(f"{base}: write  hf://datasets/OWNER/NAME/PATH")
     name, revision, prefix = dataset.groups()
     inside = f"/{quote(prefix.rstrip('/'))}" if prefix.rstrip("/") else ""
     url: str | None = (
@@ -88,14 +89,16 @@ def _ask_hub(url: str) -> tuple[list[dict[str, Any]], str | None]:
         try:
             with urllib.request.urlopen(request, timeout=60) as response:
                 following = re.search(r'<([^>]+)>;\s*rel="next"', response.headers.get("Link") or "")
-                return json.load(response), following[1] if following else None
+                # the token, if there is one, goes to nobody else
+                ours = following is not None and following[1].startswith(f"{hub_url()}/")
+                return json.load(response), following[1] if following and ours else None
         except urllib.error.HTTPError as error:
             if error.code < 500:
-                raise OSError(f"{url}: {error.code} {error.reason}; {hint_at_rights('hf')}") from error
+                raise StorageError(f"{url}: {error.code} {error.reason}; {hint_at_rights('hf')}") from error
         except (urllib.error.URLError, TimeoutError, ValueError):
             pass
         time.sleep(WAIT_S * 2**attempt)
-    raise OSError(f"{url}: cannot be reached")
+    raise StorageError(f"{url}: cannot be reached")
 
 
 def _first_magic(url: str) -> int:

@@ -19,6 +19,7 @@ from secrets import token_hex
 from typing import Any
 
 from shardner.data.files import state_of, write_text_atomically
+from shardner.data.stored_files import is_stored
 from shardner.errors import ConfigError
 
 #: Snakemake's directory in the one where it was started; the keys of the results made from there lie in it.
@@ -53,9 +54,13 @@ def name_run(settings: Mapping[str, Any], inputs: Mapping[str, Sequence[Path]]) 
         settings: those that change results, without the files.
         inputs: the files, by the setting that names them.
     """
-    states = {setting: [(str(path.resolve()), state_of(path)) for path in paths] for setting, paths in inputs.items()}
+    states = {setting: [(_place_of(path), state_of(path)) for path in paths] for setting, paths in inputs.items()}
     text = json.dumps([settings, states], sort_keys=True, default=str)
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def _place_of(path: Path) -> str:
+    return str(path if is_stored(path) else path.resolve())
 
 
 def check_owner(output: Path, name: str | None = None) -> None:

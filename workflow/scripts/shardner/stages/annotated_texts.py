@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from shardner.data.tables import ENTITIES, scan_table
@@ -80,14 +81,13 @@ def entity_columns(entities: Sequence[Path]) -> list[str]:
 
 def _cut(chars: pl.Series) -> Iterator[tuple[int, int]]:
     """Yield first row and number of rows of each batch."""
-    first = total = 0
-    for number, each in enumerate(chars.to_list()):
-        if number > first and (total + each > BATCH_CHARS or number - first >= BATCH_ROWS):
-            yield first, number - first
-            first, total = number, 0
-        total += each
-    if len(chars):
-        yield first, len(chars) - first
+    ends = chars.cast(pl.Int64).cum_sum().to_numpy()
+    first = before = 0
+    while first < len(ends):
+        stop = int(np.searchsorted(ends, before + BATCH_CHARS, side="right"))
+        stop = max(min(stop, first + BATCH_ROWS), first + 1)
+        yield first, stop - first
+        first, before = stop, int(ends[stop - 1])
 
 
 def _read_texts(batch: pl.DataFrame, corpus: CorpusTexts) -> list[str]:

@@ -264,7 +264,9 @@ def _refuse_many_rejected(tables: list[Path], refused: list[Path], most: float) 
 
 def name_run(manifest: Manifest, pipeline: Pipeline) -> str:
     """Return the name of a run, for its tables. The same input and the same pipeline give the same name."""
-    inputs = hashlib.sha256("".join(file.sha256 or "" for file in manifest.files).encode()).hexdigest()
+    # of a file in a storage there is no checksum
+    contents = "".join(file.sha256 or f"{file.path} {file.bytes}\n" for file in manifest.files)
+    inputs = hashlib.sha256(contents.encode()).hexdigest()
     return f"shardner {__version__}; {pipeline.name} {pipeline.version} {pipeline.sha256[:16]}; corpus {inputs[:16]}"
 
 

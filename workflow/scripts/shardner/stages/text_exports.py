@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from shardner.config import FIELD
 from shardner.data.files import atomic_path
 from shardner.stages.annotated_texts import AnnotatedText, read_annotated
 from shardner.stages.document_rows import CorpusTexts
@@ -22,7 +23,14 @@ class TextFormat(StrEnum):
 
 
 def export_texts(
-    form: TextFormat, documents: list[Path], entities: list[Path], corpus: CorpusTexts, target: Path, template: str
+    form: TextFormat,
+    documents: list[Path],
+    entities: list[Path],
+    corpus: CorpusTexts,
+    target: Path,
+    template: str,
+    *,
+    several: bool,
 ) -> None:
     """Write documents of two tables in a format, in corpus order.
 
@@ -33,14 +41,15 @@ def export_texts(
         corpus: the texts.
         target: where they go.
         template: what stands for an entity where it is replaced; ``{label}`` is its label.
+        several: whether a record may give several documents, so that a document is named by its field, too.
 
     Raises:
         MergeError: a shard is gone.
     """
     write: Mapping[TextFormat, Callable[[AnnotatedText], dict[str, Any]]] = {
-        TextFormat.REDACTED: lambda document: _redacted(document, template),
-        TextFormat.PRODIGY: _for_prodigy,
-        TextFormat.LABEL_STUDIO: _for_label_studio,
+        TextFormat.REDACTED: lambda document: {**_names(document, several), "text": redact(document, template)},
+        TextFormat.PRODIGY: lambda document: _for_prodigy(document, _names(document, several)),
+        TextFormat.LABEL_STUDIO: lambda document: _for_label_studio(document, _names(document, several)),
     }
     is_array = form is TextFormat.LABEL_STUDIO
     with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
@@ -66,22 +75,18 @@ def redact(document: AnnotatedText, template: str) -> str:
     return "".join([*pieces, document.text[done:]])
 
 
-def _about(document: AnnotatedText) -> dict[str, Any]:
-    """Return what names a document."""
-    return {name: document.row[name] for name in ("doc", "id", "field") if name in document.row}
+def _names(document: AnnotatedText, several: bool) -> dict[str, Any]:
+    """Return what names a document. A kept column may be called as the field is: it is not among it."""
+    return {name: document.row[name] for name in ("doc", "id", *([FIELD] if several else []))}
 
 
-def _redacted(document: AnnotatedText, template: str) -> dict[str, Any]:
-    return {**_about(document), "text": redact(document, template)}
-
-
-def _for_prodigy(document: AnnotatedText) -> dict[str, Any]:
+def _for_prodigy(document: AnnotatedText, names: Mapping[str, Any]) -> dict[str, Any]:
     spans = [{name: entity[name] for name in ("start", "end", "label")} for entity in document.entities]
-    meta = {**_about(document), "file": document.row["file"], "row": document.row["row"]}
+    meta = {**names, "file": document.row["file"], "row": document.row["row"]}
     return {"text": document.text, "spans": spans, "meta": meta}
 
 
-def _for_label_studio(document: AnnotatedText) -> dict[str, Any]:
+def _for_label_studio(document: AnnotatedText, names: Mapping[str, Any]) -> dict[str, Any]:
     """Return a task. Label Studio counts code points, too."""
     result = [
         {
@@ -99,6 +104,6 @@ def _for_label_studio(document: AnnotatedText) -> dict[str, Any]:
         for number, entity in enumerate(document.entities)
     ]
     return {
-        "data": {**_about(document), "text": document.text},
+        "data": {**names, "text": document.text},
         "predictions": [{"model_version": "shardner", "result": result}],
     }

@@ -164,13 +164,22 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
 
 def test_a_parquet_text_must_be_strings(tmp_path: Path) -> None:
     text = message(parquet(tmp_path, id=[1], text=[b"bytes"]))
-    assert "the column 'text' (corpus.text) holds Binary, not strings" in text
+    assert "the column 'text' (corpus.text) holds Binary, not strings, such as \"b'bytes'\"; name" in text
 
 
 def test_a_parquet_id_must_be_strings_or_integers(tmp_path: Path) -> None:
     text = message(parquet(tmp_path, id=[True], text=["a"]))
-    assert "the column 'id' (corpus.id) holds Boolean, neither strings nor whole numbers nor UUIDs" in text
+    assert (
+        "the column 'id' (corpus.id) holds Boolean, neither strings nor whole numbers nor UUIDs, such as true; name"
+        in text
+    )
     assert "corpus: {id: null}" in text
+    frame = pl.DataFrame({"id": [None, [1, 2]], "text": ["a", "b"]})
+    for rows, example in ((frame, ", such as [1, 2]"), (frame.clear(), "")):
+        rows.write_ipc(tmp_path / "a.arrow")
+        assert f"holds List(Int64), neither strings nor whole numbers nor UUIDs{example}; name" in message(
+            tmp_path / "a.arrow"
+        )
 
 
 @pytest.mark.parametrize("dtype", [pl.String(), pl.Categorical(), pl.Enum(["1"]), pl.Int8(), pl.UInt64()])

@@ -70,11 +70,6 @@ def test_a_line_that_names_the_delimiter_is_no_record(tmp_path: Path) -> None:
     assert read(tmp_path, "a.csv", b"\xef\xbb\xbf\nsep=;\r\nid;text\r\n1;a\r\n2;b,c\r\n") == ["a", "b,c"]
 
 
-def test_lines_that_end_with_carriage_returns_are_named(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="carriage return alone"):
-        read(tmp_path, "a.csv", b"id,text\r1,a\r2,b\r")
-
-
 def test_quotes_after_a_backslash_are_named_and_read_as_told(tmp_path: Path) -> None:
     data = b'id,text\n1,"He said \\"Apple\\" today, twice"\n2,plain\n'
     with pytest.raises(CorpusError, match=r"corpus: \{quoting: backslash\}"):

@@ -63,11 +63,79 @@ def test_text_cut_anywhere_comes_out_whole(text: str, cuts: list[int], encoding:
     assert b"".join(as_utf8(iter(pieces), encoding)).decode() == text
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "mac_roman", "cp1252", "utf-16-le"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.tsv.gz", "a.txt"])
+def test_lines_that_a_carriage_return_alone_ends_are_read_as_told(tmp_path: Path, name: str, encoding: str) -> None:
+    lines = {
+        "a.jsonl": ['{"id": 1, "text": "Zoë"}', '{"id": 2, "text": "Müller"}', "{"],
+        "a.csv": ["id,text", "1,Zoë", "2,Müller", '3,"x'],
+        "a.tsv.gz": ["id\ttext", "1\tZoë", "2\tMüller", "3"],
+        "a.txt": ["Zoë", "Müller"],
+    }
+    data = "".join(line + "\r" for line in lines[name]).encode(encoding)
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    texts, rejected = read(path, settings(f"{encoding}-CR"))
+    first = {"a.jsonl": 0, "a.csv": 1, "a.tsv.gz": 1, "a.txt": 0}[name]
+    offset = len("".join(lines[name][: first + 2]).encode()) + first + 2
+    assert texts == ["Zoë", "Müller"]
+    assert [each[1] for each in rejected] == ([] if name == "a.txt" else [offset])
+    assert not can_be_entered(path, settings(f"{encoding}-cr"))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "advice"),
+    [
+        ("a.jsonl", '{"id": 1, "text": "a"}\r{"id": 2, "text": "b"}\r', r"\{encoding: utf-8-cr\}$"),
+        ("a.csv", "id,text\r1,a\r2,b\r", r"\{encoding: utf-8-cr\}$"),
+        (
+            "a.tsv",
+            "id\ttext\r1\tMüller",
+            r"\{encoding: utf-8-cr\}; it is not UTF-8, so write mac_roman-cr or",
+        ),
+    ],
+)
+def test_carriage_returns_alone_are_named_before_any_work(tmp_path: Path, name: str, data: str, advice: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(data.encode("mac_roman"))
+    with pytest.raises(CorpusError, match="its lines end with a carriage return alone, .* write  corpus: " + advice):
+        check_files([path], CORPUS)
+
+
+def test_text_with_carriage_returns_alone_is_one_line_and_doubted(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"one\rtwo\r")
+    assert read(path, CORPUS) == (["one\rtwo\r"], [])
+    [look] = check_files([path], CORPUS)
+    assert [doubt.partition(",")[0] for doubt in look.doubts] == [f"{path}: read as one line"]
+    path.write_bytes(b"one\rtwo\r\nthree\r")
+    [look] = check_files([path], CORPUS)
+    assert not look.doubts
+
+
+@pytest.mark.parametrize("data", [b'{\r "id": 1,\r "text": "a"\r}', b'{"id": 1, "text": "a"}\r'])
+def test_one_object_may_have_carriage_returns_between_its_values(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(data)
+    assert read(path, CORPUS) == (["a"], [])
+
+
 def test_an_encoding_that_is_none_is_refused() -> None:
-    for name in ("klingon", "base64", "rot13", "idna", "punycode", "unicode_escape", "raw_unicode_escape"):
+    for name in (
+        "klingon",
+        "-cr",
+        "klingon-cr",
+        "base64",
+        "rot13",
+        "idna",
+        "punycode",
+        "unicode_escape",
+        "raw_unicode_escape",
+    ):
         with pytest.raises(ConfigError, match="no encoding of text that Python knows"):
             settings(name)
     assert [settings(name).encoding for name in ("UTF8", "utf-8-sig", "ascii")] == ["utf-8"] * 3
+    assert [settings(name).encoding for name in ("ASCII-CR", "latin-1-cr")] == ["utf-8-cr", "iso8859-1-cr"]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ class Layout(StrEnum):
 
 #: The column that says which field of its record a document is, where ``corpus.text`` is a list of columns.
 FIELD = "field"
+#: What stands behind the name of an encoding where a carriage return alone ends a line.
+CARRIAGE_RETURNS = "-cr"
 #: The encoding of text where the settings say nothing else.
 UTF8 = "utf-8"
 #: Encodings of Python's that are for names of hosts and for literals, not for files.
@@ -171,10 +173,11 @@ class Config:
 
 
 def _encoding(name: str) -> str:
-    """Return the usual name of an encoding of text."""
+    """Return the usual name of an encoding of text; see `corpus.encodings` for names that end with ``-cr``."""
+    encoding = name.lower().removesuffix(CARRIAGE_RETURNS)
     try:
-        "".encode(name)
-        found = codecs.lookup(name).name
+        "".encode(encoding)
+        found = codecs.lookup(encoding).name
         if found in _OF_NO_FILE:
             raise LookupError
     except (LookupError, UnicodeError):
@@ -182,7 +185,8 @@ def _encoding(name: str) -> str:
             f"corpus.encoding: {name!r} is no encoding of text that Python knows; write, for example, one of  "
             f"utf-8, utf-16, cp1252 (Windows, western Europe), latin-1, cp1251 (Cyrillic), shift_jis, gb18030"
         ) from None
-    return UTF8 if found in (UTF8, "utf-8-sig", "ascii") else found
+    found = UTF8 if found in (UTF8, "utf-8-sig", "ascii") else found
+    return found if encoding == name.lower() else found + CARRIAGE_RETURNS
 
 
 def _template(template: str) -> str:

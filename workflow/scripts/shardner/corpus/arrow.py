@@ -20,7 +20,6 @@ from shardner.corpus.typed_columns import (
     ROW,
     check_dtypes,
     cut_into_batches,
-    longest_strings,
     make_draft,
     select_columns,
 )
@@ -41,7 +40,7 @@ class ArrowReader:
     def check(self, source: SourceFile, corpus: CorpusConfig) -> Look:
         """See `Reader.check`."""
         _refuse_feather_1(source)
-        check_dtypes(self.read_dtypes(source), source, corpus, lambda: _longest(source))
+        check_dtypes(self.read_dtypes(source), source, corpus, lambda: self._read_first(source))
         return Look("Arrow")
 
     def read(self, source: SourceFile, options: ReadOptions) -> Iterator[Draft]:
@@ -67,6 +66,11 @@ class ArrowReader:
         with _damage_named(source), buffered(source.path) as file:
             return read_schema(file)
 
+    def _read_first(self, source: SourceFile) -> pl.DataFrame:
+        with _damage_named(source), buffered(source.path) as file:
+            frames = [batch.read().head(_FIRST_ROWS) for batch in islice(read_batches(file), 1)]
+        return frames[0] if frames else pl.DataFrame(schema=self.read_dtypes(source))
+
     def find_end(self, source: SourceFile) -> None:
         """See `Reader.find_end`; only reading the messages tells."""
 
@@ -89,12 +93,6 @@ class ArrowReader:
         head = pl.concat(frames) if frames else pl.DataFrame(schema=self.read_dtypes(source))
         head.write_ipc_stream(target)
         return end
-
-
-def _longest(source: SourceFile) -> str | None:
-    with _damage_named(source), buffered(source.path) as file:
-        frames = [batch.read().head(_FIRST_ROWS) for batch in islice(read_batches(file), 1)]
-    return longest_strings(frames[0]) if frames else None
 
 
 def _refuse_feather_1(source: SourceFile) -> None:

@@ -248,11 +248,6 @@ def check_header(
     """
     if first is None:
         raise CorpusError(f"{source.shown}: the file is empty; its first line must name the columns")
-    if b"\r" in first.raw.rstrip(b"\r\n") and first.bad is not None:
-        raise CorpusError(
-            f"{source.shown}: its lines end with a carriage return alone, as on old Macs; convert them:   "
-            f"tr '\\r' '\\n' < {source.path.name} > converted{source.path.suffix}"
-        )
     if first.bad is not None:
         raise CorpusError(f"{source.shown}: its first line, which must name the columns, cannot be read: {first.bad}")
     header = list(first.fields)

@@ -1,10 +1,16 @@
-"""Text in other encodings than UTF-8: made into UTF-8 while it is read, and recognised where nobody said so."""
+"""Text in other encodings than UTF-8: made into UTF-8 while it is read, and recognised where nobody said so.
+
+The name of an encoding may end with ``-cr``: then a carriage return alone ends a line, as on old Macs.
+"""
 
 from __future__ import annotations
 
 import codecs
 import re
 from collections.abc import Iterator
+from itertools import chain
+
+from shardner.config import CARRIAGE_RETURNS
 
 #: What stands for bytes that are no text in their encoding: no UTF-8 either, so the record that holds it is rejected.
 _NO_TEXT = "\udcff"
@@ -22,16 +28,26 @@ codecs.register_error(_HANDLER, _mark)
 
 
 def as_utf8(pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    """Yield text in UTF-8. A byte ``FF`` stands for each stretch of bytes that is no text in `encoding`.
+    r"""Yield text in UTF-8. A byte ``FF`` stands for each stretch of bytes that is no text in `encoding`.
 
     Args:
         pieces: of the text, cut anywhere.
-        encoding: of the text.
+        encoding: of the text. Where its name ends with ``-cr``, each ``\r`` becomes ``\n``.
     """
-    decoder = codecs.getincrementaldecoder(encoding)(_HANDLER)
-    for piece in pieces:
-        yield decoder.decode(piece).encode("utf-8", _HANDLER)
-    yield decoder.decode(b"", final=True).encode("utf-8", _HANDLER)
+    name = encoding.removesuffix(CARRIAGE_RETURNS)
+    decoder = codecs.getincrementaldecoder(name)(_HANDLER)
+    for piece in chain(pieces, [b""]):
+        text = decoder.decode(piece, final=not piece)
+        yield (text if name == encoding else text.replace("\r", "\n")).encode("utf-8", _HANDLER)
+
+
+def is_utf8(start: bytes) -> bool:
+    """Tell whether the first bytes of a text are UTF-8; the last character may have been cut."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 #: So many bytes that are no UTF-8 must be part of words before an encoding is suggested.

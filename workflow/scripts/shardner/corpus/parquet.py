@@ -25,7 +25,6 @@ from shardner.corpus.typed_columns import (
     TEXT,
     check_dtypes,
     cut_into_batches,
-    longest_strings,
     make_draft,
     select_columns,
 )
@@ -49,7 +48,7 @@ class ParquetReader:
     def check(self, source: SourceFile, corpus: CorpusConfig) -> Look:
         """See `Reader.check`."""
         schema = self.read_dtypes(source)
-        check_dtypes(schema, source, corpus, lambda: _longest(source, schema))
+        check_dtypes(schema, source, corpus, lambda: _read_first(source, schema))
         return Look("Parquet")
 
     def read(self, source: SourceFile, options: ReadOptions) -> Iterator[Draft]:
@@ -91,10 +90,9 @@ class ParquetReader:
         return size * taken // rows if rows else size
 
 
-def _longest(source: SourceFile, schema: Mapping[str, pl.DataType]) -> str | None:
-    """Return the column with the longest strings in the first rows."""
+def _read_first(source: SourceFile, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
     with _damage_named(source):
-        return longest_strings(scan_table(source.path).head(FIRST_ROWS).collect() if schema else pl.DataFrame())
+        return scan_table(source.path).head(FIRST_ROWS).collect() if schema else pl.DataFrame()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -12,11 +13,11 @@ from typing import NamedTuple
 
 import polars as pl
 
-from shardner.config import UTF8, CorpusConfig
+from shardner.config import CARRIAGE_RETURNS, UTF8, CorpusConfig
 from shardner.corpus.batch import Builder, Draft, WindowPosition
-from shardner.corpus.encodings import find_windows_1252
+from shardner.corpus.encodings import find_windows_1252, is_utf8
 from shardner.corpus.files import SourceFile
-from shardner.corpus.formats import Compression, InputFormat
+from shardner.corpus.formats import CSV, JSONL, TSV, Compression, InputFormat
 from shardner.corpus.reader import Look, ReadOptions
 from shardner.corpus.streams import BUFFER_BYTES, Block, FirstBytes, Line, Readable, Stream, open_stream, read_blocks
 from shardner.data.stored_files import open_binary, size_of
@@ -30,6 +31,8 @@ _PIECE_BYTES = 1 << 20
 
 #: Bytes from which it is told whether a file is what its name says.
 _FIRST_BYTES = 32
+#: What stands between records that a carriage return alone ends.
+_BETWEEN_OBJECTS, _BETWEEN_ROWS = re.compile(rb"\}[ \t]*\r[ \t\r]*\{"), re.compile(rb"\r[^\r]")
 #: How files start that are something else than their names say.
 _MAGIC = {
     b"\x1f\x8b": "gzip data; let its name end in .gz",
@@ -182,12 +185,26 @@ def _refuse_other_content(stream: Stream, source: SourceFile) -> None:
         if start.startswith(magic):
             inside = "" if source.compression is Compression.NONE else " when decompressed"
             raise CorpusError(f"{source.shown}: this is no {source.format.name.upper()} file{inside} but {what}")
+    if source.format in (JSONL, CSV, TSV):
+        _refuse_carriage_returns(stream.peek(BUFFER_BYTES), source)
     if source.encoding == UTF8 and (word := find_windows_1252(stream.peek(BUFFER_BYTES))):
         raise CorpusError(
             f"{source.shown}: this is not UTF-8 but, it seems, Windows-1252, in which a word reads {word!r}; if that "
             f"is right, write  corpus: {{encoding: cp1252}}; if not, name its encoding there (cp1250 and cp1251 are "
             f"those of central and eastern Europe), or convert it to UTF-8"
         )
+
+
+def _refuse_carriage_returns(start: bytes, source: SourceFile) -> None:
+    """Refuse records each of which ends with a carriage return alone: no field and no object goes on after it."""
+    between = _BETWEEN_OBJECTS if source.format is JSONL else _BETWEEN_ROWS
+    if b"\n" in start or not between.search(start):
+        return
+    other = "" if source.encoding != UTF8 or is_utf8(start) else "; it is not UTF-8, so write mac_roman-cr or cp1252-cr"
+    raise CorpusError(
+        f"{source.shown}: its lines end with a carriage return alone, as on old Macs; write  "
+        f"corpus: {{encoding: {source.encoding}{CARRIAGE_RETURNS}}}{other}"
+    )
 
 
 def _decompress_start(source: SourceFile, taken: int, target: Path) -> None:

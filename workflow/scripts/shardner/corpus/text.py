@@ -15,7 +15,7 @@ from shardner.corpus.files import SourceFile
 from shardner.corpus.formats import TXT
 from shardner.corpus.reader import Look, ReadOptions
 from shardner.corpus.stream_reader import Run, StreamReader, fill_by_run
-from shardner.corpus.streams import Line, Readable, Stream, open_stream
+from shardner.corpus.streams import BUFFER_BYTES, Line, Readable, Stream, open_stream
 from shardner.corpus.window_cuts import cut_windows
 from shardner.data.tables import RAW_BYTES
 from shardner.errors import CorpusError
@@ -24,6 +24,10 @@ from shardner.errors import CorpusError
 WHOLE_BYTES = 8 << 20
 #: The largest number that offsets of 32 bits can hold.
 MAX_CHARS = (1 << 32) - 1
+_ONE_LINE = (
+    "read as one line, for it has carriage returns and no line feed; where each ends a line, as on old Macs, write  "
+    "corpus: {encoding: utf-8-cr}  (or mac_roman-cr, …)"
+)
 
 
 class TextReader(StreamReader):
@@ -38,7 +42,9 @@ class TextReader(StreamReader):
 
     def check_columns(self, stream: Readable, source: SourceFile, corpus: CorpusConfig) -> Look:
         """See `StreamReader.check_columns`; there are no columns."""
-        return Look(f"text, a document a {corpus.unit.value}")
+        start = stream.read1(BUFFER_BYTES) if corpus.unit is Unit.LINE else b""
+        doubts = (f"{source.shown}: {_ONE_LINE}",) if b"\r" in start.rstrip() and b"\n" not in start else ()
+        return Look(f"text, a document a {corpus.unit.value}", doubts)
 
     def fill(self, source: SourceFile, options: ReadOptions, builder: Builder) -> Iterator[WindowPosition | None]:
         """See `StreamReader.fill`."""

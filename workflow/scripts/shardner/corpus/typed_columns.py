@@ -25,6 +25,8 @@ from shardner.errors import CorpusError
 #: Names of our own for the columns that are read, and for the number of a row.
 ROW, TEXT = "row", "text"
 _ID, _PROBLEM, _KEEP = "id", "problem", "keep:"
+#: How many characters of a value a message shows.
+_EXAMPLE = 60
 _TEXTUAL = (pl.String, pl.Categorical, pl.Enum)
 #: A UUID has 16 bytes, and is written as their digits in groups: the first digit of each, and how many.
 _UUID_BYTES = 16
@@ -32,7 +34,7 @@ _UUID = ((0, 8), (8, 4), (12, 4), (16, 4), (20, 12))
 
 
 def check_dtypes(
-    schema: Mapping[str, pl.DataType], source: SourceFile, corpus: CorpusConfig, find_longest: Callable[[], str | None]
+    schema: Mapping[str, pl.DataType], source: SourceFile, corpus: CorpusConfig, read_first: Callable[[], pl.DataFrame]
 ) -> None:
     """Check that a file has the columns of `corpus`, of types that can be read.
 
@@ -40,7 +42,7 @@ def check_dtypes(
         schema: the dtypes of its columns.
         source: the file.
         corpus: the settings.
-        find_longest: finds the column with the longest strings.
+        read_first: reads the first rows; called only for what a message says.
 
     Raises:
         CorpusError: it does not.
@@ -49,18 +51,19 @@ def check_dtypes(
     for key, column in list_columns(corpus):
         if found[column] is None:
             written = {name: _first_leaf(name, dtype) for name, dtype in schema.items()}
-            raise missing_column(source.path, key, column, written, corpus, longest=find_longest())
+            raise missing_column(source.path, key, column, written, corpus, longest=longest_strings(read_first()))
     dtypes = {column: pair[1] for column, pair in found.items() if pair is not None}
     text = dtypes[corpus.text]
     if not isinstance(text, _TEXTUAL):
         raise CorpusError(
-            f"{source.shown}: the column {corpus.text!r} (corpus.text) holds {text}, not strings; name another, or "
-            f"convert it to strings\n  {guess_text(find_longest(), corpus)}".rstrip()
+            f"{source.shown}: the column {corpus.text!r} (corpus.text) holds {text}, not strings"
+            f"{_example(schema, corpus.text, read_first)}; name another, or convert it to strings\n  "
+            f"{guess_text(longest_strings(read_first()), corpus)}".rstrip()
         )
     if corpus.id is not None and not _is_id(dtypes[corpus.id]):
         raise CorpusError(
             f"{source.shown}: the column {corpus.id!r} (corpus.id) holds {dtypes[corpus.id]}, neither strings nor "
-            f"whole numbers nor UUIDs; name another, convert it to strings, or write  corpus: {{id: null}}"
+            f"whole numbers nor UUIDs{_example(schema, corpus.id, read_first)}; name another, convert it to strings, or write  corpus: {{id: null}}"
         )
 
 
@@ -73,6 +76,17 @@ def _first_leaf(name: str, dtype: pl.DataType) -> str:
 
 def _is_id(dtype: pl.DataType) -> bool:
     return isinstance(dtype, _TEXTUAL) or dtype.is_integer() or dtype.is_float() or dtype == pl.Binary
+
+
+def _example(schema: Mapping[str, pl.DataType], path: str, read_first: Callable[[], pl.DataFrame]) -> str:
+    """Return the first value in a column, as words of a message; nothing where the first rows have none."""
+    found = find_column(schema, path)
+    assert found is not None
+    values = read_first().select(found[0].alias(TEXT))[TEXT].drop_nulls()
+    if not len(values):
+        return ""
+    shown = json.dumps(values.to_list()[0], ensure_ascii=True, default=str)
+    return f", such as {shown[:_EXAMPLE]}{'…' if len(shown) > _EXAMPLE else ''}"
 
 
 def longest_strings(frame: pl.DataFrame) -> str | None:

@@ -61,9 +61,10 @@ def check_dtypes(
             f"{guess_text(longest_strings(read_first()), corpus)}".rstrip()
         )
     if corpus.id is not None and not _is_id(dtypes[corpus.id]):
+        example = _example(schema, corpus.id, read_first)
         raise CorpusError(
             f"{source.shown}: the column {corpus.id!r} (corpus.id) holds {dtypes[corpus.id]}, neither strings nor "
-            f"whole numbers nor UUIDs{_example(schema, corpus.id, read_first)}; name another, convert it to strings, or write  corpus: {{id: null}}"
+            f"whole numbers nor UUIDs{example}; name another, convert it to strings, or write  corpus: {{id: null}}"
         )
 
 

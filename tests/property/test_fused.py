@@ -12,7 +12,9 @@ import spacy
 from fused_reference import compare, compare_scores
 from hypothesis import Phase, given, note, settings
 from hypothesis import strategies as st
-from making import WORDS, make_texts, randomise
+from making import WORDS, make_texts, randomise, some_examples
+from shardner.data.stopwatch import Stopwatch
+from shardner.engine.fused import FusedEngine, decode
 from shardner.engine.fused.support import examine
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -192,3 +194,26 @@ def test_scores_are_those_of_the_reference(shape: Shape) -> None:
     note(f"{asdict(shape)}: {compared.scored} entities with a score, {compared.unscored} without")
     if compared.wrong:
         pytest.fail(f"{shape}\n" + "\n".join(compared.wrong[:3]))
+
+
+@settings(max_examples=some_examples(0.3))
+@given(shape=shapes)
+def test_candidates_are_extended_at_once_as_they_are_step_by_step(shape: Shape) -> None:
+    pipeline = make_random_pipeline(shape)
+    compared = []
+
+    def extend_both_ways(*given: Any) -> Any:
+        expected, found = extend_step_by_step(*given), decode.extend_at_once(*given)
+        assert found[0].tolist() == expected[0].tolist()
+        np.testing.assert_allclose(found[1], expected[1], rtol=1e-5, atol=1e-5)
+        assert found[2] == decode.SPECULATIVE_STEPS * len(found[0]) >= expected[2]
+        compared.append(len(found[0]))
+        return expected
+
+    extend_step_by_step = decode.extend_step_by_step
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decode, "extend_step_by_step", extend_both_ways)
+        patch.setattr(decode, "LEAST_GPU_STATES", 64)  # several blocks
+        # steady products, so that a tie is one both ways
+        FusedEngine(pipeline, 2_000, attributes=["score"]).annotate(make_documents(shape.seed), Stopwatch())
+    assert compared

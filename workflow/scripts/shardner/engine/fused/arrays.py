@@ -32,6 +32,12 @@ def to_device(xp: Module, array: Array, dtype: str | None = None) -> Array:
     return xp.ascontiguousarray(xp.asarray(to_host(array) if xp is np else array, dtype=dtype))
 
 
+def multiply_rows(xp: Module, left: Array, right: Array) -> Array:
+    """Return the product (n,) of each row of `left` (n, width) with the row of `right` (n, width) beside it."""
+    # CuPy makes of this einsum as many products of matrices as there are rows
+    return xp.einsum("ij,ij->i", left, right) if xp is np else (left * right).sum(axis=1)
+
+
 def are_among(keys: Keys, others: Keys) -> Bools:
     """Tell for each key (n,) whether it is one of `others`, which are sorted."""
     if not len(others):

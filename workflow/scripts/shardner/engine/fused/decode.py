@@ -18,6 +18,8 @@ from shardner.engine.fused.scorer import Scorer
 
 #: Tokens by which every candidate is extended. Only a candidate that the walk takes is extended further.
 SPECULATIVE_STEPS = 16
+#: States that a GPU scores at once at least, where candidates are extended; more in a batch of more tokens.
+LEAST_GPU_STATES = 4096
 #: Tokens scored at once in the first of such further extensions, and in the largest; each is twice the one before.
 FIRST_EXTENSION, LARGEST_EXTENSION = 32, 4096
 #: Tokens whose scores are held at once.
@@ -90,9 +92,8 @@ def propose_spans(scorer: Scorer, reduced: Array, barriers: Barriers, *, with_sc
     labels = labels[starts]
     ends = starts + 1
     begins = xp.flatnonzero(actions[starts] == _BEGIN)
-    ends[begins], more_logs, scored = _extend_all(
-        scorer, reduced, barriers, starts[begins], labels[begins], with_scores
-    )
+    extend = extend_step_by_step if xp is np else extend_at_once
+    ends[begins], more_logs, scored = extend(scorer, reduced, barriers, starts[begins], labels[begins], with_scores)
     if logs is not None:
         logs[begins] += more_logs
     return Spans(to_host(starts), to_host(ends), to_host(labels), scored, None if logs is None else to_host(logs))
@@ -191,10 +192,12 @@ def _log_sigmoid(xp: Module, inside: Array, last: Array, must_close: Array) -> A
     return xp.where(must_close, xp.float32(0), -xp.log1p(xp.exp(-abs(last - inside))))
 
 
-def _extend_all(
+def extend_step_by_step(
     scorer: Scorer, reduced: Array, barriers: Barriers, starts: Array, labels: Array, with_scores: bool
 ) -> tuple[Array, Array | None, int]:
     """Extend the M entities that begin at `starts` (M,) by `SPECULATIVE_STEPS` at most.
+
+    At each step, only those that are still open: a CPU scores few states in vain.
 
     Returns:
         The ends (M,), `_OPEN` for long entities; the logarithms of the probabilities of the actions after the first
@@ -219,6 +222,35 @@ def _extend_all(
         open_ = xp.flatnonzero(~closes)  # once, for a GPU is waited for each time that a mask is counted
         alive, first, labels = alive[open_], first[open_], labels[open_]
     return ends, logs, scored
+
+
+def extend_at_once(
+    scorer: Scorer, reduced: Array, barriers: Barriers, starts: Array, labels: Array, with_scores: bool
+) -> tuple[Array, Array | None, int]:
+    """Do what `extend_step_by_step` does without a loop over the steps.
+
+    The states of an open entity do not depend on one another (see `_extend_one`). So a GPU scores those of all steps,
+    most of them in vain, and each entity ends at the first that closes it. There is nothing to wait for.
+    """
+    xp, steps = scorer.xp, SPECULATIVE_STEPS
+    ends, logs = xp.full(starts.shape, _OPEN), xp.zeros(starts.shape, dtype="f") if with_scores else None
+    first, offsets = scorer.project_first(reduced, starts), xp.arange(1, steps + 1)
+    size = max(len(reduced), LEAST_GPU_STATES) // steps
+    for begin in range(0, len(starts), size):
+        block = slice(begin, begin + size)
+        # beyond its document, which ends with a token that closes, a state means nothing and is never looked at
+        current = xp.minimum(starts[block][:, None] + offsets, len(reduced) - 1)  # (m, steps)
+        must_close, states = barriers.must_close[current], current.reshape(-1)
+        of_states = xp.repeat(labels[block], steps)
+        inside, last = scorer.score_inside(reduced, states, xp.repeat(first[block], steps, axis=0), of_states)
+        closes = scorer.prefers_last(inside, last, of_states).reshape(current.shape) | must_close
+        closing, closed = closes.argmax(axis=1)[:, None], closes.any(axis=1)
+        ends[block] = xp.where(closed, starts[block] + closing[:, 0] + 2, _OPEN)
+        if logs is not None:
+            each = _log_sigmoid(xp, inside, last, must_close.reshape(-1)).reshape(current.shape)
+            taken = (offsets[None, :] <= closing + 1) | ~closed[:, None]
+            logs[block] = xp.where(taken, each, xp.float32(0)).sum(axis=1)
+    return ends, logs, steps * len(starts)
 
 
 class _Extension(NamedTuple):

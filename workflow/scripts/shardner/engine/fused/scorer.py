@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shardner.engine.fused.arrays import Array, Module, to_device, to_host
+from shardner.engine.fused.arrays import Array, Module, multiply_rows, to_device, to_host
 from shardner.engine.fused.layers import Layer, UnsupportedError, expect, runs, unchain
 from shardner.engine.fused.moves import Action, Moves
 from shardner.engine.products import Products
@@ -110,7 +110,7 @@ class Scorer:
         """Return the score (M,) of one class per row."""
         if not self._has_upper:
             return hidden[self.xp.arange(len(hidden)), classes]
-        return self.xp.einsum("mh,mh->m", hidden, self._upper[classes]) + self._upper_bias[classes]
+        return multiply_rows(self.xp, hidden, self._upper[classes]) + self._upper_bias[classes]
 
     def _maxout(self, summed: Array) -> Array:
         """Return the largest piece of each unit, (M, hidden). Overwrites `summed`."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shardner.engine.fused.arrays import Array, HostInts, Module, to_device
+from shardner.engine.fused.arrays import Array, HostInts, Module, multiply_rows, to_device
 from shardner.engine.fused.embed import Embedding, check_embedding, embedded_attributes
 from shardner.engine.fused.encoder import EncoderPlan, EncoderSource
 from shardner.engine.fused.layers import Layer, UnsupportedError, expect, runs, unchain
@@ -160,7 +160,7 @@ class _Convolution:
         for piece in pieces[1:-1]:
             self._xp.maximum(best, piece, out=best)
         best -= self._mean(best)[:, None]
-        scale = self._xp.einsum("ij,ij->i", best, best)
+        scale = multiply_rows(self._xp, best, best)
         scale /= self.width
         scale += EPSILON
         best *= (scale**-0.5)[:, None]

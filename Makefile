@@ -83,6 +83,10 @@ bench-gpu: ## Measure on one GPU: stock spaCy, the fused engine with 1 to 16 wor
 	snakemake --cores 1 resources/demo/pipeline resources/demo/corpus.jsonl
 	python tests/benchmarks/bench_gpu.py $(ARGS)
 
+.PHONY: gpu-check
+gpu-check: ## On a machine with a GPU, with what is installed: check and measure; goes on where the last call stopped
+	python3 tests/benchmarks/gpu_check.py --out docs/benchmarks/gpu-$(shell date +%Y-%m-%d) $(ARGS)
+
 .PHONY: lock
 lock: ## Pin anew: keep versions that still fit (make lock ARGS=--upgrade: take the newest)
 	@tools/setup.sh dev

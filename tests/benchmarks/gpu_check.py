@@ -82,7 +82,8 @@ def list_pieces(options: argparse.Namespace) -> list[Piece]:
     if options.transformer:
         pieces.append(_bench("speed-transformer", options, options.transformer, 0, ["torch"]))
     workflow = [python, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "all"]
-    workflow += ["--resources", "gpu=1", "--directory", str(options.scratch / "run")]
+    workflow += ["--resources", "gpu=1", "--directory", str(ROOT)]
+    workflow += ["--config", f"output={{dir: {json.dumps(str(options.scratch / 'results'))}}}"]
     needs = ["snakemake", "polars", "altair", "jsonschema", "rich"]
     return [*pieces, Piece("workflow", "the demo through the workflow, one device", workflow, needs)]
 
@@ -314,7 +315,7 @@ def main() -> int:
         return 0
     began = time.monotonic()
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.scratch / "run").mkdir(parents=True, exist_ok=True)
+    options.scratch.mkdir(parents=True, exist_ok=True)
     make_inputs(options)
     pieces = [piece for piece in list_pieces(options) if not options.pieces or piece.name in options.pieces]
     known = ((piece.name, read_result(piece, options.out)) for piece in pieces if piece.name not in options.again)

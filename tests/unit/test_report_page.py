@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import html
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import altair as alt
+import duckdb
 import polars as pl
 import pytest
 from report_fixture import COMMAND, LEFT_OUT, Shape, attack, build_run
@@ -21,10 +23,12 @@ from shardner.data.provenance import CodeVersion
 from shardner.demo.score import Score, ScoreBand, Scores
 from shardner.report import write_report
 from shardner.report.nested_values import grow_tree
-from shardner.report.page import FILES, PHASES
+from shardner.report.page import FILES, PHASES, colour_of
 from shardner.report.svg import draw_svg
+from shardner.report.words import HEADS
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+TEMPLATE = SCRIPTS / "shardner/report/report.html.jinja"
 ATTACK = "</script><script>alert(1)</script><!--\u2028\x1b[31m"
 
 
@@ -253,3 +257,36 @@ def test_gpus_are_shown_where_they_were_sampled_and_nowhere_else(tmp_path: Path)
     page = (tmp_path / "sampled" / "report.html").read_text("utf-8")
     assert "GPUs while jobs held them" in page and "400 W" in page and "12 Wh" in page
     assert "J for a million tokens" in page
+
+
+def test_every_head_of_a_column_says_what_it_means(page: str) -> None:
+    heads = re.findall(r'<th scope="col"([^>]*)>(.*?)</th>', page)
+    without = [text for given, text in heads if 'title="' not in given and "hidden" not in text]
+    assert len(heads) > 40 and [text for text in without if not re.fullmatch(r"\d+(\s(cores?|GPUs?))?", text)] == []
+    assert all(HEADS.values()) and set(HEADS) >= set(re.findall(r"head\('([^']+)'", TEMPLATE.read_text("utf-8")))
+
+
+def test_the_queries_beside_the_tables_give_what_the_tables_say(tmp_path: Path) -> None:
+    run = build_run(tmp_path)
+    table = pl.read_parquet(run.results / "documents.parquet")
+    odd = "odd \"name\"; 'x'"
+    table.with_columns(pl.Series(odd, ["one", "two"] * (table.height // 2))).write_parquet(
+        run.results / "documents.parquet"
+    )
+    performance = write_report(**run.arguments(tmp_path))
+    page = (tmp_path / "report.html").read_text("utf-8")
+    queries = [html.unescape(each) for each in re.findall(r"As a query</summary><code[^>]*>(.*?)</code>", page)]
+    connection = duckdb.connect()
+    connection.execute(f"SET file_search_path = '{run.results}'")
+    found = [connection.sql(query).fetchall() for query in queries]
+    assert found[0] == [(each.label, each.entities) for each in performance.labels]
+    assert found[1][0] == dataclasses.astuple(performance.frequent_entities[0])
+    assert sum(documents for _, documents in found[2]) == performance.headline.documents
+    by_value = [(each.value, each.documents, each.entities) for each in performance.values if each.column == odd]
+    assert sorted(by_value) in [sorted(each) for each in found] and len(by_value) == 2
+
+
+def test_labels_have_the_same_colour_in_every_run() -> None:
+    usual = ["PERSON", "ORG", "GPE", "LOC", "DATE", "MONEY", "PRODUCT", "CARDINAL"]
+    assert sorted(map(colour_of, usual)) == list(range(8))
+    assert [colour_of(label) for label in ("FRUIT", "\ud800", "")] == [colour_of("FRUIT"), colour_of("\ud800"), 0]

@@ -8,6 +8,7 @@ from shardner.data.tables import ENTITIES, REJECTED
 from shardner.report.result_figures import (
     bin_documents,
     count_by_file,
+    count_by_value,
     count_labels,
     find_frequent_entities,
     group_rejected,
@@ -116,8 +117,38 @@ def test_documents_are_counted_by_their_entities_and_by_file(tmp_path: Path) -> 
     assert bin_documents(path)[0].documents == 0 and count_by_file(path) == ()
 
 
+def test_kept_columns_with_few_values_are_counted_by_value(tmp_path: Path) -> None:
+    path = tmp_path / "documents.parquet"
+    columns = {
+        "entities": [2, 0, 1, 0],
+        "file": ["a"] * 4,
+        "section": ["news", "sport", "news", None],
+        "year": [2024, 2025, 2025, 2025],
+        "one": ["same"] * 4,
+        "tags": [["x"], [], ["y"], []],
+    }
+    pl.DataFrame(columns).write_parquet(path)
+    found = [(f.column, f.value, f.documents, f.documents_without, f.entities) for f in count_by_value(path)]
+    assert found == [
+        ("section", "news", 2, 0, 3),
+        ("section", None, 1, 1, 0),
+        ("section", "sport", 1, 1, 0),
+        ("year", "2025", 3, 2, 1),
+        ("year", "2024", 1, 0, 2),
+    ]
+    many = pl.DataFrame({"entities": [0] * 500, "file": ["a"] * 500, "code": range(500)})
+    many.write_parquet(path)
+    assert count_by_value(path) == ()
+    many.drop("code").write_parquet(path)
+    assert count_by_value(path) == ()
+
+
 def test_the_most_frequent_of_each_label_are_among_the_entities(tmp_path: Path) -> None:
-    pairs = [(f"common {at}", "ORG") for at in range(40) for _ in range(3)] + [(f"rare {at}", "LAW") for at in range(9)]
+    pairs = [(f"common {at}", "ORG") for at in range(40) for _ in range(3)] + [
+        (f"rare {at}", "LAW") for at in range(12)
+    ]
     found = find_frequent_entities(write_entities(tmp_path / "e.parquet", pairs))
-    assert [each.text for each in found if each.label == "LAW"] == [f"rare {at}" for at in range(5)]
-    assert [each.count for each in found] == sorted((each.count for each in found), reverse=True) and len(found) == 35
+    assert [each.text for each in found if each.label == "LAW"] == [
+        f"rare {at}" for at in sorted(range(12), key=str)[:10]
+    ]
+    assert [each.count for each in found] == sorted((each.count for each in found), reverse=True) and len(found) == 40

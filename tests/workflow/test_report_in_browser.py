@@ -6,12 +6,14 @@ package beyond the standard library is needed.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import select
 import shutil
 import subprocess
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -290,6 +292,61 @@ def test_tables_are_saved_as_csv(browser: Browser, report: Path, tmp_path: Path)
     assert frame["Share"].sum() == pytest.approx(1, abs=1e-4)
     figures = load_performance(report.parent / "performance.json").phases
     assert frame["Worker time (s)"].sum() == pytest.approx(sum(each.worker_s for each in figures), rel=1e-4)
+
+
+def saved(browser: Browser, table: str, folder: Path, name: str) -> str:
+    """Save what a button after an element saves, and return it as text."""
+    browser.call("Browser.setDownloadBehavior", session=None, behavior="allow", downloadPath=str(folder))
+    browser.evaluate(f"{table}.nextElementSibling.firstChild.click()")
+    wait_for((folder / name).is_file, "the browser saves the file")
+    return (folder / name).read_text("utf-8")
+
+
+def test_saved_texts_keep_their_commas_and_are_no_formulas(browser: Browser, tmp_path: Path) -> None:
+    formula, comma = "=HYPERLINK(1)", "1,5 x, y"
+    run = build_run(tmp_path, Shape(), [("a", formula, "ORG"), ("b", comma, "-LAW")] * 40)
+    write_report(**run.arguments(tmp_path))
+    browser.open(tmp_path / "report.html")
+    text = saved(browser, "document.querySelector('[data-name=frequent]').parentElement", tmp_path, "frequent.csv")
+    rows = {tuple(row) for row in csv.reader(text.splitlines())}
+    assert {("Text", "Label", "Count"), ("'" + formula, "ORG", "40"), (comma, "'-LAW", "40")} <= rows
+
+
+def test_a_click_on_a_label_shows_its_entities_alone(browser: Browser, report: Path) -> None:
+    browser.open(report)
+    labels = "[...document.querySelectorAll('[data-name=labels] .choose')]"
+    shown = "[...document.querySelectorAll('[data-name=frequent] tbody tr')].filter(each => !each.hidden)"
+    rows = browser.evaluate(f"{shown}.length")
+    wanted = browser.evaluate(f"{labels}[1].closest('tr').dataset.label")
+    browser.evaluate(f"{labels}[1].focus()")
+    press(browser, "Enter", 13, "\r")
+    assert set(browser.evaluate(f"{shown}.map(each => each.dataset.label)")) == {wanted}
+    assert browser.evaluate(f"{labels}.map(each => each.getAttribute('aria-pressed') === 'true').indexOf(true)") == 1
+    assert browser.evaluate("document.querySelector('.tools output').closest('p').offsetHeight") >= 0
+    press(browser, "Enter", 13, "\r")
+    assert browser.evaluate(f"{shown}.length") == rows
+
+
+def test_plots_are_saved_as_svg_and_png(browser: Browser, report: Path, tmp_path: Path) -> None:
+    browser.open(report, dark=True)
+    plot = "document.querySelectorAll('.plot')[1]"
+    root = ET.fromstring(saved(browser, plot, tmp_path, "share-of-the-workers-time-by-phase.svg"))
+    drawn = ET.tostring(root, "unicode")
+    assert root.tag.endswith("}svg") and "var(" not in drawn and "#" in drawn and "script" not in drawn
+    browser.evaluate(f"{plot}.nextElementSibling.children[1].click()")
+    png = tmp_path / "share-of-the-workers-time-by-phase.png"
+    wait_for(png.is_file, "the browser saves the picture")
+    assert png.read_bytes().startswith(b"\x89PNG") and png.stat().st_size > 1_000
+
+
+def test_paper_shows_what_is_closed_on_the_screen(browser: Browser, report: Path) -> None:
+    browser.open(report)
+    closed = "document.querySelectorAll('details:not([open])').length"
+    before = browser.evaluate(closed)
+    browser.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert before > 3 and browser.evaluate(closed) == 0
+    browser.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert browser.evaluate(closed) == before
 
 
 def test_without_scripts_nothing_is_missing_but_the_tools(browser: Browser, report: Path) -> None:

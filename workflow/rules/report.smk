@@ -32,6 +32,10 @@ rule write_provenance:
         "../scripts/write_provenance.py"
 
 
+# The figures of the run before, which are kept when a run begins; they are no input, for nothing is to be made again.
+LAST_PERFORMANCE = WORK / "last-performance.json"
+
+
 rule report_performance:
     input:
         manifest=rules.number_documents.output.manifest,
@@ -68,6 +72,7 @@ rule report_performance:
     params:
         code=fingerprint("report_performance", display=True),
         shards=WORK / "shards",
+        last=LAST_PERFORMANCE,
     message:
         "Writing {output.html}"
     script:

@@ -51,7 +51,7 @@ REPORTERS = []
 
 onstart:
     if workflow.is_main_process and not workflow.touch:
-        from shardner.data.files import scratch_parent
+        from shardner.data.files import keep_copy, scratch_parent
         from shardner.data.leftovers import remove_leftovers
         from shardner.parse.kept_sizes import keep_sizes
         from shardner.parse.owner import take
@@ -67,6 +67,8 @@ onstart:
             raise WorkflowError(f"DiskError: {describe_disk_error(error, [OUT]) or error}") from None
         INPUT_FILES.keep()
         remove_leftovers(OUT, scratch_parent())
+        if any(job.rule.name == "report_performance" for job in workflow.dag.needrun_jobs()):
+            keep_copy(OUT / "performance.json", LAST_PERFORMANCE)
         jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "annotate_shard"]
         shards = [f"{job.wildcards.part}/{job.wildcards.shard}" for job in jobs]
         if shards and PLAN.sizes is not None:

@@ -29,6 +29,7 @@ with job_log(snakemake.log[0]):
         texts=CorpusTexts(Path(snakemake.params.shards), manifest, Path(given.duplicates)),
         scores=score_entities(*map(read_table, tables)) if given.gold else None,
         corpus=parse_config({"corpus": provenance.config["corpus"]}).corpus,
+        last=Path(snakemake.params.last),
         html=Path(results.html),
         performance_json=Path(results.performance),
     )

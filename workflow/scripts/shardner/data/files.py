@@ -54,6 +54,15 @@ def write_text_atomically(target: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def keep_copy(path: Path, kept: Path) -> None:
+    """Copy a text, before a run takes it away; what cannot be read is not kept."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return
+    write_text_atomically(kept, text)
+
+
 @contextmanager
 def scratch_directory(beside: Path) -> Iterator[Path]:
     """Yield a temporary directory and remove it at the end.

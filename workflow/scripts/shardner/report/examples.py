@@ -119,7 +119,7 @@ def _read_example(results: Path, document: Mapping[str, Any], start: int, texts:
     """
     doc: int = document["doc"]
     begin = max(start - _LEAD_CHARS, 0)
-    text = _read_text(document, begin, texts)
+    text = read_stretch(document, begin, EXAMPLE_CHARS, texts)
     if not text:
         return None
     entities = (
@@ -143,10 +143,11 @@ def _read_example(results: Path, document: Mapping[str, Any], start: int, texts:
     )
 
 
-def _read_text(document: Mapping[str, Any], begin: int, texts: CorpusTexts) -> str | None:
-    """Return the text of a document from `begin` to the end of an excerpt, or to the end of the window there.
+def read_stretch(document: Mapping[str, Any], begin: int, size: int, texts: CorpusTexts) -> str | None:
+    """Return so many code points of a document from `begin` on, or fewer where the window there ends.
 
-    The document's windows lie in the shard of its first one, and in those that follow. None where a shard is gone.
+    `document` has its ``doc``, ``shard`` and ``windows``, of documents.parquet. The document's windows lie in the shard
+    of its first one, and in those that follow. None where a shard is gone.
     """
     shard, missing = document["shard"], document["windows"]
     local = int(texts.numbering(shard).to_part(np.array([document["doc"]]))[0])
@@ -158,7 +159,7 @@ def _read_text(document: Mapping[str, Any], begin: int, texts: CorpusTexts) -> s
         inside = rows.filter((pl.col("start") <= begin) & (begin <= pl.col("start") + pl.col("size")))
         if inside.height:
             at = int(inside["start"].to_numpy().max())
-            text = pl.col("text").str.slice(begin - at, EXAMPLE_CHARS)
+            text = pl.col("text").str.slice(begin - at, size)
             return str(windows.filter(pl.col("start") == at).select(text).collect().item())
         missing -= rows.height
         shard += 1

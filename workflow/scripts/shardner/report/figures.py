@@ -210,6 +210,17 @@ class FileFigure:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueFigure:
+    """What the results hold of one value of a column that was kept, of those that have few values."""
+
+    column: str
+    value: str | None
+    documents: int
+    documents_without: int  # without any entity
+    entities: int
+
+
+@dataclass(frozen=True, slots=True)
 class RejectedFigure:
     """Rejected records whose reasons differ in quoted values and numbers only, with one of the records."""
 
@@ -289,6 +300,19 @@ class Advice:
 
 
 @dataclass(frozen=True, slots=True)
+class LastRun:
+    """Figures of the run before this one, in the same directory of results."""
+
+    pipeline: str
+    documents: int
+    rejected: int
+    entities: int
+    annotate_wall_s: float
+    tokens_per_s: float
+    labels: dict[str, int]  # entities by label
+
+
+@dataclass(frozen=True, slots=True)
 class Performance:
     """Every figure that the report shows."""
 
@@ -307,6 +331,7 @@ class Performance:
     frequent_entities: tuple[FrequentEntity, ...]
     entities_a_document: tuple[EntityBin, ...]  # the first bin is that of documents without any
     files: tuple[FileFigure, ...]  # the input files with most documents
+    values: tuple[ValueFigure, ...]  # by column, those with most documents first
     rejected: tuple[RejectedFigure, ...]
     scores: tuple[ScoreFigure, ...]
     precision_by_score: tuple[ScoreBand, ...]  # from low scores to high ones
@@ -317,4 +342,5 @@ class Performance:
     pauses: tuple[Pause, ...]
     shards: tuple[ShardFigure, ...]
     timeline: tuple[TimelineRow, ...]
+    last_run: LastRun | None = None  # null where there was none, or its figures are gone
     format_version: int = FORMAT_VERSION

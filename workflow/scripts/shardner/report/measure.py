@@ -30,6 +30,7 @@ from shardner.report.figures import (
 )
 from shardner.report.forecast_rates import forecast_run
 from shardner.report.hardware import find_hardware
+from shardner.report.last_run import read_last
 from shardner.report.result_figures import ResultFigures, read_results
 from shardner.report.sessions import find_sessions
 from shardner.report.spread import measure_spread
@@ -58,6 +59,7 @@ def measure(
     results: Path,
     scores: Scores | None = None,
     corpus: CorpusConfig = DEFAULT_CORPUS,
+    last: Path | None = None,
 ) -> Performance:
     """Return every figure of the report.
 
@@ -69,6 +71,7 @@ def measure(
         results: the directory of entities.parquet, documents.parquet and rejected.parquet.
         scores: of the entities against gold, if there is gold.
         corpus: how the input files are read.
+        last: the figures of the run before this one, as its performance.json had them.
     """
     tables = read_results(results)
     slots = find_slots(jobs)
@@ -95,6 +98,7 @@ def measure(
         frequent_entities=tables.frequent_entities,
         entities_a_document=tables.entities_a_document,
         files=tables.files,
+        values=tables.values,
         rejected=tables.reasons,
         scores=_describe_scores(scores),
         precision_by_score=scores.bands if scores else (),
@@ -106,7 +110,8 @@ def measure(
         shards=shards,
         timeline=build_timeline(jobs, slots, clock),
     )
-    return dataclasses.replace(performance, advice=advise(performance))
+    last_run = read_last(last, performance.headline) if last else None
+    return dataclasses.replace(performance, advice=advise(performance), last_run=last_run)
 
 
 def _measure_headline(

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -22,10 +24,13 @@ from shardner.data.provenance import Provenance
 from shardner.data.typed_json import to_plain
 from shardner.report.examples import Example
 from shardner.report.figures import Performance, RuleFigure, ShardFigure
+from shardner.report.last_run import compare_labels
+from shardner.report.mentions import Mention
 from shardner.report.nested_values import grow_tree
 from shardner.report.plot_timeline import plot_timeline
 from shardner.report.plots import MOST_SHARD_BARS, plot_phases, plot_shards
 from shardner.report.timeline import ANNOTATE
+from shardner.report.words import HEADS
 from shardner.stages.whole_pipeline.wording import describe_check, describe_left_out_with_check
 from shardner.terminal import numbers
 from shardner.terminal.visible_text import one_line, show_controls
@@ -39,6 +44,12 @@ MOST_SHARD_ROWS = 5_000
 ENTITY_CHARS, RAW_CHARS = 80, 240
 #: Colours for labels in texts; see report.css.
 LABEL_COLOURS = 8
+
+#: Those of usual labels, so that they differ; another label's follows from its name.
+_COLOUR_OF = {
+    "PERSON": 0, "PER": 0, "ORG": 1, "GPE": 2, "LOC": 3, "DATE": 4, "MONEY": 5, "PRODUCT": 6, "CARDINAL": 7, "TIME": 4,
+    "PERCENT": 5, "QUANTITY": 7, "ORDINAL": 7, "NORP": 3, "FAC": 6, "EVENT": 6, "WORK_OF_ART": 6, "MISC": 7,
+}  # fmt: skip
 
 #: What the page calls each phase, and what it says of it.
 
@@ -59,11 +70,14 @@ PHASES = {
 STAGES = (("prepare_model", "split_part"), ("annotate_shard",), ("number_documents", "merge_parts"))
 #: Files that every run leaves beside its page.
 FILES = ("entities.parquet", "documents.parquet", "rejected.parquet", "performance.json", "provenance.json")
+#: How a query of DuckDB names the tables, where it is started in the directory of results.
+TABLES = {name: f"'{name}.parquet'" for name in ("entities", "documents", "rejected")}
 #: Fields of the provenance that the page shows apart from the others.
 SHOWN_APART = {"command", "python", "platform", "packages"}
 #: The sections by id, in order, and what the list of contents calls them.
 CONTENTS = {
     "faster": "Advice",
+    "last": "Last run",
     "more": "Forecast",
     "timeline": "Timeline",
     "phases": "Phases",
@@ -99,7 +113,13 @@ class Lane:
     busy_s: float
 
 
-def render_page(performance: Performance, examples: Sequence[Example], provenance: Provenance) -> str:
+def render_page(
+    performance: Performance,
+    examples: Sequence[Example],
+    mentions: Sequence[Mention],
+    provenance: Provenance,
+    tables: Mapping[str, str] = TABLES,
+) -> str:
     """Return the report as HTML."""
     template = _environment().get_template("report.html.jinja")
     lanes = _sum_lanes(performance)
@@ -128,7 +148,13 @@ def render_page(performance: Performance, examples: Sequence[Example], provenanc
         labels=performance.labels[:MOST_LABELS],
         more_labels=max(len(labels) - MOST_LABELS, 0),
         most_in_bin=max((each.documents for each in performance.entities_a_document), default=1),
-        kind={label: index % LABEL_COLOURS for index, label in enumerate(labels)},
+        colour_of=colour_of,
+        heads=HEADS,
+        tables=tables,
+        quoted=_quoted,
+        mentions=[(label, list(group)) for label, group in groupby(mentions, key=lambda each: each.label)],
+        values=[(column, list(group)) for column, group in groupby(performance.values, key=lambda each: each.column)],
+        changes=compare_labels(performance.labels, performance.last_run) if performance.last_run else [],
         reasons=performance.rejected[:MOST_REASONS],
         more_reasons=max(len(performance.rejected) - MOST_REASONS, 0),
         devices=performance.devices[:MOST_DEVICES],
@@ -141,6 +167,16 @@ def render_page(performance: Performance, examples: Sequence[Example], provenanc
         entity_chars=ENTITY_CHARS,
         raw_chars=RAW_CHARS,
     )
+
+
+def colour_of(label: str) -> int:
+    """Return the number of a label's colour: the same in every run, and another for each of the usual labels."""
+    return _COLOUR_OF.get(label, zlib.crc32(label.encode("utf-8", "surrogatepass")) % LABEL_COLOURS)
+
+
+def _quoted(name: str) -> str:
+    """Return the name of a column as SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _environment() -> Environment:
@@ -199,6 +235,7 @@ def _list_stages(performance: Performance) -> list[list[RuleFigure]]:
 def _list_contents(performance: Performance) -> list[tuple[str, str]]:
     left_out = set() if performance.scores else {"scores"}
     left_out |= set() if performance.forecast else {"more"}
+    left_out |= set() if performance.last_run else {"last"}
     return [(id_, heading) for id_, heading in CONTENTS.items() if id_ not in left_out]
 
 

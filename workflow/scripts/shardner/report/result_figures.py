@@ -7,15 +7,24 @@ from pathlib import Path
 
 import polars as pl
 
-from shardner.data.tables import find_table, scan_table
-from shardner.report.figures import EntityBin, FileFigure, FrequentEntity, LabelFigure, RejectedFigure
+from shardner.data.tables import DOCUMENTS, find_table, scan_table
+from shardner.report.figures import (
+    EntityBin,
+    FileFigure,
+    FrequentEntity,
+    LabelFigure,
+    RejectedFigure,
+    ValueFigure,
+)
 
 #: How many of the most frequent entities are kept.
 KEPT_ENTITIES = 30
 #: How many of the most frequent entities of each label are kept.
-KEPT_OF_LABEL = 5
+KEPT_OF_LABEL = 10
 #: How many input files are kept.
 KEPT_FILES = 30
+#: Kept columns with at most so many values are counted by value, and so many columns at most.
+MOST_VALUES, MOST_COLUMNS = 20, 8
 #: The least number of entities of the documents in each bin.
 BINS = (0, 1, 2, 3, 5, 10, 20, 50, 100, 1_000)
 #: How many groups of rejected records are kept; a reader who wants more has rejected.parquet.
@@ -45,6 +54,7 @@ class ResultFigures:
     frequent_entities: tuple[FrequentEntity, ...]
     entities_a_document: tuple[EntityBin, ...]
     files: tuple[FileFigure, ...]
+    values: tuple[ValueFigure, ...]
     reasons: tuple[RejectedFigure, ...]
 
 
@@ -67,6 +77,7 @@ def read_results(results: Path) -> ResultFigures:
         frequent_entities=find_frequent_entities(find_table(results, "entities")),
         entities_a_document=bin_documents(find_table(results, "documents")),
         files=count_by_file(find_table(results, "documents")),
+        values=count_by_value(find_table(results, "documents")),
         reasons=group_rejected(rejected),
     )
 
@@ -100,6 +111,34 @@ def count_by_file(documents: Path) -> tuple[FileFigure, ...]:
         .sort(["documents", "file"], descending=[True, False])
     )
     return tuple(FileFigure(**row) for row in counts.iter_rows(named=True))
+
+
+def count_by_value(documents: Path) -> tuple[ValueFigure, ...]:
+    """Count documents and entities by the values of columns that were kept, of those that have few values.
+
+    How many a column has is estimated first (HyperLogLog), so that no group is made of columns with many.
+    """
+    table = scan_table(documents)
+    schema = table.collect_schema()
+    kept = [name for name, dtype in schema.items() if name not in DOCUMENTS and not dtype.is_nested()]
+    if not kept:
+        return ()
+    about = table.select(pl.col(kept).approx_n_unique()).collect(engine="streaming").row(0, named=True)
+    found: list[ValueFigure] = []
+    for column in [name for name in kept if 1 < about[name] <= MOST_VALUES][:MOST_COLUMNS]:
+        counts = (
+            table.group_by(pl.col(column).cast(pl.String).alias("value"))
+            .agg(
+                pl.len().alias("documents"),
+                (pl.col("entities") == 0).sum().alias("documents_without"),
+                pl.col("entities").cast(pl.UInt64).sum(),
+            )
+            .collect(engine="streaming")
+            .sort(["documents", "value"], descending=[True, False])
+            .with_columns(pl.col("value").str.head(TEXT_CHARS))
+        )
+        found += [ValueFigure(column, **row) for row in counts.iter_rows(named=True)]
+    return tuple(found)
 
 
 def count_labels(entities: Path) -> tuple[LabelFigure, ...]:

@@ -32,8 +32,11 @@ def test_each_label_has_five_mentions_with_the_text_around_them(tmp_path: Path) 
         assert (each.doc, each.id, each.text, each.label) in entities
         whole = each.before + each.text + each.after
         assert whole in texts[each.doc]
-        assert len(each.before) == 60 or texts[each.doc].startswith(whole)
-        assert len(each.after) == 60 or texts[each.doc].endswith(whole)
+        assert 30 < len(each.before) <= 60 or texts[each.doc].startswith(whole)
+        assert 30 < len(each.after) <= 60 or texts[each.doc].endswith(whole)
+        at = texts[each.doc].index(whole)
+        assert at == 0 or texts[each.doc][at - 1] == " "  # no half a word
+        assert texts[each.doc][at + len(whole) :][:1] in ("", " ")
 
 
 def test_the_draw_is_the_same_again_and_spread_over_the_corpus(tmp_path: Path) -> None:

@@ -176,6 +176,7 @@ def test_a_second_run_has_nothing_to_do_and_a_deleted_result_is_redone_alone(don
     given = yaml.safe_load((done / "settings.yaml").read_text("utf-8"))
     second = run_workflow(directory, given)
     assert "Nothing to be done" in second.stderr
+    assert second.stderr.rstrip().endswith("The results are complete: results/report.html")
     # other workers, batches, or devices change no entity: what is done stays done
     again = run_workflow(directory, {**given, "ner": {"threads": 1, "batch_tokens": 50, "device": "cpu"}})
     assert annotated_shards(again) == []

@@ -23,6 +23,15 @@ if workflow.is_main_process and workflow.output_settings.dryrun:
     atexit.register(show_plan)
 
 
+def show_where(directory):
+    """Say where the results are, where a run had nothing to do."""
+    if workflow.dag is None or REPORTERS or any(True for _ in workflow.dag.needrun_jobs()):
+        return
+    if any(job.rule.name == "report_performance" for job in workflow.dag.jobs):
+        if (directory / OUT / "report.html").is_file():
+            print(f"The results are complete: {OUT / 'report.html'}", file=sys.stderr)
+
+
 def show_errors(directory):
     """Show why a run ended before its end: what its jobs said, each message once.
 
@@ -44,6 +53,8 @@ def show_errors(directory):
 # At the exit, because Snakemake has its own last words after a failure.
 if workflow.is_main_process and not workflow.output_settings.dryrun:
     atexit.register(show_errors, Path.cwd())
+    if Quietness.ALL not in (workflow.output_settings.quiet or ()):
+        atexit.register(show_where, Path.cwd())
 
 # Filled when the first job starts, so that a run with nothing to do, and the process of a job, import less.
 REPORTERS = []
@@ -88,7 +99,8 @@ onsuccess:
     for reporter in REPORTERS:
         reporter.stop()
     ran = {job.rule.name for job in workflow.dag.jobs}
-    if "report_performance" in ran and (OUT / "performance.json").is_file():
+    quiet = Quietness.ALL in (workflow.output_settings.quiet or ())
+    if "report_performance" in ran and not quiet and (OUT / "performance.json").is_file():
         from rich.console import Console
         from shardner.report import load_performance, print_summary
 

@@ -86,9 +86,10 @@ def _read(document: dict[str, Any], row: dict[str, Any], texts: CorpusTexts) -> 
     text = read_stretch(document, begin, start - begin + size + AROUND, texts)
     if text is None or len(text) < start - begin + size:  # a window ends here, or the shard is gone
         return None
-    before, entity, after = (
-        text[: start - begin],
-        text[start - begin : start - begin + size],
-        text[start - begin + size :],
-    )
-    return Mention(row["label"], row["doc"], document["id"], before, entity, after)
+    at, end = start - begin, start - begin + size
+    before, after = text[:at], text[end:]
+    if begin > 0:  # half a word at either end is left out
+        before = before[before.find(" ") + 1 :]
+    if len(after) == AROUND:
+        after = after[: after.rfind(" ") if " " in after else None]
+    return Mention(row["label"], row["doc"], document["id"], before, text[at:end], after)

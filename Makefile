@@ -65,6 +65,11 @@ lint: ## Check style, types, the order of the rooms, and the workflow
 	PYTHONPATH=workflow/scripts lint-imports --no-logo --no-cache
 	snakemake --lint
 
+.PHONY: site
+site: ## Make a site of README and docs in site/; a link that leads nowhere is an error
+	@tools/setup.sh dev docs
+	sphinx-build --fail-on-warning --keep-going --quiet --jobs auto docs site
+
 .PHONY: bench
 bench: ## Measure Shardner beside stock spaCy, pools, Ray and others (ARGS: --model, --corpora …; without: the demo's)
 	@tools/setup.sh dev bench

@@ -19,6 +19,7 @@ compile() { # NAME SOURCE [OPTION...]: one lock for every platform and every Pyt
 # Each lock is constrained by those before it: a package has the same version in all of them, and they add up.
 compile run pyproject.toml "$@"
 compile dev pyproject.toml --extra dev --extra slurm --extra s3 --constraint requirements/run.lock "$@"
+compile docs pyproject.toml --extra docs --constraint requirements/dev.lock "$@"
 compile slurm pyproject.toml --extra slurm --constraint requirements/dev.lock "$@"
 compile s3 pyproject.toml --extra s3 --constraint requirements/dev.lock "$@"
 compile transformers pyproject.toml --extra transformers --constraint requirements/dev.lock "$@"

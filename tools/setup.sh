@@ -26,7 +26,7 @@ die() {
 }
 
 main() {
-  (($# > 0)) || die "name a lock: run, dev, pipelines, bench or transformers"
+  (($# > 0)) || die "name a lock: run, dev, docs, pipelines, bench or transformers"
   local lock cuda changed=false
   cuda=$(tools/gpu.sh lock)
   [[ $cuda != cuda12 || " $* " != *" transformers "* ]] || check_torch

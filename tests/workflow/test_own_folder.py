@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -139,3 +140,32 @@ def test_a_corpus_that_nobody_makes_is_named(tmp_path: Path, model: Path) -> Non
     settings(tmp_path, {**ner, "shards": {"count": "auto"}})
     run = snakemake(tmp_path, "-n", snakefile=tmp_path / "Snakefile")
     assert run.returncode != 0 and "there is no file data/nobody.jsonl" in run.stdout
+
+
+def test_snakedeploy_deploys_the_workflow(tmp_path: Path, model: Path) -> None:
+    # a copy of what is committed or new, for snakedeploy copies a local repository whole
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    source = tmp_path / "shardner"
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file() and not name.startswith("tests/"):
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, source / name)
+    deployed = tmp_path / "analysis"
+    command = [str(Path(sys.executable).with_name("snakedeploy")), "deploy-workflow", str(source), str(deployed)]
+    subprocess.run([*command, "--tag", "v0.1.0"], check=True, capture_output=True)
+    # of a local repository it names the file alone; of one on GitHub the repository too
+    snakefile = deployed / "workflow/Snakefile"
+    text = snakefile.read_text("utf-8")
+    assert text.count('"workflow/Snakefile"') == 1 and "use rule * from shardner" in text
+    snakefile.write_text(text.replace('"workflow/Snakefile"', f'"{source / "workflow/Snakefile"}"'), "utf-8")
+    write_jsonl(deployed / "corpus.jsonl", TEXTS)
+    config = deployed / "config/config.yaml"
+    config.write_text(config.read_text("utf-8").replace("en_core_web_sm ", f"{model} "), "utf-8")
+    run = snakemake(deployed, snakefile=snakefile)
+    assert run.returncode == 0, run.stdout
+    assert "profiles/default" in run.stdout
+    assert entity_rows(deployed / "results/entities.parquet") == annotate_plainly(model, TEXTS)
+    assert (deployed / "config/README.md").is_file() and (deployed / "profiles/slurm/config.yaml").is_file()

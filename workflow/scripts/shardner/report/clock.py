@@ -17,6 +17,9 @@ from shardner.report.figures import Pause
 #: A longer gap without a job is a pause between two sessions of a run; a shorter one is the scheduler's.
 PAUSE_S = 60.0
 
+#: A longer gap is no wait for the scheduler: it is a queue, a job without a record, or a pause before the next session.
+LONGEST_WAIT_S = 10.0
+
 #: Two jobs that overlap by fewer seconds share a slot: the second started while the first wrote its record.
 OVERLAP_S = 0.05
 
@@ -70,6 +73,11 @@ class Clock:
     def total_s(self) -> float:
         """For how long the clock ran."""
         return float(self.lengths.sum())
+
+    @property
+    def with_waits_s(self) -> float:
+        """For how long the clock ran, or no job ran because the scheduler was about to start one."""
+        return self.total_s + sum(gap.pause_s for gap in self.gaps() if gap.pause_s < LONGEST_WAIT_S)
 
     def gaps(self) -> list[Pause]:
         """Return every stretch in which the clock stood still."""

@@ -31,7 +31,8 @@ class Headline:
     tokens: int
     chars: int
     shards: int
-    wall_s: float  # the union of all jobs' intervals: a pause between two runs is not counted
+    run_s: float  # from the first job's start to the last one's end; a pause between two sessions is not counted
+    wall_s: float  # the union of all jobs' intervals
     annotate_wall_s: float  # the union of the annotate jobs' intervals
     between_jobs_s: float  # short gaps in which no job ran; not part of `wall_s`
     documents_per_s: float

@@ -23,8 +23,6 @@ from shardner.terminal.numbers import duration, percent
 PREPARE, SPLIT = "prepare_model", "split_part"
 NUMBER = ("number_documents", "check_dataset")
 MERGE, MERGE_ONE = "merge_parts", "merge_part"
-#: A longer gap between jobs is not the scheduler's: it is a queue, or a job without a record (the demo trains a model).
-LONGEST_WAIT_S = 10.0
 
 
 def forecast_run(
@@ -50,7 +48,7 @@ def forecast_run(
         unit=slot,
         unit_plural=slot_plural,
         rates=rates,
-        measured_s=clock.total_s + _between_s(clock),
+        measured_s=clock.with_waits_s,
         modelled_s=model_wall(rates, 1, Plan(rates.parts, rates.shards), rates.slots).wall_s,
         doubts=_doubts(annotate_s, lost.start_up_share),
         rows=extrapolate(rates, lambda times: plan_larger(manifest, times, corpus, rates.chars / rates.work_slot_s)),
@@ -103,7 +101,7 @@ def measure_rates(jobs: Sequence[Job], manifest: Manifest, slots: Slots, filled:
         number_s=sum(job.elapsed_s * job.threads for job in jobs if job.rule in NUMBER),
         merge_s=sum(job.elapsed_s * job.threads for job in jobs if job.rule in (MERGE, MERGE_ONE)),
         merges_at_once=None if any(job.rule == MERGE_ONE for job in jobs) else MERGE_THREADS,
-        fixed_s=clock.total_s - covered_s([*annotating, *modelled]) + _between_s(clock),
+        fixed_s=clock.with_waits_s - covered_s([*annotating, *modelled]),
     )
 
 
@@ -144,11 +142,6 @@ def _bridge(intervals: Sequence[Interval]) -> list[Interval]:
         else:
             joined.append((start, end))
     return joined
-
-
-def _between_s(clock: Clock) -> float:
-    """Return for how long no job ran because the scheduler was about to start one."""
-    return sum(gap.pause_s for gap in clock.gaps() if gap.pause_s < LONGEST_WAIT_S)
 
 
 def _name_slot(jobs: Sequence[Job]) -> tuple[str, str]:

@@ -129,6 +129,7 @@ def _measure_headline(
         tokens=tables.tokens,
         chars=manifest.chars,
         shards=len(manifest.shards),
+        run_s=clock.with_waits_s,
         wall_s=wall_s,
         annotate_wall_s=annotate_s,
         between_jobs_s=sum(gap.pause_s for gap in clock.gaps() if gap.pause_s < PAUSE_S),

@@ -41,7 +41,7 @@ def _title(performance: Performance) -> Text:
     headline = performance.headline
     return Text.assemble(
         (f"{plural(headline.entities, 'entity', 'entities')} in {plural(headline.documents, 'document')}", "bold"),
-        f", {duration(headline.wall_s)}",
+        f", {duration(headline.run_s)}",
     )
 
 

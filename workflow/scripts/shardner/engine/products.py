@@ -26,8 +26,9 @@ Product: TypeAlias = Callable[[Any], Any]
 
 Floats: TypeAlias = npt.NDArray[Any]
 
-#: Rows are filled up to a multiple of this number. It is one of the heights of usual tiles: 4, 6, 8, 12, 16, 24.
-ROW_STEP = 48
+#: Rows are filled up to a multiple of the larger number at most. It is one of the heights of usual tiles: 4, 6, 8, 12,
+#: 16, 24. With the smaller one fewer rows are computed in vain.
+SMALL_STEP, ROW_STEP = 16, 48
 #: Columns, too, are filled up to a multiple.
 COLUMN_STEP = 16
 #: Rows that are tried to find out whether a product is steady.
@@ -35,21 +36,29 @@ _TRIED_ROWS = 960
 
 
 class Layout(NamedTuple):
-    """How the columns of weights are laid out.
+    """How rows are filled up, and how the columns of weights are laid out.
 
     Attributes:
+        step: rows are filled up to a multiple of it.
         most: columns of one product; more are divided.
         before: columns of zeros before the weights'.
         after: columns of zeros after them, at least.
     """
 
+    step: int
     most: int
     before: int
     after: int
 
 
 #: Layouts in the order in which they are tried: cheap ones first.
-LAYOUTS = (Layout(1 << 30, 0, 0), Layout(1 << 30, 0, 16), Layout(288, 16, 16), Layout(96, 16, 16))
+LAYOUTS = (
+    Layout(SMALL_STEP, 1 << 30, 0, 0),
+    Layout(ROW_STEP, 1 << 30, 0, 0),
+    Layout(ROW_STEP, 1 << 30, 0, 16),
+    Layout(ROW_STEP, 288, 16, 16),
+    Layout(ROW_STEP, 96, 16, 16),
+)
 
 
 class Products:
@@ -68,16 +77,17 @@ class Products:
         """Return the product with weights (K, M): of rows (n, K) it makes (n, M)."""
         return SteadyProduct(weights) if self.steady else _plain_product(weights)
 
-    def fill_up(self, rows: int) -> int:
-        """Return how many rows a product had best be given where so many are wanted; the others may hold anything."""
-        return -(-rows // ROW_STEP) * ROW_STEP if self.steady else rows
-
     def means(self, width: int) -> Product:
         """Return what makes the means (n,) of rows (n, width)."""
         if self.steady:
-            product = SteadyProduct(np.full((width, 1), 1 / width, dtype="f"))
-            return lambda rows: product(rows)[:, 0]
-        return _plain_product(self._xp.full(width, 1 / width, dtype="f"))  # three times as fast
+            share = np.float32(1 / width)
+            return lambda rows: np.einsum("ij->i", rows) * share  # each row by itself
+        return _plain_product(self._xp.full(width, 1 / width, dtype="f"))  # half as long again
+
+
+def fill_up(product: Product, rows: int) -> int:
+    """Return how many rows a product had best be given where so many are wanted; the others may hold anything."""
+    return product.fill_up(rows) if isinstance(product, SteadyProduct) else rows
 
 
 def _plain_product(weights: Array) -> Product:
@@ -93,8 +103,13 @@ class SteadyProduct:
     def __init__(self, weights: Floats) -> None:
         """Take the weights, float32 or float64."""
         layout = _find_layout(*weights.shape, weights.dtype.char)
+        self._step = 1 if layout is None else layout.step
         self._weights = np.ascontiguousarray(weights)
         self._pieces = None if layout is None else list(_lay_out(self._weights, layout))
+
+    def fill_up(self, rows: int) -> int:
+        """Return how many rows had best be given where so many are wanted; the others may hold anything."""
+        return -(-rows // self._step) * self._step
 
     def __call__(self, rows: Floats) -> Floats:
         """Multiply rows (n, K)."""
@@ -107,6 +122,7 @@ class _Piece(NamedTuple):
     """Some columns of the weights, with columns of zeros around them."""
 
     weights: Floats
+    step: int  # rows are filled up to a multiple of it
     begin: int  # the first column that is not of zeros
     columns: int
 
@@ -118,34 +134,35 @@ def _lay_out(weights: Floats, layout: Layout) -> Iterator[_Piece]:
         used = layout.before + some.shape[1] + layout.after
         padded = np.zeros((inputs, max(-(-used // COLUMN_STEP) * COLUMN_STEP, 2 * COLUMN_STEP)), dtype=weights.dtype)
         padded[:, layout.before : layout.before + some.shape[1]] = some
-        yield _Piece(padded, layout.before, some.shape[1])
+        yield _Piece(padded, layout.step, layout.before, some.shape[1])
 
 
 def _multiply(rows: Floats, pieces: list[_Piece], outputs: int) -> Floats:
-    """Multiply whole tiles of rows where they lie, and the rows that are left over among rows of zeros."""
-    count, whole = len(rows), len(rows) // ROW_STEP * ROW_STEP
-    found = np.empty((count, outputs), dtype=rows.dtype)
-    if whole:
-        _multiply_tiles(rows[:whole], pieces, found[:whole])
-    if whole < count:
-        filled = np.zeros((ROW_STEP, rows.shape[1]), dtype=rows.dtype)
-        filled[: count - whole] = rows[whole:]
-        last = np.empty((ROW_STEP, outputs), dtype=rows.dtype)
-        _multiply_tiles(filled, pieces, last)
-        found[whole:] = last[: count - whole]
+    """Multiply rows by all pieces of the weights."""
+    if len(pieces) == 1:
+        return _multiply_piece(rows, pieces[0])
+    found, done = np.empty((len(rows), outputs), dtype=rows.dtype), 0
+    for piece in pieces:
+        found[:, done : done + piece.columns] = _multiply_piece(rows, piece)
+        done += piece.columns
     return found
 
 
-def _multiply_tiles(rows: Floats, pieces: list[_Piece], found: Floats) -> None:
-    """Write the product of rows, whose number is a multiple of `ROW_STEP`, into `found`."""
-    if len(pieces) == 1 and pieces[0].weights.shape[1] == found.shape[1]:
-        np.matmul(rows, pieces[0].weights, out=found)
-        return
-    done = 0
-    for piece in pieces:
-        product = rows @ piece.weights
-        found[:, done : done + piece.columns] = product[:, piece.begin : piece.begin + piece.columns]
-        done += piece.columns
+def _multiply_piece(rows: Floats, piece: _Piece) -> Floats:
+    """Multiply whole tiles of rows where they lie, and the rows that are left over among rows of zeros.
+
+    Returns:
+        (n, columns) of the piece: part of a wider array, which has the columns of zeros too.
+    """
+    count, whole = len(rows), len(rows) // piece.step * piece.step
+    found = np.empty((count, piece.weights.shape[1]), dtype=rows.dtype)
+    if whole:
+        np.matmul(rows[:whole], piece.weights, out=found[:whole])
+    if whole < count:
+        filled = np.zeros((piece.step, rows.shape[1]), dtype=rows.dtype)
+        filled[: count - whole] = rows[whole:]
+        found[whole:] = (filled @ piece.weights)[: count - whole]
+    return found[:, piece.begin : piece.begin + piece.columns]
 
 
 def _multiply_by_row(rows: Floats, weights: Floats) -> Floats:

@@ -15,6 +15,7 @@ import numpy as np
 from shardner.engine.fused.arrays import Array, Bools, Floats32, HostInts, Module, to_host
 from shardner.engine.fused.moves import Action
 from shardner.engine.fused.scorer import Scorer
+from shardner.engine.products import ROW_STEP
 
 #: Tokens by which every candidate is extended. Only a candidate that the walk takes is extended further.
 SPECULATIVE_STEPS = 16
@@ -22,8 +23,8 @@ SPECULATIVE_STEPS = 16
 LEAST_GPU_STATES = 4096
 #: Tokens scored at once in the first of such further extensions, and in the largest; each is twice the one before.
 FIRST_EXTENSION, LARGEST_EXTENSION = 32, 4096
-#: Tokens whose scores are held at once.
-CPU_BLOCK_ROWS, GPU_BLOCK_ROWS = 4096, 1 << 18
+#: Tokens whose scores are held at once; on a CPU whole tiles of a steady product.
+CPU_BLOCK_ROWS, GPU_BLOCK_ROWS = 84 * ROW_STEP, 1 << 18
 
 # together with an array, CuPy takes plain numbers and no IntEnum
 _OUT, _BEGIN = int(Action.OUT), int(Action.BEGIN)

@@ -27,7 +27,7 @@ from shardner.engine.fused.embed import Embedding, check_embedding, embedded_att
 from shardner.engine.fused.encoder import EncoderPlan, EncoderSource
 from shardner.engine.fused.layers import Layer, UnsupportedError, expect, runs, unchain
 from shardner.engine.fused.tokens import Tokens
-from shardner.engine.products import Products
+from shardner.engine.products import Products, fill_up
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -115,7 +115,6 @@ class _Convolution:
         self._gain = to_device(xp, norm.get_param("G"), "f")
         self.lacking = lacking + to_device(xp, norm.get_param("b"), "f")
         self._multiply, self._mean = products.of(self.weights), products.means(self.width)
-        self._fill_up = products.fill_up
 
     @staticmethod
     def window_of(residual: Layer) -> int:
@@ -137,7 +136,7 @@ class _Convolution:
         count, inputs = len(rows) - 2 * self.window, len(self.weights)
         seen = self._xp.lib.stride_tricks.as_strided(rows, (count, inputs), rows.strides)
         taken = count if wanted is None else len(wanted)
-        expanded = self._xp.empty((self._fill_up(taken), inputs), dtype=rows.dtype)
+        expanded = self._xp.empty((fill_up(self._multiply, taken), inputs), dtype=rows.dtype)
         if wanted is None:
             expanded[:taken] = seen
         else:
@@ -182,8 +181,10 @@ class WindowEncoder:
             self._convolutions.append(_Convolution(layer, xp, products, self._lacking))
             self._lacking = self._convolutions[-1].lacking
         self._seen = layers.seen
-        self._block_rows = CPU_BLOCK_ROWS if xp is np else GPU_BLOCK_ROWS
         first = self._convolutions[0]
+        # so that no product is of more rows than that, though a block is encoded with what its tokens see
+        beside = 2 * sum(layer.window for layer in self._convolutions[2:])
+        self._block_rows = CPU_BLOCK_ROWS - beside if xp is np else GPU_BLOCK_ROWS
         # The first convolution sums products of one row each. The table keeps these products beside the embedding.
         parts = first.weights.reshape(2 * first.window + 1, first.width, -1)
         biases = [first.bias if offset == first.window else xp.zeros_like(first.bias) for offset in range(len(parts))]

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from shardner.engine.fused.arrays import Array
 from shardner.engine.fused.layers import Layer
 from shardner.engine.products import Product, Products
@@ -58,7 +60,7 @@ def _steady_ops(nodes: Sequence[Layer], products: Products) -> Ops:
             key = (_place(y), y.shape, trans2)
             if key not in known:
                 known[key] = products.of(y.T if trans2 else y)
-            return known[key](x)
+            return np.ascontiguousarray(known[key](x))  # thinc's layers take nothing else
 
     return SteadyOps(use_blis=False)
 

@@ -182,9 +182,10 @@ class WindowEncoder:
             self._lacking = self._convolutions[-1].lacking
         self._seen = layers.seen
         first = self._convolutions[0]
-        # so that no product is of more rows than that, though a block is encoded with what its tokens see
+        # so that no product is of more rows than that, though a block is encoded with what its tokens see; and a block
+        # has one token at least: it is longer than the padding between two documents
         beside = 2 * sum(layer.window for layer in self._convolutions[2:])
-        self._block_rows = CPU_BLOCK_ROWS - beside if xp is np else GPU_BLOCK_ROWS
+        self._block_rows = max(CPU_BLOCK_ROWS - beside, self._seen + 1) if xp is np else GPU_BLOCK_ROWS
         # The first convolution sums products of one row each. The table keeps these products beside the embedding.
         parts = first.weights.reshape(2 * first.window + 1, first.width, -1)
         biases = [first.bias if offset == first.window else xp.zeros_like(first.bias) for offset in range(len(parts))]

@@ -82,7 +82,7 @@ class Products:
         if self.steady:
             share = np.float32(1 / width)
             return lambda rows: np.einsum("ij->i", rows) * share  # each row by itself
-        return _plain_product(self._xp.full(width, 1 / width, dtype="f"))  # half as long again
+        return _plain_product(self._xp.full(width, 1 / width, dtype="f"))  # a third faster
 
 
 def fill_up(product: Product, rows: int) -> int:

@@ -83,6 +83,25 @@ def test_lines_that_a_carriage_return_alone_ends_are_read_as_told(tmp_path: Path
     assert not can_be_entered(path, settings(f"{encoding}-cr"))
 
 
+@given(
+    text=st.text(st.sampled_from("a\r\n")),
+    cuts=st.lists(st.integers(0, 40)),
+    encoding=st.sampled_from(["utf-8", "utf-16-le"]),
+)
+def test_only_a_carriage_return_alone_becomes_a_line_feed(text: str, cuts: list[int], encoding: str) -> None:
+    data = text.encode(encoding)
+    ends = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
+    pieces = [data[start:end] for start, end in pairwise(ends)]
+    expected = text.replace("\r\n", "\0").replace("\r", "\n").replace("\0", "\r\n")
+    assert b"".join(as_utf8(iter(pieces), f"{encoding}-cr")).decode() == expected
+
+
+def test_files_from_windows_may_lie_beside_those_of_old_macs(tmp_path: Path) -> None:
+    for name, end in {"a.txt": "\r\n", "b.txt": "\n", "c.txt": "\r"}.items():
+        (tmp_path / name).write_bytes(f"one{end}two{end}".encode())
+        assert read(tmp_path / name, settings("utf-8-cr")) == (["one", "two"], [])
+
+
 @pytest.mark.parametrize(
     ("name", "data", "advice"),
     [

@@ -13,6 +13,9 @@ from shardner.report import write_report
 from shardner.report.figures import LabelFigure, LastRun
 from shardner.report.last_run import MOST_LABELS, compare_labels, read_last
 
+#: Python reads and writes this, though it is no JSON.
+INFINITE = '{"model": {"name": "a", "version": "1"}, "headline": {"documents": Infinity}}'
+
 
 def test_what_changed_since_the_last_run_is_on_the_page(tmp_path: Path) -> None:
     first, second = build_run(tmp_path / "a", Shape(documents=40)), build_run(tmp_path / "b", Shape(documents=60))
@@ -34,7 +37,7 @@ def test_the_same_run_is_no_last_run(tmp_path: Path) -> None:
     assert "The last run" not in (tmp_path / "report.html").read_text("utf-8")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"headline": {"documents": "many"}}', "\ufffd"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"headline": {"documents": "many"}}', INFINITE, "\ufffd"])
 def test_figures_that_cannot_be_read_are_left_alone(tmp_path: Path, text: str) -> None:
     (tmp_path / "last.json").write_text(text, "utf-8")
     headline = build_run(tmp_path).measure().headline

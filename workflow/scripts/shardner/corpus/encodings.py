@@ -8,13 +8,13 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
-from itertools import chain
 
 from shardner.config import CARRIAGE_RETURNS
 
 #: What stands for bytes that are no text in their encoding: no UTF-8 either, so the record that holds it is rejected.
 _NO_TEXT = "\udcff"
 _HANDLER = "shardner.no-text"
+_ALONE = re.compile(r"\r(?!\n)")
 
 
 def _mark(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -32,13 +32,28 @@ def as_utf8(pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
 
     Args:
         pieces: of the text, cut anywhere.
-        encoding: of the text. Where its name ends with ``-cr``, each ``\r`` becomes ``\n``.
+        encoding: of the text. Where its name ends with ``-cr``, each ``\r`` without a ``\n`` behind it becomes ``\n``.
     """
     name = encoding.removesuffix(CARRIAGE_RETURNS)
-    decoder = codecs.getincrementaldecoder(name)(_HANDLER)
-    for piece in chain(pieces, [b""]):
-        text = decoder.decode(piece, final=not piece)
-        yield (text if name == encoding else text.replace("\r", "\n")).encode("utf-8", _HANDLER)
+    texts = _decode(pieces, name)
+    for text in texts if name == encoding else _end_lines(texts):
+        yield text.encode("utf-8", _HANDLER)
+
+
+def _decode(pieces: Iterator[bytes], encoding: str) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder(encoding)(_HANDLER)
+    yield from map(decoder.decode, pieces)
+    yield decoder.decode(b"", final=True)
+
+
+def _end_lines(texts: Iterator[str]) -> Iterator[str]:
+    r"""Make ``\n`` of each ``\r`` that is alone; one at the end of a piece waits for the next."""
+    held = ""
+    for piece in texts:
+        text = held + piece
+        held = "\r" if text.endswith("\r") else ""
+        yield _ALONE.sub("\n", text.removesuffix("\r"))
+    yield held.replace("\r", "\n")
 
 
 def is_utf8(start: bytes) -> bool:

@@ -40,7 +40,7 @@ def read_last(kept: Path, headline: Headline) -> LastRun | None:
             tokens_per_s=float(of["tokens_per_s"]),
             labels={str(each["label"]): int(each["entities"]) for each in read["labels"]},
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
     same = abs(found.annotate_wall_s - headline.annotate_wall_s) < 1e-4 and found.entities == headline.entities
     return None if same else found

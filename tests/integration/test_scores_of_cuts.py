@@ -60,7 +60,7 @@ def test_plain_products_would_differ() -> None:
     """What is tried here is needed: the libraries' own products depend on the place of a row."""
     drawn = np.random.default_rng(0)
     weights, rows = (drawn.standard_normal(shape).astype("f") for shape in ((64, 20), (900, 64)))
-    plain = rows @ weights
-    assert any(not np.array_equal(rows[at : at + 100] @ weights, plain[at : at + 100]) for at in range(100))
-    steady = SteadyProduct(weights)
+    plain, steady = rows @ weights, SteadyProduct(weights)
     assert all(np.array_equal(steady(rows[at : at + 100]), steady(rows)[at : at + 100]) for at in range(100))
+    if all(np.array_equal(rows[at : at + 100] @ weights, plain[at : at + 100]) for at in range(100)):
+        pytest.skip("the library's own products are steady on this processor")

@@ -39,8 +39,12 @@ def test_every_layout_is_the_product(layout: object, monkeypatch: pytest.MonkeyP
         assert SteadyProduct(weights)(rows[:0]).shape == (0, outputs)
 
 
-@pytest.mark.parametrize("width", [96, 33])
-def test_steady_means_are_of_each_row_alone(width: int) -> None:
+@pytest.mark.parametrize("width", [96, 33, 300])
+@pytest.mark.parametrize("steps", [products.MEAN_STEPS, ()])
+def test_steady_means_are_of_each_row_alone(
+    width: int, steps: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(products, "MEAN_STEPS", steps)
     rows = draw((500, width), "f", 3)
     mean = Products(np, steady=True).means(width)
     assert np.array_equal(np.concatenate([mean(rows[at : at + 1]) for at in range(500)]), mean(rows))

@@ -38,6 +38,12 @@ def multiply_rows(xp: Module, left: Array, right: Array) -> Array:
     return xp.einsum("ij,ij->i", left, right) if xp is np else (left * right).sum(axis=1)
 
 
+def sum_rows(xp: Module, rows: Array) -> Array:
+    """Return the sum (n,) of each row of `rows` (n, width)."""
+    # three times as fast as `sum`, whose time goes to starting a row
+    return xp.einsum("ij->i", rows) if xp is np else rows.sum(axis=1)
+
+
 def are_among(keys: Keys, others: Keys) -> Bools:
     """Tell for each key (n,) whether it is one of `others`, which are sorted."""
     if not len(others):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shardner.engine.fused.arrays import Array, Bools, Floats32, HostInts, Module, to_host
+from shardner.engine.fused.arrays import Array, Bools, Floats32, HostInts, Module, sum_rows, to_host
 from shardner.engine.fused.moves import Action
 from shardner.engine.fused.scorer import Scorer
 from shardner.engine.products import ROW_STEP
@@ -185,12 +185,17 @@ def _log_softmax(xp: Module, scores: Array, best: Array, invalid: Array) -> Arra
         invalid: (M, K) bool.
     """
     distances = scores - scores[xp.arange(len(scores)), best][:, None]
-    return -xp.log(xp.exp(xp.where(invalid, xp.float32(-np.inf), distances)).sum(axis=1))
+    return -xp.log(sum_rows(xp, xp.exp(xp.where(invalid, xp.float32(-np.inf), distances))))
 
 
-def _log_sigmoid(xp: Module, inside: Array, last: Array, must_close: Array) -> Array:
-    """Return the logarithm (M,) of the probability of the better one of two actions; 0 where only L is valid."""
-    return xp.where(must_close, xp.float32(0), -xp.log1p(xp.exp(-abs(last - inside))))
+def _margins(xp: Module, inside: Array, last: Array, must_close: Array) -> Array:
+    """Return by how much (M,) the better one of two actions scores above the other; infinity where only L is valid."""
+    return xp.where(must_close, xp.float32(np.inf), abs(last - inside))
+
+
+def _log_sigmoid(xp: Module, margins: Array) -> Array:
+    """Return the logarithm (M,) of the probability of the better one of two actions."""
+    return -xp.log1p(xp.exp(-margins))
 
 
 def extend_step_by_step(
@@ -206,7 +211,7 @@ def extend_step_by_step(
     """
     xp = scorer.xp
     ends, scored = xp.full(starts.shape, _OPEN), 0
-    logs = xp.zeros(starts.shape, dtype="f") if with_scores else None
+    of_steps, margins = [], []
     first = scorer.project_first(reduced, starts)
     alive = xp.arange(len(starts))
     for step in range(1, SPECULATIVE_STEPS + 1):
@@ -217,12 +222,16 @@ def extend_step_by_step(
         must_close = barriers.must_close[current]
         inside, last = scorer.score_inside(reduced, current, first, labels)
         closes = scorer.prefers_last(inside, last, labels) | must_close
-        if logs is not None:
-            logs[alive] += _log_sigmoid(xp, inside, last, must_close)
+        if with_scores:
+            of_steps.append(alive)
+            margins.append(_margins(xp, inside, last, must_close))
         ends[alive] = xp.where(closes, current + 1, _OPEN)
         open_ = xp.flatnonzero(~closes)  # once, for a GPU is waited for each time that a mask is counted
         alive, first, labels = alive[open_], first[open_], labels[open_]
-    return ends, logs, scored
+    if not margins:
+        return ends, xp.zeros(starts.shape, dtype="f") if with_scores else None, scored
+    each = _log_sigmoid(xp, xp.concatenate(margins))
+    return ends, xp.bincount(xp.concatenate(of_steps), each, len(starts)).astype("f"), scored
 
 
 def extend_at_once(
@@ -248,7 +257,7 @@ def extend_at_once(
         closing, closed = closes.argmax(axis=1)[:, None], closes.any(axis=1)
         ends[block] = xp.where(closed, starts[block] + closing[:, 0] + 2, _OPEN)
         if logs is not None:
-            each = _log_sigmoid(xp, inside, last, must_close.reshape(-1)).reshape(current.shape)
+            each = _log_sigmoid(xp, _margins(xp, inside, last, must_close.reshape(-1))).reshape(current.shape)
             taken = (offsets[None, :] <= closing + 1) | ~closed[:, None]
             logs[block] = xp.where(taken, each, xp.float32(0)).sum(axis=1)
     return ends, logs, steps * len(starts)
@@ -281,7 +290,7 @@ def _extend_one(scorer: Scorer, reduced: Array, barriers: Barriers, candidates: 
         closing = to_host(xp.flatnonzero(scorer.prefers_last(inside, last, labels) | must_close))
         taken = int(closing[0]) + 1 if len(closing) else len(current)
         if candidates.logs is not None:
-            log += float(_log_sigmoid(xp, inside, last, must_close)[:taken].sum())
+            log += float(_log_sigmoid(xp, _margins(xp, inside, last, must_close))[:taken].sum())
         if len(closing):
             return _Extension(begin + taken, log, scored)
         begin, size = begin + size, min(2 * size, LARGEST_EXTENSION)

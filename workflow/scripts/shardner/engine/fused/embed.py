@@ -70,7 +70,7 @@ class Embedding:
         self.layers = layers
         self._vocab = vocab
         self._biases = [bias for _, bias in projections]
-        self._multiply = [products.of(weights) for weights, _ in projections]
+        self._multiply = [products.of(weights, bias) for weights, bias in projections]
         self._xp = xp
         self.attributes = embedded_attributes(layers, vocab)
         self._width = len(projections[0][0])
@@ -149,8 +149,8 @@ class Embedding:
         free, rows = np.split(self._free, [len(self._free) - len(keys)])
         there = to_device(self._xp, rows)
         self.embedded[there] = embedded
-        for table, multiply, bias in zip(self.projected, self._multiply, self._biases, strict=True):
-            table[there] = multiply(embedded) + bias
+        for table, multiply in zip(self.projected, self._multiply, strict=True):
+            table[there] = multiply(embedded)
         self._free = free
         places = np.searchsorted(self._keys, keys)
         self._keys = np.insert(self._keys, places, keys)

@@ -28,18 +28,18 @@ class Scorer:
         self.moves = moves
         linear, lower = unchain(model.get_ref("tok2vec"))[-1], model.get_ref("lower")
         products = products or Products(xp, steady=False)
-        self._reduce = products.of(to_device(xp, linear.get_param("W").T, "f"))  # from the width to nI
-        self._reduce_bias = to_device(xp, linear.get_param("b"), "f")
+        weights, bias = to_device(xp, linear.get_param("W").T, "f"), to_device(xp, linear.get_param("b"), "f")
+        self._reduce = products.of(weights, bias)  # from the width to nI
         weights = lower.get_param("W")  # (3, hidden, pieces, nI)
         self._hidden, self._pieces = weights.shape[1:3]
         # pieces before units, so that the maxout takes the maximum of contiguous parts of a row
         lowers = to_device(xp, weights.transpose(0, 3, 2, 1).reshape(FEATURES, weights.shape[3], -1), "f")
-        self._lower = [products.of(each) for each in lowers[:2]]
-        self._bias = to_device(xp, lower.get_param("b").T.reshape(-1), "f")
         # inside an entity, one product serves the current token and the one before it
         self._current_and_previous = products.of(xp.concatenate([lowers[0], lowers[2]]))
         padding = to_device(xp, lower.get_param("pad")[0].transpose(0, 2, 1).reshape(FEATURES, -1), "f")
-        self._outside_bias = padding[1] + padding[2] + self._bias
+        bias = to_device(xp, lower.get_param("b").T.reshape(-1), "f")
+        self._lower_outside = products.of(lowers[0], padding[1] + padding[2] + bias)
+        self._lower_first = products.of(lowers[1], bias)
         #: (K,) what each of the classes that can be taken outside of entities does, and its label
         self.outside_actions = to_device(xp, moves.outside_actions)
         self.outside_labels = to_device(xp, moves.outside_labels)
@@ -54,25 +54,19 @@ class Scorer:
             upper = model.get_ref("upper")
             self._upper = to_device(xp, upper.get_param("W"), "f")  # (classes, hidden)
             self._upper_bias = to_device(xp, upper.get_param("b"), "f")
-            self._upper_outside = products.of(to_device(xp, self._upper[self._outside].T))
-            self._upper_outside_bias = self._upper_bias[self._outside]
+            outside = to_device(xp, self._upper[self._outside].T)
+            self._upper_outside = products.of(outside, self._upper_bias[self._outside])
 
     def reduce(self, vectors: Array) -> Array:
         """Return the inputs of the hidden layer (N, nI) float32 for the vectors of tokens (N, width) float32."""
-        reduced = self._reduce(vectors)
-        reduced += self._reduce_bias
-        return reduced
+        return self._reduce(vectors)
 
     def score_outside(self, reduced: Array) -> Array:
         """Return the scores (N, K) float32 of `Moves.outside_classes` at each token while no entity is open."""
-        summed = self._lower[0](reduced)
-        summed += self._outside_bias
-        hidden = self._maxout(summed)
+        hidden = self._maxout(self._lower_outside(reduced))
         if not self._has_upper:
             return hidden[:, self._outside]
-        scores = self._upper_outside(hidden)
-        scores += self._upper_outside_bias
-        return scores
+        return self.xp.ascontiguousarray(self._upper_outside(hidden))  # for the choice among its columns
 
     def project_first(self, reduced: Array, first: Array) -> Array:
         """Return the products of tokens `first` (M,) as first tokens of entities, with the bias.
@@ -80,9 +74,7 @@ class Scorer:
         Returns:
             (M, pieces * hidden) float32.
         """
-        products = self._lower[1](reduced[first])
-        products += self._bias
-        return products
+        return self._lower_first(reduced[first])
 
     def score_inside(self, reduced: Array, current: Array, first: Array, labels: Array) -> tuple[Array, Array]:
         """Return the scores (M,) of I-x and of L-x in M states inside an entity with the label x.

@@ -114,7 +114,7 @@ class _Convolution:
         self.bias = bias + xp.tile(xp.zeros(self.width, dtype="f") + lacking, 2 * self.window + 1) @ self.weights
         self._gain = to_device(xp, norm.get_param("G"), "f")
         self.lacking = lacking + to_device(xp, norm.get_param("b"), "f")
-        self._multiply, self._mean = products.of(self.weights), products.means(self.width)
+        self._multiply, self._mean = products.of(self.weights, self.bias), products.means(self.width)
 
     @staticmethod
     def window_of(residual: Layer) -> int:
@@ -142,10 +142,8 @@ class _Convolution:
         else:
             self._xp.take(seen, wanted, axis=0, out=expanded[:taken], mode="clip")  # it need not look for errors
         expanded[taken:] = 0
-        middle = expanded[:taken, self.window * self.width : (self.window + 1) * self.width]
-        summed = self._multiply(expanded)[:taken]
-        summed += self.bias
-        return self.finish(middle, summed)
+        middle = expanded[:, self.window * self.width : (self.window + 1) * self.width]
+        return self.finish(middle, self._multiply(expanded))[:taken]
 
     def finish(self, rows: Array, summed: Array) -> Array:
         """Return what the layer makes of rows (n, width), without the vector `lacking`.

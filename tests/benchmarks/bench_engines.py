@@ -41,7 +41,7 @@ from shardner.engine.annotations import Annotations, Engine
 from shardner.engine.repeated_texts import Reuse
 from shardner.engine.selection import select_engine
 from shardner.model.components import select_components
-from shardner.model.without_torch import import_spacy
+from shardner.model.spacy_import import import_spacy
 
 ONTONOTES = (
     "CARDINAL", "DATE", "EVENT", "FAC", "GPE", "LANGUAGE", "LAW", "LOC", "MONEY", "NORP", "ORDINAL", "ORG",

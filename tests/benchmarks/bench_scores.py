@@ -27,7 +27,7 @@ from shardner.data.stopwatch import Stopwatch
 from shardner.engine.annotations import Engine
 from shardner.engine.repeated_texts import Reuse
 from shardner.engine.selection import select_engine
-from shardner.model.without_torch import import_spacy
+from shardner.model.spacy_import import import_spacy
 
 PARTS, REPEATS = 16, 6
 

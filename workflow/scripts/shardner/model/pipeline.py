@@ -21,8 +21,8 @@ from shardner.errors import ModelError
 from shardner.model.components import Request, Selection, describe_left_out, note_decisions, select_components
 from shardner.model.context import depends_on_batch, depends_on_position
 from shardner.model.fetch import checksum, checksum_with_code, download_package, fetch_archive, unpack_archive
+from shardner.model.spacy_import import import_spacy
 from shardner.model.user_code import import_code
-from shardner.model.without_torch import import_spacy
 from shardner.parse.pipeline_source import Source, SourceKind, package_directory, source_files
 
 if TYPE_CHECKING:

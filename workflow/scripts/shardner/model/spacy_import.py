@@ -1,7 +1,10 @@
-"""Importing spaCy without Torch, where a pipeline has no use for it.
+"""Importing spaCy without what a pipeline has no use for.
 
 Where Torch is installed, thinc imports it, and so does spaCy: 1.5 seconds and 190 MB in every process, for nothing if
 all layers of the pipeline are thinc's own. Torch can be hidden while spaCy is imported; thinc then takes it as missing.
+
+spaCy imports its command line too, for one function, `spacy.info`, and with the command line 370 modules of others: a
+third of the time. Here that function and the command line are imported when they are asked for.
 """
 
 from __future__ import annotations
@@ -10,9 +13,11 @@ import re
 import sys
 from collections.abc import Iterator
 from configparser import ConfigParser, Error
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 #: spaCy's own components, none of which computes with Torch unless an architecture does.
@@ -25,9 +30,10 @@ FACTORIES = frozenset(
 
 def import_spacy(pipeline: Path | None) -> None:
     """Import spaCy for the first time, without Torch if the pipeline in a directory can do without it."""
-    if "spacy" not in sys.modules and pipeline is not None and not needs_torch(pipeline):
-        with _hidden("torch"):
-            import spacy  # noqa: F401
+    if "spacy" in sys.modules:
+        return
+    with _hidden("torch") if pipeline is not None and not needs_torch(pipeline) else nullcontext(), _without_cli():
+        import spacy  # noqa: F401
 
 
 def needs_torch(pipeline: Path) -> bool:
@@ -63,3 +69,27 @@ def _hidden(module: str) -> Iterator[None]:
         yield
     finally:
         del modules[module]
+
+
+@contextmanager
+def _without_cli() -> Iterator[None]:
+    """Let `spacy` be imported without `spacy.cli`, which is imported when somebody asks for it."""
+    stand_in: Any = ModuleType("spacy.cli.info")
+    stand_in.info = None
+    sys.modules[stand_in.__name__] = stand_in
+    try:
+        yield
+    finally:
+        del sys.modules[stand_in.__name__]
+    spacy: Any = sys.modules["spacy"]
+    if vars(spacy).get("info", stand_in) is None:  # it came from the stand-in
+        del spacy.info
+        spacy.__getattr__ = _import_cli
+
+
+def _import_cli(name: str) -> Any:
+    """Return `spacy.cli` or `spacy.info`, as an attribute of `spacy` that is not there yet."""
+    if name not in ("cli", "info"):
+        raise AttributeError(f"module 'spacy' has no attribute {name!r}")
+    cli = import_module("spacy.cli")
+    return cli if name == "cli" else cli.info

@@ -17,7 +17,8 @@ from shardner.data.tables import DOCUMENTS, ENTITIES, REJECTED, WINDOWS
 from shardner.demo.score import Scores, score_entities
 from shardner.model.components import KEEPING
 from shardner.model.pipeline import Pipeline, describe_pipeline
-from shardner.report import Performance, measure
+from shardner.report.figures import Performance
+from shardner.report.measure import measure
 from shardner.stages.document_rows import CorpusTexts
 from shardner.stages.part_numbering import DUPLICATES
 from shardner.stages.provenance import describe_run

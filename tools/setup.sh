@@ -29,7 +29,7 @@ main() {
   (($# > 0)) || die "name a lock: run, dev, docs, pipelines, bench or transformers"
   local lock cuda changed=false
   cuda=$(tools/gpu.sh lock)
-  [[ $cuda != cuda12 || " $* " != *" transformers "* ]] || check_torch
+  [[ $cuda != cuda12 || ! " $* " =~ " "(transformers|bench)" " ]] || check_torch
   is_usable || create_venv
   for lock in "$@" $cuda; do
     is_installed "$lock" && continue
@@ -48,7 +48,7 @@ check_torch() {
   local build
   build=$("$venv/bin/python" -c 'import importlib.metadata; print(importlib.metadata.version("torch"))' 2>/dev/null || true)
   [[ $build == *+cu12* || $build == *+cpu* ]] || die \
-    "requirements/transformers.lock has a Torch for CUDA 13, and the driver here is for CUDA 12. One of these will do:" \
+    "transformers.lock and bench.lock in requirements/ have a Torch for CUDA 13, and the driver here is for CUDA 12. One of these will do:" \
     "- update the driver to 580 or later" \
     "- put a build of the same Torch for CUDA 12 into $venv first (https://pytorch.org has them), then try again" \
     "- annotate on the CPU:   CUDA_VISIBLE_DEVICES= tools/setup.sh run transformers"

@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow" / "scripts"))
 
 from shardner.parse.part_plan import plan_parts
 from shardner.parse.shard_plan import CHARS_PER_S, GPU_CHARS_PER_S, decide_sizes
-from shardner.report import load_performance
 from shardner.report.forecast import Plan, Rates, extrapolate, model_wall
+from shardner.report.performance_file import load_performance
 
 SIZES = {"100 GB": 10**11, "1 TB": 10**12, "60 TB": 6 * 10**13}
 CORES_A_GPU = 16

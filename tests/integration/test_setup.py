@@ -49,8 +49,9 @@ def set_up(checkout: Path, cuda: str, *locks: str, **variables: str) -> subproce
     )  # fmt: skip
 
 
-def test_a_torch_for_cuda_13_is_refused_where_the_driver_is_for_cuda_12(checkout: Path) -> None:
-    done = set_up(checkout, "12.8", "run", "transformers")
+@pytest.mark.parametrize("lock", ["transformers", "bench"])
+def test_a_torch_for_cuda_13_is_refused_where_the_driver_is_for_cuda_12(lock: str, checkout: Path) -> None:
+    done = set_up(checkout, "12.8", "run", lock)
     assert done.returncode == 1
     assert "a Torch for CUDA 13, and the driver here is for CUDA 12" in done.stderr and "580" in done.stderr
 

@@ -10,9 +10,10 @@ import pytest
 from report_fixture import GB, Shape, build_run
 from shardner.data.job_files import read_job, write_job
 from shardner.data.metrics import HostResources, Job
-from shardner.report import Performance, load_performance, write_report
 from shardner.report.advice import advise, good_shard_count
-from shardner.report.figures import Advice
+from shardner.report.figures import Advice, Performance
+from shardner.report.performance_file import load_performance
+from shardner.report.write import write_report
 
 CALM = Shape(shards=8, start_up_s=0.4, load_s=0.4, shard_s=80, uneven=0.01, rejected=0)
 

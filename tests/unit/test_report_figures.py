@@ -13,8 +13,10 @@ from shardner.data.metrics import GpuUse, HostResources
 from shardner.data.typed_json import from_plain, to_plain
 from shardner.demo.score import Score, ScoreBand, Scores
 from shardner.errors import JsonFileError
-from shardner.report import Performance, load_performance, write_report
+from shardner.report.figures import Performance
 from shardner.report.hardware import find_hardware
+from shardner.report.performance_file import load_performance
+from shardner.report.write import write_report
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from report_fixture import Shape, build_run, shifted
 from shardner.config import parse_config
-from shardner.report import Performance, load_performance, write_report
+from shardner.report.figures import Performance
 from shardner.report.forecast import Plan, Rates, choose_slots, extrapolate, model_wall
 from shardner.report.forecast_rates import plan_larger
+from shardner.report.performance_file import load_performance
+from shardner.report.write import write_report
 
 #: 100 s of work, 2 s until a shard is ready, 0.5 s between two; 0.5 s of the pipeline, 3 s of split in 3 parts with
 #: 0.2 s between two, 0.7 s of numbering, 2 s of merging on up to 2 cores, 1 s of anything else.

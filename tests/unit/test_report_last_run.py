@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from report_fixture import Shape, build_run
 from shardner.data.files import keep_copy
-from shardner.report import write_report
 from shardner.report.figures import LabelFigure, LastRun
 from shardner.report.last_run import MOST_LABELS, compare_labels, read_last
+from shardner.report.write import write_report
 
 #: Python reads and writes this, though it is no JSON.
 INFINITE = '{"model": {"name": "a", "version": "1"}, "headline": {"documents": Infinity}}'

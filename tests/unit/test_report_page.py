@@ -21,11 +21,11 @@ from shardner.data.manifest import InputFile
 from shardner.data.metrics import GpuUse, Phase
 from shardner.data.provenance import CodeVersion
 from shardner.demo.score import Score, ScoreBand, Scores
-from shardner.report import write_report
 from shardner.report.nested_values import grow_tree
 from shardner.report.page import FILES, PHASES, colour_of
 from shardner.report.svg import draw_svg
 from shardner.report.words import HEADS
+from shardner.report.write import write_report
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 TEMPLATE = SCRIPTS / "shardner/report/report.html.jinja"

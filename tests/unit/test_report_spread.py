@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from report_fixture import Shape, build_run
-from shardner.report import write_report
 from shardner.report.figures import ShardFigure
 from shardner.report.spread import measure_spread
+from shardner.report.write import write_report
 
 
 def shard(number: int, elapsed_s: float, chars: int = 100) -> ShardFigure:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from report_fixture import LEFT_OUT, Shape, build_run
 from rich.console import Console
-from shardner.report import load_performance, print_summary, write_report
 from shardner.report.figures import RejectedFigure
+from shardner.report.performance_file import load_performance
+from shardner.report.summary import print_summary
+from shardner.report.write import write_report
 
 
 def printed(directory: Path, *, width: int = 100, extra: list[tuple[str, str, str]] | None = None, shape: Shape) -> str:

@@ -18,7 +18,7 @@ from shardner.data.provenance import Host, Provenance
 from shardner.data.typed_json import dump_plain, from_plain, read_json, to_plain, write_json
 from shardner.errors import JsonFileError, ShardnerError
 from shardner.model.pipeline import Pipeline
-from shardner.report import Performance
+from shardner.report.figures import Performance
 from shardner.stages.estimate.figures import Estimate, SampleFigures
 from shardner.stages.verify.findings import Findings, Verification
 

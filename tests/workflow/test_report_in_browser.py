@@ -22,7 +22,8 @@ import polars as pl
 import pytest
 from making import wait_for
 from report_fixture import Shape, attack, build_run
-from shardner.report import load_performance, write_report
+from shardner.report.performance_file import load_performance
+from shardner.report.write import write_report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium or google-chrome on the PATH")

@@ -24,7 +24,7 @@ from making import (
     write_config,
     write_jsonl,
 )
-from shardner.report import load_performance
+from shardner.report.performance_file import load_performance
 
 TEXTS = [*make_texts(60), "", "Ada Lovelace in London", "Ada Lovelace in London", "<script>alert(1)</script>"]
 

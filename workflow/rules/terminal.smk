@@ -102,7 +102,8 @@ onsuccess:
     quiet = Quietness.ALL in (workflow.output_settings.quiet or ())
     if "report_performance" in ran and not quiet and (OUT / "performance.json").is_file():
         from rich.console import Console
-        from shardner.report import load_performance, print_summary
+        from shardner.report.performance_file import load_performance
+        from shardner.report.summary import print_summary
 
         print_summary(load_performance(OUT / "performance.json"), Console(stderr=True), PLAN.shown_results)
     if "add_up_findings" in ran and (OUT / "verify.json").is_file():

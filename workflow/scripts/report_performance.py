@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from adapter import job_log
+from shardner.report.vega import vega_started
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0]), vega_started():
     from shardner.config import parse_config
     from shardner.data.job_files import read_annotate_jobs, read_job
     from shardner.data.manifest import read_manifest
@@ -13,7 +14,7 @@ with job_log(snakemake.log[0]):
     from shardner.data.tables import corpus_table, read_table
     from shardner.data.typed_json import read_json
     from shardner.demo.score import score_entities
-    from shardner.report import write_report
+    from shardner.report.write import write_report
     from shardner.stages.document_rows import CorpusTexts
 
     given, results = snakemake.input, snakemake.output

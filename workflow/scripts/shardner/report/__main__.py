@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from shardner.report import load_performance, print_summary
+from shardner.report.performance_file import load_performance
+from shardner.report.summary import print_summary
 
 
 def main() -> None:

@@ -12,9 +12,9 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 import altair as alt
-import vl_convert
 from markupsafe import Markup, escape
 
+from shardner.report.vega import to_svg
 from shardner.terminal.visible_text import show_controls
 
 _THEME = {
@@ -54,9 +54,9 @@ def draw_svg(chart: alt.TopLevelMixin, *, title: str, css_class: str) -> Markup:
         title: what the plot shows, for readers who cannot see it.
         css_class: the class of the element, a word that does not come from the corpus.
     """
-    # A character that XML does not allow would abort the whole process, inside vl-convert.
+    # A character that XML does not allow would abort the process that draws, inside vl-convert.
     specification = _without_controls({**chart.to_dict(), "config": _THEME})
-    root = ET.fromstring(vl_convert.vegalite_to_svg(specification, allowed_base_urls=[]))
+    root = ET.fromstring(to_svg(specification))
     width, height = root.get("width", "100"), root.get("height", "100")
     body = "".join(_rebuild(child) for child in root)
     opening = (

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from shardner.config import complete
 from shardner.data.manifest import InputFile, Manifest, PartNumbers, ShardInfo, StretchNumbers
 from shardner.data.metrics import HostResources, Job, Totals, Worker, add_up
 from shardner.data.pipeline_check import PipelineCheck
@@ -19,6 +18,7 @@ from shardner.model.components import KEEPING
 from shardner.model.pipeline import Pipeline, describe_pipeline
 from shardner.report.figures import Performance
 from shardner.report.measure import measure
+from shardner.settings import complete
 from shardner.stages.document_rows import CorpusTexts
 from shardner.stages.part_numbering import DUPLICATES
 from shardner.stages.provenance import describe_run

@@ -3,9 +3,10 @@ from typing import Any
 import pytest
 import yaml
 from making import ROOT
-from shardner.config import RESERVED_COLUMNS, Config, complete, load_schema, parse_config
+from shardner.config import RESERVED_COLUMNS, Config, parse_config, read_config
 from shardner.data.tables import SHARD_DOCUMENTS, WINDOWS
 from shardner.errors import ConfigError
+from shardner.settings import complete, load_schema
 
 
 def shipped() -> dict[str, Any]:
@@ -41,6 +42,20 @@ def test_nothing_given_is_the_demo() -> None:
     config = parse_config({})
     assert isinstance(config, Config)
     assert config.corpus.files == ("demo",) and config.model.name == "demo"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"corpus": {"files": ["a.jsonl"], "keep": ["x"]}, "output": {"attributes": ["score"]}, "shards": {"count": 3}},
+        # as Snakemake's --config gives them
+        {"corpus": {"files": ["a.jsonl"], "id": "null"}, "shards": {"count": "3"}, "ner": {"audit": "0.5"}},
+        {"model": {"name": "3", "mixed_precision": "false"}, "windows": {"max_chars": "2000"}, "corpus": {"id": "12"}},
+    ],
+)
+def test_a_job_reads_what_the_parse_has_checked(settings: Any) -> None:
+    assert read_config(settings) == parse_config(settings)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,22 @@ HEAVY = {
 }  # fmt: skip
 
 
+def test_neither_a_job_nor_the_summary_imports_what_it_has_no_use_for() -> None:
+    """A job checks no settings, and the summary draws no plots."""
+    program = """
+import json, sys
+from shardner.config import read_config
+read_config({"corpus": {"files": ["a.jsonl"]}})
+import shardner.annotate.worker, shardner.stages.split, shardner.stages.merge, shardner.stages.number_documents
+from shardner.report.performance_file import load_performance
+from shardner.report.summary import print_summary
+print(json.dumps(sorted(sys.modules)))
+"""
+    environment = clean_environment() | {"PYTHONPATH": str(ROOT / "workflow" / "scripts")}
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    assert not {"altair", "jinja2", "jsonschema", "spacy", "vl_convert"} & set(json.loads(run.stdout))
+
+
 def test_a_parse_imports_nothing_heavy() -> None:
     paths = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
     # those in functions and hooks are indented: they run later, or in the main process alone

@@ -17,7 +17,7 @@ if os.path.exists("config.yaml"):
 
 sys.path.insert(0, str(Path(str(workflow.current_basedir), "..", "scripts").resolve()))
 
-from shardner.config import complete, parse_config
+from shardner.config import parse_config
 from shardner.corpus.input_files import InputFiles
 from shardner.corpus.patterns import describe_left_out
 from shardner.corpus.remote import is_remote, snakemake_url
@@ -35,6 +35,7 @@ from shardner.parse.overwriting import refuse_foreign_results, refuse_overwritin
 from shardner.parse.pipeline_source import SourceKind, code_files, prepares_here, source_files
 from shardner.parse.run_plan import DEMO_CORPUS, plan_run
 from shardner.parse.unused import find_unused
+from shardner.settings import complete
 
 
 def get_config():

@@ -8,12 +8,12 @@ from adapter import job_log
 if __name__ == "__main__":
     with job_log(snakemake.log[0]):
         from shardner.annotate.job import annotate_shard
-        from shardner.config import parse_config
+        from shardner.config import read_config
         from shardner.data.tables import ShardFiles, shard_path
         from shardner.model.components import Request
         from shardner.model.pipeline import read_pipeline
 
-        shard, config = int(snakemake.wildcards.shard), parse_config(snakemake.config)
+        shard, config = int(snakemake.wildcards.shard), read_config(snakemake.config)
         annotate_shard(
             snakemake.wildcards.part,
             shard,

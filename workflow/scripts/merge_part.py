@@ -5,7 +5,7 @@ from pathlib import Path
 from adapter import job_log
 
 with job_log(snakemake.log[0]):
-    from shardner.config import parse_config
+    from shardner.config import read_config
     from shardner.data.job_recording import measured_job
     from shardner.data.manifest import read_manifest
     from shardner.model.components import Request
@@ -24,7 +24,7 @@ with job_log(snakemake.log[0]):
             manifest, gather_part(manifest, place, Path(given.part_manifest), rejected, Path(given.duplicates), tables),
             name_run(manifest, read_pipeline(Path(given.pipeline))),
             CorpusFiles(**{name: Path(path) for name, path in results.items() if name != "job"}),
-            reject_duplicates=duplicate_rejecter(parse_config({"corpus": dict(params.corpus)}).corpus),
+            reject_duplicates=duplicate_rejecter(read_config({"corpus": dict(params.corpus)}).corpus),
             request=Request(tuple(params.attributes), tuple(params.spans)),
             entities=[Path(path) for path in given.all_entities],
         )  # fmt: skip

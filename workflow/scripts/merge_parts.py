@@ -5,7 +5,7 @@ from pathlib import Path
 from adapter import job_log
 
 with job_log(snakemake.log[0]):
-    from shardner.config import parse_config
+    from shardner.config import read_config
     from shardner.data.job_recording import measured_job
     from shardner.data.manifest import read_manifest
     from shardner.model.components import Request
@@ -27,7 +27,7 @@ with job_log(snakemake.log[0]):
             gather_parts(manifest, given.part_manifests, given.split_rejected, Path(given.duplicates), tables),
             name_run(manifest, read_pipeline(Path(given.pipeline))),
             CorpusFiles(**files),
-            reject_duplicates=duplicate_rejecter(parse_config({"corpus": dict(params.corpus)}).corpus),
+            reject_duplicates=duplicate_rejecter(read_config({"corpus": dict(params.corpus)}).corpus),
             max_rejected=params.max_rejected, request=request, threads=threads,
         )  # fmt: skip
         remove_stale(list(files.values()))

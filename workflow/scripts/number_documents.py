@@ -5,7 +5,7 @@ from pathlib import Path
 from adapter import job_log
 
 with job_log(snakemake.log[0]):
-    from shardner.config import parse_config
+    from shardner.config import read_config
     from shardner.data.job_recording import measured_job
     from shardner.stages.number_documents import number_documents, read_parts
 
@@ -15,7 +15,7 @@ with job_log(snakemake.log[0]):
         number_documents(
             None if params.files is None else [Path(path) for path in params.files],
             read_parts(given.manifests, given.drawn, given.shards),
-            parse_config({"corpus": dict(params.corpus)}).corpus,
+            read_config({"corpus": dict(params.corpus)}).corpus,
             manifest=Path(results.manifest),
             duplicates=Path(results.duplicates),
             drawn=Path(results.drawn),

@@ -6,7 +6,7 @@ from adapter import job_log
 from shardner.report.vega import vega_started
 
 with job_log(snakemake.log[0]), vega_started():
-    from shardner.config import parse_config
+    from shardner.config import read_config
     from shardner.data.job_files import read_annotate_jobs, read_job
     from shardner.data.manifest import read_manifest
     from shardner.data.pipeline_check import PipelineCheck
@@ -29,7 +29,7 @@ with job_log(snakemake.log[0]), vega_started():
         results=Path(results.html).parent,
         texts=CorpusTexts(Path(snakemake.params.shards), manifest, Path(given.duplicates)),
         scores=score_entities(*map(read_table, tables)) if given.gold else None,
-        corpus=parse_config({"corpus": provenance.config["corpus"]}).corpus,
+        corpus=read_config({"corpus": provenance.config["corpus"]}).corpus,
         last=Path(snakemake.params.last),
         html=Path(results.html),
         performance_json=Path(results.performance),

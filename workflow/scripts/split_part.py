@@ -5,14 +5,14 @@ from pathlib import Path
 from adapter import job_log
 
 with job_log(snakemake.log[0]):
-    from shardner.config import parse_config
+    from shardner.config import read_config
     from shardner.corpus.files import list_sources
     from shardner.data.job_recording import measured_job
     from shardner.data.tables import shard_path
     from shardner.stages.split import PartFiles, split_part
 
     params, results = snakemake.params, snakemake.output
-    config = parse_config({"corpus": dict(params.corpus), "windows": params.windows})
+    config = read_config({"corpus": dict(params.corpus), "windows": params.windows})
     with measured_job(Path(results.job), snakemake.rule, mem_mb=snakemake.resources.get("mem_mb")):
         split_part(
             snakemake.wildcards.part,

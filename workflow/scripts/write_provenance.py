@@ -5,16 +5,16 @@ from pathlib import Path
 from adapter import job_log
 
 with job_log(snakemake.log[0]):
-    from shardner.config import complete
     from shardner.data.job_files import read_job
     from shardner.data.manifest import read_manifest
     from shardner.data.typed_json import write_json
     from shardner.model.pipeline import read_pipeline
+    from shardner.settings import fill_in
     from shardner.stages.checksums import add_checksums
     from shardner.stages.provenance import describe_run
 
     given = snakemake.input
     manifest = add_checksums(read_manifest(Path(given.manifest)), [Path(path) for path in given.checksums])
     pipeline = read_pipeline(Path(given.pipeline))
-    run = describe_run(complete(snakemake.config), manifest, pipeline, [read_job(Path(job)) for job in given.jobs])
+    run = describe_run(fill_in(snakemake.config), manifest, pipeline, [read_job(Path(job)) for job in given.jobs])
     write_json(Path(snakemake.output.provenance), run)

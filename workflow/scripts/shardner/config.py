@@ -1,13 +1,8 @@
-"""The configuration: checked against the schema, completed with its defaults, and typed.
-
-The schema (`workflow/schemas/config.schema.yaml`) is the one place that knows names, allowed values and defaults.
-"""
+"""The configuration, typed. What its settings are called, and what they may be, `settings` knows."""
 
 from __future__ import annotations
 
 import codecs
-import copy
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,19 +10,14 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, Literal
 
-import jsonschema
-import yaml
-from jsonschema.exceptions import ValidationError
-
 from shardner.errors import ConfigError
+from shardner.settings import complete, fill_in
 
 #: Columns that documents.parquet or a shard has anyway; `data.tables` is not imported for them, for it takes Polars.
 RESERVED_COLUMNS = frozenset(
     ("candidates", "chars", "doc", "entities", "file", "id", "row", "sentence_starts", "shard", "span_count",
      "start", "text", "tokens", "window", "windows")
 )  # fmt: skip
-
-SCHEMA_PATH = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 
 Auto = Literal["auto"]
 AUTO: Auto = "auto"
@@ -203,35 +193,21 @@ def _template(template: str) -> str:
     )
 
 
-def load_schema() -> dict[str, Any]:
-    """Return the schema of the configuration."""
-    schema: dict[str, Any] = yaml.safe_load(SCHEMA_PATH.read_text("utf-8"))
-    return schema
-
-
-def complete(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Check settings against the schema and return them with every default filled in.
-
-    Raises:
-        ConfigError: names the key, the value found, what is allowed, and the line to write instead.
-    """
-    schema = load_schema()
-    settings = _with_types(settings, schema)
-    errors = list(jsonschema.Draft202012Validator(schema).iter_errors(settings))
-    if errors:
-        unknown = [error for error in errors if error.validator == "additionalProperties"]
-        raise ConfigError("\n".join(_explain(error, schema) for error in unknown or errors))
-    values: dict[str, Any] = _with_defaults(settings, schema)
-    return values
-
-
 def parse_config(settings: Mapping[str, Any]) -> Config:
     """Check settings, fill in defaults, and return them typed.
 
     Raises:
         ConfigError: as `complete`, and where two settings contradict each other.
     """
-    values = complete(settings)
+    return _type(complete(settings))
+
+
+def read_config(settings: Mapping[str, Any]) -> Config:
+    """Do what `parse_config` does, faster, for a job: with settings that the workflow has checked already."""
+    return _type(fill_in(settings))
+
+
+def _type(values: Mapping[str, Any]) -> Config:
     corpus, model, ner, output = values["corpus"], values["model"], values["ner"], values["output"]
     components = model["components"]
     config = Config(
@@ -298,103 +274,3 @@ def _refuse_contradictions(corpus: CorpusConfig) -> None:
         )
     if "demo" in corpus.files and len(corpus.files) > 1:
         raise ConfigError("corpus.files: 'demo' stands alone; write `files: [demo]` or only your own files")
-
-
-def _with_types(value: Any, schema: Mapping[str, Any]) -> Any:
-    """Give texts the type that the schema wants: Snakemake's ``--config`` makes a text of every value."""
-    if isinstance(value, Mapping):
-        properties = schema.get("properties", {})
-        return {key: _with_types(each, properties.get(key, {})) for key, each in value.items()}
-    if not isinstance(value, str):
-        return value
-    if value == "null" and "null" in schema.get("type", ()):
-        return None
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
-        return value
-    check = jsonschema.Draft202012Validator(dict(schema))
-    return parsed if check.is_valid(parsed) and not check.is_valid(value) else value
-
-
-def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
-    properties = schema.get("properties")
-    if properties is None:
-        return copy.deepcopy(value)
-    return {key: _with_defaults(value.get(key, sub["default"]), sub) for key, sub in properties.items()}
-
-
-def _explain(error: ValidationError, schema: Mapping[str, Any]) -> str:
-    path = [str(part) for part in error.absolute_path]
-    if error.validator == "additionalProperties":
-        known = list(_setting(path, schema)["properties"])
-        found: Mapping[str, Any] = dict(error.instance)  # type: ignore[arg-type]
-        unknown = [key for key in found if key not in known]
-        return "\n".join(_explain_unknown(path, str(key), known, schema) for key in unknown)
-    key = ".".join(path) or "the configuration"
-    setting = _setting(path, schema)
-    lines = [f"{key}: {error.instance!r} is not allowed; {_allowed(setting)}"]
-    if len(path) >= 2 and "default" in setting:
-        lines.append(f"  for example:  {_yaml_line(path, setting['default'])}")
-    return "\n".join(lines)
-
-
-def _explain_unknown(path: list[str], key: str, known: list[str], schema: Mapping[str, Any]) -> str:
-    dotted = ".".join([*path, key])
-    elsewhere = {
-        name: f"{section}.{name}" for section, sub in schema["properties"].items() for name in sub.get("properties", {})
-    }
-    if key in elsewhere:
-        hint = f"did you mean {elsewhere[key]!r}?"
-    elif near := [name for name in known if key.startswith(name)] or difflib.get_close_matches(key, known, 1, 0.5):
-        hint = f"did you mean {'.'.join([*path, near[0]])!r}?"
-    elif near := difflib.get_close_matches(key, elsewhere, n=1, cutoff=0.75):
-        hint = f"did you mean {elsewhere[near[0]]!r}?"
-    else:
-        nearest = max(known, key=lambda name: difflib.SequenceMatcher(None, key, name).ratio())
-        hint = f"the nearest is {'.'.join([*path, nearest])!r}"
-    return f"{dotted}: there is no such setting; {hint} (here: {', '.join(known)})"
-
-
-def _setting(path: list[str], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    for part in path:
-        if part.isdigit() and "items" in schema:
-            schema = schema["items"]
-        elif part in schema.get("properties", {}):
-            schema = schema["properties"][part]
-        else:
-            break
-    return schema
-
-
-def _allowed(setting: Mapping[str, Any]) -> str:
-    if "oneOf" in setting:
-        return " or ".join(_allowed(each) for each in setting["oneOf"])
-    if "title" in setting:
-        return str(setting["title"])
-    if "enum" in setting:
-        return "one of " + ", ".join(str(each) for each in setting["enum"])
-    if "const" in setting:
-        return str(setting["const"])
-    kinds = setting.get("type", "value")
-    words = {"array": "a list", "integer": "an integer", "string": "a text", "object": "a mapping", "null": "null"}
-    text = " or ".join(words.get(kind, f"a {kind}") for kind in ([kinds] if isinstance(kinds, str) else kinds))
-    if "items" in setting and "enum" in setting["items"]:
-        text += " of " + ", ".join(setting["items"]["enum"])
-    if "contains" in setting:
-        text += f", {setting['contains']['const']} among them"
-    if "exclusiveMinimum" in setting:
-        text += f" above {setting['exclusiveMinimum']}"
-    if "minimum" in setting:
-        text += f" of {setting['minimum']} or more"
-    if "maximum" in setting:
-        text += f", {setting['maximum']} at most"
-    if setting.get("minItems") or setting.get("minLength"):
-        text += " that is not empty"
-    return text
-
-
-def _yaml_line(path: list[str], value: Any) -> str:
-    shown = yaml.safe_dump(value, default_flow_style=True).splitlines()[0]
-    section, key = path[0], path[1]
-    return f"{section}: {{{key}: {shown}}}"

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from shardner.config import CorpusConfig, parse_config
+from shardner.config import CorpusConfig, read_config
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Job, Joins, Phase, Totals, add_up
 from shardner.data.pipeline_check import PipelineCheck
@@ -45,7 +45,7 @@ from shardner.report.timeline import (
 )
 
 #: How input files are read where the settings say nothing.
-DEFAULT_CORPUS = parse_config({}).corpus
+DEFAULT_CORPUS = read_config({}).corpus
 #: Unsure joins that the report lists; the merge's record has more.
 UNSURE_SHOWN = 100
 

@@ -52,3 +52,16 @@ def test_the_allocation_that_is_told_fails(cupy: Any) -> None:
     with pytest.raises(cupy.cuda.memory.OutOfMemoryError, match="24 bytes"):
         first + 1
     assert len(first + view[:1]) == 3
+
+
+def test_what_cupy_does_not_have_is_refused(cupy: Any) -> None:
+    values = cupy.arange(4)
+    with pytest.raises(AttributeError, match="has no 'vecdot'"):
+        cupy.vecdot(values, values)
+    with pytest.raises(TypeError, match="no parameter where"):
+        cupy.maximum(values, 2, where=values > 1)
+    with pytest.raises(TypeError, match="no parameter initial"):
+        values.max(initial=9)
+    with pytest.raises(TypeError, match="at most 3"):
+        cupy.repeat(values, 2, 0, 1)
+    assert cupy.maximum(values, 2, dtype="int64").get().tolist() == [2, 2, 2, 3]

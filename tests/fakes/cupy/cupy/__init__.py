@@ -3,21 +3,29 @@
 An array of this module is none of NumPy's: mixing the two, turning one into the other without saying so, and numbers of
 classes that CuPy does not take (an IntEnum, say) are errors here as they are there. As there, indices beyond the end of
 an array wrap and are no error, and host arrays as indices go up without a word. ``cuda.tally`` counts what costs time.
+
+Only functions and keywords that CuPy has are known: ``signatures.json``, which ``tools/list_cupy.py`` writes.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy
 
 from cupy import _cache, cublas, cuda  # noqa: F401 - the first is imported for what it makes
+from cupy._raw_kernel import RawKernel  # noqa: F401
 from cupy.cuda import tally
 
 __version__ = "14.2.0"
+
+_KNOWN = json.loads(Path(__file__).with_name("signatures.json").read_text())
+assert _KNOWN["version"] == __version__
 
 _SCALARS = (int, float, bool, complex)
 #: Functions whose result is as long as the data say: the host waits for the device before it can go on.
@@ -93,7 +101,7 @@ class ndarray:
         if name.startswith("__"):
             raise AttributeError(name)
         value = getattr(self._held, name)
-        return _on_device(value, name) if callable(value) else _wrap(value)
+        return _on_device(value, name, "methods") if callable(value) else _wrap(value)
 
 
 def _unwrap(value: Any) -> Any:
@@ -165,8 +173,23 @@ def _refuse_host(value: Any) -> Any:
     return value
 
 
-def _on_device(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+def _check_call(parameters: list[str] | None, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+    """Raise `TypeError` for more arguments than CuPy takes, and for keywords that it does not know."""
+    if parameters is None:
+        return
+    if len(given) > len(parameters) and not any(each.startswith("*") for each in parameters):
+        raise TypeError(f"{name}() takes at most {len(parameters)} arguments, not {len(given)}")
+    unknown = set(named) - set(parameters)
+    if unknown and not any(each.startswith("**") for each in parameters):
+        raise TypeError(f"{name}() has no parameter {', '.join(sorted(unknown))}")
+
+
+def _on_device(function: Callable[..., Any], name: str, kind: str) -> Callable[..., Any]:
+    if name not in _KNOWN[kind]:
+        raise AttributeError(f"CuPy {__version__} has no {name!r} among its {kind}")
+
     def call(*given: Any, **named: Any) -> Any:
+        _check_call(_KNOWN[kind][name], name, given, named)
         tally.launches += name not in _VIEWS
         tally.waits += name in _WAITING
         out = named.get("out")
@@ -260,7 +283,7 @@ class _Kernel:
         pass
 
 
-ElementwiseKernel = RawKernel = RawModule = ReductionKernel = _Kernel
+ElementwiseKernel = RawModule = ReductionKernel = _Kernel
 
 
 def get_array_module(*given: object) -> Any:
@@ -276,7 +299,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     cuda.runtime.break_if_told(name)
     value = getattr(numpy, name)
-    return _on_device(value, name) if callable(value) and not isinstance(value, type) else value
+    return _on_device(value, name, "functions") if callable(value) and not isinstance(value, type) else value
 
 
 def get_default_memory_pool() -> cuda.memory.MemoryPool:

@@ -25,6 +25,7 @@ import numpy as np
 from shardner.engine.fused.arrays import Array, HostInts, Module, multiply_rows, to_device
 from shardner.engine.fused.embed import Embedding, check_embedding, embedded_attributes
 from shardner.engine.fused.encoder import EncoderPlan, EncoderSource
+from shardner.engine.fused.layer_kernel import LayerKernel
 from shardner.engine.fused.layers import Layer, UnsupportedError, expect, runs, unchain
 from shardner.engine.fused.tokens import Tokens
 from shardner.engine.products import Products, fill_up
@@ -114,7 +115,10 @@ class _Convolution:
         self.bias = bias + xp.tile(xp.zeros(self.width, dtype="f") + lacking, 2 * self.window + 1) @ self.weights
         self._gain = to_device(xp, norm.get_param("G"), "f")
         self.lacking = lacking + to_device(xp, norm.get_param("b"), "f")
-        self._multiply, self._mean = products.of(self.weights, self.bias), products.means(self.width)
+        # on a GPU a kernel adds the bias
+        self._kernel = None if xp is np else LayerKernel(xp, self.width, self.pieces, EPSILON)
+        self._multiply = products.of(self.weights, self.bias if self._kernel is None else None)
+        self._mean, self._no_bias = products.means(self.width), xp.zeros_like(self.bias)
 
     @staticmethod
     def window_of(residual: Layer) -> int:
@@ -141,9 +145,13 @@ class _Convolution:
             expanded[:taken] = seen
         else:
             self._xp.take(seen, wanted, axis=0, out=expanded[:taken], mode="clip")  # it need not look for errors
-        expanded[taken:] = 0
+        if taken < len(expanded):
+            expanded[taken:] = 0
         middle = expanded[:, self.window * self.width : (self.window + 1) * self.width]
-        return self.finish(middle, self._multiply(expanded))[:taken]
+        summed = self._multiply(expanded)
+        if self._kernel is not None:
+            return self._kernel(summed, self.bias, middle, self._gain)
+        return self._finish(middle, summed)[:taken]
 
     def finish(self, rows: Array, summed: Array) -> Array:
         """Return what the layer makes of rows (n, width), without the vector `lacking`.
@@ -152,6 +160,11 @@ class _Convolution:
             rows: what the layer was given.
             summed: (n, pieces * width) the weighted sums of what each row sees, with the bias.
         """
+        if self._kernel is not None:
+            return self._kernel(summed, self._no_bias, rows, self._gain)
+        return self._finish(rows, summed)
+
+    def _finish(self, rows: Array, summed: Array) -> Array:
         pieces = [summed[:, piece * self.width : (piece + 1) * self.width] for piece in range(self.pieces)]
         best = self._xp.maximum(pieces[0], pieces[-1])
         for piece in pieces[1:-1]:

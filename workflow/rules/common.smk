@@ -1,5 +1,6 @@
 # What the rules share: the settings, the plan, and the names of files. What decides is in shardner.parse.
 
+import inspect
 import os
 import sys
 import tempfile
@@ -307,6 +308,13 @@ def get_demo_gold(wildcards):
     return [DEMO / "gold.parquet"] if PLAN.is_demo else []
 
 
+def with_signature(function):
+    """Keep a function's signature with it: Snakemake asks for it at each job, and it takes as long as a small rule."""
+    function.__signature__ = inspect.signature(function)
+    return function
+
+
+@with_signature
 def get_workers(wildcards):
     """Return the workers of an annotate job."""
     return limits.count_workers(LIMITS)
@@ -379,6 +387,7 @@ def get_unused(wildcards):
     return [str(path) for path in find_unused(WORK, {part.name: part.shards for part in PLAN.parts})]
 
 
+@with_signature
 def get_memory_mb(wildcards, threads, attempt):
     """Return the memory that an annotate job asks a cluster for."""
     return limits.annotate_memory_mb(threads, attempt)
@@ -386,4 +395,4 @@ def get_memory_mb(wildcards, threads, attempt):
 
 def growing(first):
     """Return what a cluster is asked for: `first`, and as much again at each further attempt."""
-    return lambda wildcards, attempt: first * attempt
+    return with_signature(lambda wildcards, attempt: first * attempt)

@@ -12,10 +12,10 @@ MAP = ROOT / "docs" / "architecture.md"
 (CONTRACT,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 
 
-def test_nothing_lies_beside_the_rooms_but_config_and_errors() -> None:
+def test_nothing_lies_beside_the_rooms_but_config_settings_and_errors() -> None:
     modules = {path.name for path in PACKAGE.glob("*.py")}
     rooms = {path.parent.name for path in PACKAGE.glob("*/*.py")}
-    assert modules == {"__init__.py", "config.py", "errors.py"}
+    assert modules == {"__init__.py", "config.py", "errors.py", "settings.py"}
     assert {*CONTRACT["layers"]} == rooms | {"config", "errors"} and CONTRACT["layers"][-2:] == ["config", "errors"]
 
 

@@ -16,7 +16,8 @@ def test_nothing_lies_beside_the_rooms_but_config_settings_and_errors() -> None:
     modules = {path.name for path in PACKAGE.glob("*.py")}
     rooms = {path.parent.name for path in PACKAGE.glob("*/*.py")}
     assert modules == {"__init__.py", "config.py", "errors.py", "settings.py"}
-    assert {*CONTRACT["layers"]} == rooms | {"config", "errors"} and CONTRACT["layers"][-2:] == ["config", "errors"]
+    above_all = ["config", "settings", "errors"]
+    assert {*CONTRACT["layers"]} == {*rooms, *above_all} and CONTRACT["layers"][-3:] == above_all
 
 
 def test_the_map_names_every_module_and_every_decision() -> None:

@@ -19,6 +19,7 @@ from shardner.engine.fused import FusedEngine, examine
 from shardner.engine.selection import select_engine
 from shardner.engine.sorted_by_length import has_padding
 from shardner.engine.stock import StockEngine
+from shardner.engine.transformer_spans import MOST_PADDING, group_by_length
 from shardner.model.pipeline import load_pipeline, prepare_pipeline, read_pipeline, write_pipeline
 from shardner.parse.pipeline_source import classify
 
@@ -119,3 +120,37 @@ def test_mixed_precision_reaches_the_transformer(tmp_path: Path) -> None:
         nlp = load_pipeline(read_pipeline(tmp_path / "pipeline.json"))
         shims = [shim for node in nlp.get_pipe("transformer").model.walk() for shim in node.shims]
         assert shims and all(shim._mixed_precision is wanted for shim in shims)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_spans_are_read_in_groups_of_about_the_same_length(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little of what the network computes is padding, and afterwards the pipeline is as it was."""
+    monkeypatch.setattr("shardner.engine.transformer_spans.CPU_LEAST_PIECES", 1)
+    nlp = transformer_pipeline(seed)
+    [network] = [node for node in nlp.get_pipe("transformer").model.walk() if node.shims]
+    inner, shapes = network._func, []
+
+    def forward(model: Any, spans: Any, is_train: bool) -> Any:
+        shapes.append((max(map(len, spans)) * len(spans), sum(map(len, spans))))
+        return inner(model, spans, is_train)
+
+    network._func = forward
+    compared = compare(nlp, make_documents(seed))
+    assert network._func is forward
+    assert compared.entities > 100 and not compared.wrong
+    engine, texts = FusedEngine(nlp), make_texts(60, seed=seed, longest=6)
+    shapes.clear()
+    engine.annotate(texts, Stopwatch())
+    computed, read = (sum(column) for column in zip(*shapes, strict=True))
+    assert len(shapes) > 3 and computed - read <= 1.05 * MOST_PADDING * computed
+    shapes.clear()
+    list(nlp.pipe(texts))
+    computed, read = (sum(column) for column in zip(*shapes, strict=True))
+    assert computed - read > 2 * MOST_PADDING * computed  # so it would be
+
+
+def test_a_group_is_not_cut_below_the_least_size() -> None:
+    lengths = [3, 9, 1, 9, 8, 2, 9]
+    assert group_by_length(lengths, 1) == [[2], [5], [0], [4], [1, 3, 6]]
+    assert group_by_length(lengths, 10**6) == [[2, 5, 0, 4, 1, 3, 6]]
+    assert group_by_length([], 1) == [] and group_by_length([7, 7], 1) == [[0, 1]]

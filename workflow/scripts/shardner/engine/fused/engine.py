@@ -31,6 +31,7 @@ from shardner.engine.products import Products
 from shardner.engine.scores import SCORE, carry_scores, make_scores, to_scores
 from shardner.engine.stock import Reading, annotate_documents, run_and_read
 from shardner.engine.tokenization import Tokenization, VocabularyMemory
+from shardner.engine.transformer_spans import GroupedSpans
 from shardner.gpu.halving import in_halves
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class FusedEngine:
         before: list[Any] = [nlp.get_pipe(name) for name in plan.before]
         models = [pipe.model for pipe in before if _has_model(pipe)]
         self._products = FasterProducts([*self._encoder.spacy_layers, *models], products)
+        self._spans = GroupedSpans([*self._encoder.spacy_layers, *models])
         self._terminals = (
             None if plan.sentencizer is None else terminal_keys(nlp.vocab.strings, plan.sentencizer.punct_chars)
         )
@@ -176,7 +178,7 @@ class FusedEngine:
     def _annotate_docs(self, reading: Reading, docs: Sequence[Doc], watch: Stopwatch) -> Annotations:
         """Annotate the documents of a batch; raises what a component raises."""
         plan = self._plan
-        with watch.phase(Phase.ENCODE), self._products.lent():
+        with watch.phase(Phase.ENCODE), self._products.lent(), self._spans.lent():
             if plan.before:
                 docs = run_pipes(self._nlp, docs, without=[plan.name, *plan.after])
             tokens = read_tokens(docs, plan.attributes)
@@ -200,7 +202,7 @@ class FusedEngine:
             docs: the documents of the tokens, if the encoder needs documents.
             places: whether the annotations have `Annotations.places`.
         """
-        with watch.phase(Phase.ENCODE), self._products.lent():
+        with watch.phase(Phase.ENCODE), self._products.lent(), self._spans.lent():
             # if all tokens are whitespace, no entity begins, and a transformer has no vectors
             vectors = None if tokens["IS_SPACE"].all() else self._encoder.encode(docs, tokens)
         with watch.phase(Phase.DECODE):

@@ -6,9 +6,9 @@ The transformer is as large as that of `en_core_web_trf` (12 layers of width 768
 its weights are random: neither time nor padding depends on them. Its pieces are the words that the corpus has most
 often, and letters. It needs the extra `transformers` (tools/setup.sh dev transformers).
 
-Both annotate the same texts in turn in this process: stock spaCy with `nlp.pipe` in its best batch size, and what
-`model.components: auto` keeps. Then it counts, for both: which share of the pieces that the transformer computes is
-padding, and which is computed a second time because windows overlap.
+Both annotate the same texts in turn in this process, stock spaCy with `nlp.pipe` in its best batch size. It counts, for
+both, which share of the pieces that the transformer computes is padding, and which is computed a second time because
+windows overlap.
 """
 
 from __future__ import annotations

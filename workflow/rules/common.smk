@@ -309,7 +309,7 @@ def get_demo_gold(wildcards):
 
 
 def with_signature(function):
-    """Keep a function's signature with it: Snakemake asks for it at each job, and it takes as long as a small rule."""
+    """Keep a function's signature with it: Snakemake asks for it at each job, and it takes a while to find out."""
     function.__signature__ = inspect.signature(function)
     return function
 

@@ -23,8 +23,11 @@ _processes: list[subprocess.Popen[str]] = []
 @contextmanager
 def vega_started() -> Iterator[None]:
     """Start Vega, and let `to_svg` use it within the block."""
-    process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    with process:
+    with subprocess.Popen(
+        [sys.executable, __file__],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        start_new_session=True,  # Ctrl-C is for this process, which ends the other
+    ) as process:  # fmt: skip
         _processes.append(process)
         try:
             yield

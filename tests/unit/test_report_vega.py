@@ -28,5 +28,5 @@ def test_what_cannot_be_drawn_is_an_error_and_the_next_plot_is_drawn(wrong: dict
 def test_a_process_that_ends_is_an_error() -> None:
     with vega_started():
         vega._processes[0].kill()
-        with pytest.raises((ValueError, BrokenPipeError)):
+        with pytest.raises(ValueError, match="has ended"):
             to_svg(BARS)

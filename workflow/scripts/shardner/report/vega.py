@@ -13,7 +13,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 #: The process that draws, while there is one.
@@ -23,17 +23,19 @@ _processes: list[subprocess.Popen[str]] = []
 @contextmanager
 def vega_started() -> Iterator[None]:
     """Start Vega, and let `to_svg` use it within the block."""
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, __file__],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         start_new_session=True,  # Ctrl-C is for this process, which ends the other
-    ) as process:  # fmt: skip
-        _processes.append(process)
-        try:
-            yield
-        finally:
-            _processes.remove(process)
-            process.kill()
+    )  # fmt: skip
+    _processes.append(process)
+    try:
+        yield
+    finally:
+        _processes.remove(process)
+        process.kill()
+        with suppress(BrokenPipeError), process:  # what it was still asked for cannot be written any more
+            pass
 
 
 def to_svg(specification: dict[str, Any]) -> str:
@@ -46,7 +48,8 @@ def to_svg(specification: dict[str, Any]) -> str:
         return _draw(specification)
     [process] = _processes
     assert process.stdin is not None and process.stdout is not None
-    print(json.dumps(specification), file=process.stdin, flush=True)
+    with suppress(BrokenPipeError):  # it has ended, and so it does not answer
+        print(json.dumps(specification), file=process.stdin, flush=True)
     answer = process.stdout.readline()
     if not answer:
         raise ValueError(f"Vega has ended with the exit code {process.wait()}")

@@ -31,10 +31,6 @@ rule all:
     default_target: True
     input:
         get_results,
-        # what is gone of these is made again, though nothing reads it any more
-        get_entities,
-        get_documents,
-        get_rejected,
-        get_jobs,
+        get_gone,
     message:
         "The results are complete"

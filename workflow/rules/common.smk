@@ -31,6 +31,7 @@ from shardner.gpu.device import count_gpus
 from shardner.parse import limits
 from shardner.parse.command_line import remember_command, remember_reading
 from shardner.parse.fingerprint import fingerprint
+from shardner.parse.gone import find_gone
 from shardner.parse.owner import check_owner, name_run
 from shardner.parse.overwriting import refuse_foreign_results, refuse_overwriting
 from shardner.parse.pipeline_source import SourceKind, code_files, prepares_here, source_files
@@ -258,11 +259,6 @@ def get_split_rejected(wildcards):
     return of_parts(WORK / "split" / "{part}" / "rejected.parquet")
 
 
-def get_split_jobs(wildcards):
-    """Return the records of the jobs that split, in corpus order."""
-    return of_parts(JOBS / "split_part" / "{part}.json")
-
-
 def get_entities(wildcards):
     """Return the entities of all shards, in corpus order."""
     return of_shards(WORK / "entities", ".parquet")
@@ -286,6 +282,15 @@ def get_jobs(wildcards):
 def get_spans(wildcards):
     """Return the spans of all shards, in corpus order, where span groups are asked for."""
     return of_shards(WORK / "spans", ".parquet") if CONFIG.output.spans else []
+
+
+# All that the annotate jobs write.
+ANNOTATED = (get_entities, get_documents, get_rejected, get_jobs, get_spans)
+
+
+def get_gone(wildcards):
+    """Return what is gone of what the annotate jobs wrote, where nothing asks for it any more."""
+    return find_gone(WORK, [path for get in ANNOTATED for path in get(None)])
 
 
 def with_spans(path):

@@ -6,8 +6,7 @@ rule write_provenance:
         manifest=rules.number_documents.output.manifest,
         checksums=get_checksums,
         pipeline=rules.prepare_model.output.pipeline,
-        jobs=get_jobs,
-        # only a run that was merged has a provenance
+        # only a run that was merged has a provenance; then all shards have their jobs' records, too
         entities=get_table("entities"),
         merged=get_merged,
     output:
@@ -26,6 +25,7 @@ rule write_provenance:
         runtime=growing(60),
     params:
         code=fingerprint("write_provenance"),
+        jobs=JOBS / "annotate_shard",
     message:
         "Writing {output.provenance}"
     script:
@@ -46,8 +46,6 @@ rule report_performance:
         merged=get_merged,
         documents=get_table("documents"),
         rejected=get_table("rejected"),
-        annotate_jobs=get_jobs,
-        split_jobs=get_split_jobs,
         merge_jobs=get_merge_jobs,
         other_jobs=[rules.prepare_model.output.job, rules.number_documents.output.job],
         check=rules.check_pipeline.output.check,
@@ -72,6 +70,9 @@ rule report_performance:
     params:
         code=fingerprint("report_performance", display=True),
         shards=WORK / "shards",
+        # of all parts, which were merged: thousands of inputs make Snakemake slow
+        annotate_jobs=JOBS / "annotate_shard",
+        split_jobs=JOBS / "split_part",
         last=LAST_PERFORMANCE,
     message:
         "Writing {output.html}"

@@ -7,7 +7,7 @@ from shardner.report.vega import vega_started
 
 with job_log(snakemake.log[0]), vega_started():
     from shardner.config import read_config
-    from shardner.data.job_files import read_annotate_jobs, read_job
+    from shardner.data.job_files import read_annotate_jobs, read_job, read_split_jobs
     from shardner.data.manifest import read_manifest
     from shardner.data.pipeline_check import PipelineCheck
     from shardner.data.provenance import Provenance
@@ -17,20 +17,24 @@ with job_log(snakemake.log[0]), vega_started():
     from shardner.report.write import write_report
     from shardner.stages.document_rows import CorpusTexts
 
-    given, results = snakemake.input, snakemake.output
+    given, params, results = snakemake.input, snakemake.params, snakemake.output
     manifest, provenance = read_manifest(Path(given.manifest)), read_json(Path(given.provenance), Provenance)
     tables = [corpus_table(given.entities), *given.gold]
-    others = [*given.split_jobs, *given.merge_jobs, *given.other_jobs]
+    jobs = [
+        *read_annotate_jobs(Path(params.annotate_jobs), manifest),
+        *read_split_jobs(Path(params.split_jobs), manifest),
+        *(read_job(Path(job)) for job in [*given.merge_jobs, *given.other_jobs]),
+    ]
     write_report(
-        jobs=[*read_annotate_jobs(given.annotate_jobs), *(read_job(Path(job)) for job in others)],
+        jobs=jobs,
         manifest=manifest,
         provenance=provenance,
         check=read_json(Path(given.check), PipelineCheck),
         results=Path(results.html).parent,
-        texts=CorpusTexts(Path(snakemake.params.shards), manifest, Path(given.duplicates)),
+        texts=CorpusTexts(Path(params.shards), manifest, Path(given.duplicates)),
         scores=score_entities(*map(read_table, tables)) if given.gold else None,
         corpus=read_config({"corpus": provenance.config["corpus"]}).corpus,
-        last=Path(snakemake.params.last),
+        last=Path(params.last),
         html=Path(results.html),
         performance_json=Path(results.performance),
     )

@@ -84,7 +84,7 @@ def list_pieces(options: argparse.Namespace) -> list[Piece]:
     workflow = [python, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "all"]
     workflow += ["--resources", "gpu=1", "--directory", str(ROOT)]
     workflow += ["--config", f"output={{dir: {json.dumps(str(options.scratch / 'results'))}}}"]
-    needs = ["snakemake", "polars", "altair", "jsonschema", "rich"]
+    needs = ["snakemake", "polars", "vl_convert", "jsonschema", "rich"]
     return [*pieces, Piece("workflow", "the demo through the workflow, one device", workflow, needs)]
 
 

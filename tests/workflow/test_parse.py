@@ -9,7 +9,7 @@ from making import ROOT, clean_environment
 
 #: Slow to import, and of no use before a job runs.
 HEAVY = {
-    "altair", "cupy", "jinja2", "numpy", "pandas", "polars", "pynvml", "rich", "spacy", "thinc", "vl_convert",
+    "cupy", "jinja2", "numpy", "pandas", "polars", "pynvml", "rich", "spacy", "thinc", "vl_convert",
     "shardner.annotate", "shardner.demo", "shardner.engine", "shardner.model", "shardner.report", "shardner.stages",
 }  # fmt: skip
 
@@ -27,7 +27,7 @@ print(json.dumps(sorted(sys.modules)))
 """
     environment = clean_environment() | {"PYTHONPATH": str(ROOT / "workflow" / "scripts")}
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
-    assert not {"altair", "jinja2", "jsonschema", "spacy", "vl_convert"} & set(json.loads(run.stdout))
+    assert not {"jinja2", "jsonschema", "spacy", "vl_convert"} & set(json.loads(run.stdout))
 
 
 def test_a_parse_imports_nothing_heavy() -> None:

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
+import sys
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from shardner.data.provenance import Provenance
@@ -179,9 +183,22 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+class _CompiledTemplates(FileSystemBytecodeCache):
+    """Keeps the compiled template beside Python's compiled modules, where it may be written: it takes 0.2 s."""
+
+    def __init__(self) -> None:
+        super().__init__(str(Path(importlib.util.cache_from_source(__file__)).parent), "%s.jinja-cache")
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if not sys.dont_write_bytecode:
+            with suppress(OSError):
+                super().dump_bytecode(bucket)
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE),
+        bytecode_cache=_CompiledTemplates(),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_make_visible,

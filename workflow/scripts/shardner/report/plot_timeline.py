@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import altair as alt
 import polars as pl
 
 from shardner.report.figures import Performance, TimelineRow
-from shardner.report.plots import Plot, axis_unit, colour, draw_at_both_widths, width
+from shardner.report.plots import Plot, axis_unit, colour, draw_at_both_widths, name_of, quantity, values, width
+from shardner.report.svg import Specification
 from shardner.report.timeline import ANNOTATE
 from shardner.terminal.numbers import duration
 
@@ -48,7 +48,7 @@ def _pieces(row: TimelineRow) -> list[tuple[str, float, float]]:
     return [piece for piece in pieces if piece[2] > piece[1]]
 
 
-def _draw_lanes(performance: Performance, lanes: list[str], wide: bool) -> alt.TopLevelMixin:
+def _draw_lanes(performance: Performance, lanes: list[str], wide: bool) -> Specification:
     unit_s, unit = axis_unit(performance.headline.wall_s)
 
     def name(lane: str) -> str:
@@ -68,51 +68,53 @@ def _draw_lanes(performance: Performance, lanes: list[str], wide: bool) -> alt.T
     lanes = list(dict.fromkeys(map(name, lanes)))
     # Room for the widest font that a browser may choose: Vega measures with its own font.
     room = min(max(map(len, lanes)) * 7 + 6, 220 if wide else 116)
-    axis = alt.Axis(title=None, grid=False, ticks=False, domain=False, labelLimit=room, minExtent=room, maxExtent=room)
-    bars = (
-        alt.Chart(pl.DataFrame(data))
-        .mark_bar(height=11)
-        .encode(
-            y=alt.Y("lane:N", sort=lanes, axis=axis),
-            x=alt.X("from:Q", title=f"{unit} since the start", axis=alt.Axis(tickCount=8 if wide else 4)),
-            x2="to:Q",
-            color=colour(["start_up", "load", "annotate", "other"]),
-            description="tip:N",
-        )
-        .properties(width=width(wide), height={"step": 18})
-    )
-    return alt.layer(bars, *_draw_pauses(performance, unit_s))
+    sides = {"labelLimit": room, "minExtent": room, "maxExtent": room}
+    axis = {"title": None, "grid": False, "ticks": False, "domain": False, **sides}
+    bars = {
+        "data": values(data),
+        "mark": {"type": "bar", "height": 11},
+        "encoding": {
+            "y": name_of("lane", sort=lanes, axis=axis),
+            "x": quantity("from", title=f"{unit} since the start", axis={"tickCount": 8 if wide else 4}),
+            "x2": {"field": "to"},
+            "color": colour(["start_up", "load", "annotate", "other"]),
+            "description": name_of("tip"),
+        },
+    }
+    layers = [bars, *_draw_pauses(performance, unit_s)]
+    return {"layer": layers, "width": width(wide), "height": {"step": 18}}
 
 
 def _job(row: TimelineRow) -> str:
     return row.rule if row.shard is None else f"shard {row.shard}, {row.lane}"
 
 
-def _draw_pauses(performance: Performance, unit_s: float) -> list[alt.Chart]:
+def _draw_pauses(performance: Performance, unit_s: float) -> list[Specification]:
     if not performance.pauses or len(performance.pauses) > 20:
         return []
-    data = pl.DataFrame({"at": [pause.at_offset_s / unit_s for pause in performance.pauses]})
-    rule = alt.Chart(data).mark_rule(stroke="var(--ink)", strokeDash=[3, 3], strokeWidth=1)
-    return [rule.encode(x="at:Q")]
+    data = [{"at": pause.at_offset_s / unit_s} for pause in performance.pauses]
+    mark = {"type": "rule", "stroke": "var(--ink)", "strokeDash": [3, 3], "strokeWidth": 1}
+    return [{"data": values(data), "mark": mark, "encoding": {"x": quantity("at")}}]
 
 
-def _draw_crowd(performance: Performance, wide: bool) -> alt.TopLevelMixin:
+def _draw_crowd(performance: Performance, wide: bool) -> Specification:
     unit_s, unit = axis_unit(performance.headline.wall_s)
     phases = ["other", "start_up", "load", "annotate"]
     data = sum_by_phase(performance.timeline, performance.headline.wall_s).with_columns(pl.col("at") / unit_s)
     order = pl.DataFrame({"phase": phases, "order": [3, 1, 2, 0]})
-    areas: alt.Chart = (
-        alt.Chart(data.join(order, on="phase", how="left", maintain_order="left"))
-        .mark_area(interpolate="step-after", strokeWidth=0)
-        .encode(
-            x=alt.X("at:Q", title=f"{unit} since the start", axis=alt.Axis(tickCount=8 if wide else 4, grid=False)),
-            y=alt.Y("workers:Q", title="workers", stack="zero", axis=alt.Axis(tickCount=4)),
-            color=colour(phases),
-            order="order:Q",
-        )
-        .properties(width=width(wide), height=200)
-    )
-    return areas
+    axis = {"tickCount": 8 if wide else 4, "grid": False}
+    return {
+        "data": values(data.join(order, on="phase", how="left", maintain_order="left")),
+        "mark": {"type": "area", "interpolate": "step-after", "strokeWidth": 0},
+        "encoding": {
+            "x": quantity("at", title=f"{unit} since the start", axis=axis),
+            "y": quantity("workers", title="workers", stack="zero", axis={"tickCount": 4}),
+            "color": colour(phases),
+            "order": quantity("order"),
+        },
+        "width": width(wide),
+        "height": 200,
+    }
 
 
 def sum_by_phase(rows: Sequence[TimelineRow], wall_s: float) -> pl.DataFrame:

@@ -6,15 +6,15 @@ plot of many things shows sums instead, so that its size does not grow with the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import altair as alt
 import polars as pl
 from markupsafe import Markup
 
 from shardner.report.figures import Performance, ShardFigure
-from shardner.report.svg import draw_svg
+from shardner.report.svg import Specification, draw_svg
 from shardner.terminal.numbers import count, duration
 
 WIDE, NARROW = 936, 336
@@ -46,7 +46,7 @@ class Plot:
     narrow: Markup
 
 
-def draw_at_both_widths(make: Callable[[bool], alt.TopLevelMixin], title: str) -> Plot:
+def draw_at_both_widths(make: Callable[[bool], Specification], title: str) -> Plot:
     """Draw a plot at both widths; `make` is called with whether the screen is wide."""
     return Plot(
         draw_svg(make(True), title=title, css_class="wide"),
@@ -59,10 +59,25 @@ def width(wide: bool) -> int:
     return WIDE if wide else NARROW
 
 
-def colour(phases: Sequence[str]) -> alt.Color:
+def values(data: pl.DataFrame | Sequence[Mapping[str, Any]]) -> Specification:
+    """Return data as a specification holds it."""
+    return {"values": data.to_dicts() if isinstance(data, pl.DataFrame) else list(data)}
+
+
+def quantity(field: str, **options: Any) -> Specification:
+    """Encode a field of numbers."""
+    return {"field": field, "type": "quantitative", **options}
+
+
+def name_of(field: str, **options: Any) -> Specification:
+    """Encode a field of names."""
+    return {"field": field, "type": "nominal", **options}
+
+
+def colour(phases: Sequence[str]) -> Specification:
     """Colour marks by their field ``phase``."""
-    scale = alt.Scale(domain=list(phases), range=[COLOURS[phase] for phase in phases])
-    return alt.Color("phase:N", scale=scale, legend=None)
+    scale = {"domain": list(phases), "range": [COLOURS[phase] for phase in phases]}
+    return name_of("phase", scale=scale, legend=None)
 
 
 def axis_unit(longest_s: float) -> tuple[float, str]:
@@ -78,29 +93,30 @@ def plot_phases(performance: Performance) -> Plot | None:
     figures = [figure for figure in performance.phases if figure.worker_s > 0]
     if not figures:
         return None
-    data = pl.DataFrame(
+    data = [
         {
-            "phase": [figure.phase for figure in figures],
-            "share": [figure.share for figure in figures],
-            "order": list(range(len(figures))),
-            "tip": [f"{figure.phase.replace('_', '-')}: {figure.share:.1%}" for figure in figures],
+            "phase": figure.phase,
+            "share": figure.share,
+            "order": order,
+            "tip": f"{figure.phase.replace('_', '-')}: {figure.share:.1%}",
         }
-    )
+        for order, figure in enumerate(figures)
+    ]
 
-    def make(wide: bool) -> alt.TopLevelMixin:
-        axis = alt.Axis(title=None, format="%", tickCount=5, grid=False, domain=False)
-        bar: alt.Chart = (
-            alt.Chart(data)
-            .mark_bar(height=30, stroke="var(--paper)", strokeWidth=1)
-            .encode(
-                x=alt.X("share:Q", stack="zero", scale=alt.Scale(domain=[0, 1], nice=False), axis=axis),
-                color=colour([figure.phase for figure in figures]),
-                order="order:Q",
-                description="tip:N",
-            )
-            .properties(width=width(wide), height=34)
-        )
-        return bar
+    def make(wide: bool) -> Specification:
+        axis = {"title": None, "format": "%", "tickCount": 5, "grid": False, "domain": False}
+        return {
+            "data": values(data),
+            "mark": {"type": "bar", "height": 30, "stroke": "var(--paper)", "strokeWidth": 1},
+            "encoding": {
+                "x": quantity("share", stack="zero", scale={"domain": [0, 1], "nice": False}, axis=axis),
+                "color": colour([figure.phase for figure in figures]),
+                "order": quantity("order"),
+                "description": name_of("tip"),
+            },
+            "width": width(wide),
+            "height": 34,
+        }
 
     return draw_at_both_widths(make, "Share of the workers' time by phase")
 
@@ -118,7 +134,7 @@ def plot_shards(performance: Performance) -> tuple[Plot, bool] | None:
     return draw_at_both_widths(lambda wide: _draw_spread(shards, wide), "How many shards took how long"), True
 
 
-def _draw_each_shard(shards: Sequence[ShardFigure], wide: bool) -> alt.TopLevelMixin:
+def _draw_each_shard(shards: Sequence[ShardFigure], wide: bool) -> Specification:
     unit_s, unit = axis_unit(max(shard.elapsed_s for shard in shards))
     data = [
         {
@@ -137,22 +153,22 @@ def _draw_each_shard(shards: Sequence[ShardFigure], wide: bool) -> alt.TopLevelM
     mean = sum(shard.elapsed_s for shard in shards) / len(shards) / unit_s
     every = max(len(shards) // (40 if wide else 10), 1)
     names = [str(shard.shard) for shard in shards]
-    axis = alt.Axis(title="shard", labelAngle=0, ticks=False, values=names[::every])
-    bars = (
-        alt.Chart(pl.DataFrame(data))
-        .mark_bar()
-        .encode(
-            x=alt.X("shard:O", sort=names, axis=axis, scale=alt.Scale(paddingInner=0.2)),
-            y=alt.Y("time:Q", stack="zero", title=unit, axis=alt.Axis(tickCount=4)),
-            color=colour(["start_up", "annotate"]),
-            order="order:Q",
-            description="tip:N",
-        )
-    )
-    return alt.layer(bars, _mean_line(mean, "y")).properties(width=min(width(wide), len(shards) * 80), height=150)
+    axis = {"title": "shard", "labelAngle": 0, "ticks": False, "values": names[::every]}
+    bars = {
+        "data": values(data),
+        "mark": "bar",
+        "encoding": {
+            "x": {"field": "shard", "type": "ordinal", "sort": names, "axis": axis, "scale": {"paddingInner": 0.2}},
+            "y": quantity("time", stack="zero", title=unit, axis={"tickCount": 4}),
+            "color": colour(["start_up", "annotate"]),
+            "order": quantity("order"),
+            "description": name_of("tip"),
+        },
+    }
+    return {"layer": [bars, _mean_line(mean, "y")], "width": min(width(wide), len(shards) * 80), "height": 150}
 
 
-def _draw_spread(shards: Sequence[ShardFigure], wide: bool) -> alt.TopLevelMixin:
+def _draw_spread(shards: Sequence[ShardFigure], wide: bool) -> Specification:
     unit_s, unit = axis_unit(max(shard.elapsed_s for shard in shards))
     seconds = pl.Series("time", [shard.elapsed_s / unit_s for shard in shards])
     low, high = float(seconds.min()), float(seconds.max())  # type: ignore[arg-type]
@@ -165,27 +181,21 @@ def _draw_spread(shards: Sequence[ShardFigure], wide: bool) -> alt.TopLevelMixin
         .with_columns(tip=pl.format("{} shards", "shards"))
         .sort("bin")
     )
-    bars = (
-        alt.Chart(bins)
-        .mark_bar(color=COLOURS["annotate"], stroke="var(--paper)", strokeWidth=0.6)
-        .encode(
-            x=alt.X(
-                "low:Q",
-                bin="binned",
-                title=f"{unit} a shard",
-                scale=alt.Scale(zero=False),
-                axis=alt.Axis(grid=False, tickCount=8 if wide else 4),
-            ),
-            x2="high:Q",
-            y=alt.Y("shards:Q", title="shards", axis=alt.Axis(tickCount=4)),
-            description="tip:N",
-        )
-    )
+    axis = {"grid": False, "tickCount": 8 if wide else 4}
+    bars = {
+        "data": values(bins),
+        "mark": {"type": "bar", "color": COLOURS["annotate"], "stroke": "var(--paper)", "strokeWidth": 0.6},
+        "encoding": {
+            "x": quantity("low", bin="binned", title=f"{unit} a shard", scale={"zero": False}, axis=axis),
+            "x2": {"field": "high"},
+            "y": quantity("shards", title="shards", axis={"tickCount": 4}),
+            "description": name_of("tip"),
+        },
+    }
     mean = float(seconds.mean())  # type: ignore[arg-type]
-    return alt.layer(bars, _mean_line(mean, "x")).properties(width=width(wide), height=150)
+    return {"layer": [bars, _mean_line(mean, "x")], "width": width(wide), "height": 150}
 
 
-def _mean_line(mean: float, channel: str) -> alt.Chart:
-    line = alt.Chart(pl.DataFrame({"mean": [mean]})).mark_rule(stroke="var(--ink)", strokeDash=[4, 3], strokeWidth=1)
-    placed: alt.Chart = line.encode(y="mean:Q") if channel == "y" else line.encode(x="mean:Q")
-    return placed
+def _mean_line(mean: float, channel: str) -> Specification:
+    mark = {"type": "rule", "stroke": "var(--ink)", "strokeDash": [4, 3], "strokeWidth": 1}
+    return {"data": values([{"mean": mean}]), "mark": mark, "encoding": {channel: quantity("mean")}}

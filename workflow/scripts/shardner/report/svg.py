@@ -1,4 +1,4 @@
-"""Altair charts as inline SVG that holds nothing but shapes and text.
+"""Specifications in Vega-Lite as inline SVG that holds nothing but shapes and text.
 
 Colours are CSS variables (``var(--ink)``), which Vega passes through, so that one drawing serves light mode, dark mode
 and print. The SVG that Vega returns is parsed and rebuilt from a list of allowed elements and attributes. So no link,
@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from typing import Any
+from typing import Any, TypeAlias
 
-import altair as alt
 from markupsafe import Markup, escape
 
 from shardner.report.vega import to_svg
 from shardner.terminal.visible_text import show_controls
+
+#: A plot in Vega-Lite, as JSON has it: https://vega.github.io/vega-lite/docs/
+Specification: TypeAlias = dict[str, Any]
 
 _THEME = {
     "background": "transparent",
@@ -46,16 +48,16 @@ _DEFAULTS = {"opacity": "1", "stroke-width": "1", "fill-opacity": "1"}
 _NUMBER = re.compile(r"-?\d+\.\d{2,}")
 
 
-def draw_svg(chart: alt.TopLevelMixin, *, title: str, css_class: str) -> Markup:
-    """Return a chart as an ``<svg>`` element.
+def draw_svg(plot: Specification, *, title: str, css_class: str) -> Markup:
+    """Return a plot as an ``<svg>`` element.
 
     Args:
-        chart: the ``description`` of each mark is shown when the pointer is over the mark.
+        plot: the ``description`` of each mark is shown when the pointer is over the mark.
         title: what the plot shows, for readers who cannot see it.
         css_class: the class of the element, a word that does not come from the corpus.
     """
     # A character that XML does not allow would abort the process that draws, inside vl-convert.
-    specification = _without_controls({**chart.to_dict(), "config": _THEME})
+    specification = _without_controls({**plot, "config": _THEME})
     root = ET.fromstring(to_svg(specification))
     width, height = root.get("width", "100"), root.get("height", "100")
     body = "".join(_rebuild(child) for child in root)

@@ -19,7 +19,7 @@ from shardner.parse.fingerprint import fingerprint
 
 #: Packages whose version can change a result or explain a figure, where installed.
 PACKAGES = (
-    "snakemake", "spacy", "thinc", "numpy", "blis", "polars", "altair", "vl-convert-python",
+    "snakemake", "spacy", "thinc", "numpy", "blis", "polars", "vl-convert-python",
     "cupy-cuda12x", "cupy-cuda13x", "torch", "spacy-transformers", "spacy-curated-transformers",
 )  # fmt: skip
 

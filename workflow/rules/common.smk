@@ -279,18 +279,20 @@ def get_jobs(wildcards):
     return of_shards(JOBS / "annotate_shard", ".json")
 
 
+def get_split_jobs(wildcards):
+    """Return the records of the jobs that split, in corpus order."""
+    return of_parts(JOBS / "split_part" / "{part}.json")
+
+
 def get_spans(wildcards):
     """Return the spans of all shards, in corpus order, where span groups are asked for."""
     return of_shards(WORK / "spans", ".parquet") if CONFIG.output.spans else []
 
 
-# All that the annotate jobs write.
-ANNOTATED = (get_entities, get_documents, get_rejected, get_jobs, get_spans)
-
-
 def get_gone(wildcards):
-    """Return what is gone of what the annotate jobs wrote, where nothing asks for it any more."""
-    return find_gone(WORK, [path for get in ANNOTATED for path in get(None)])
+    """Return what is gone of results and records of shards and parts, where nothing asks for it any more."""
+    written = (get_entities, get_documents, get_rejected, get_spans, get_jobs, get_split_jobs)
+    return find_gone(WORK, [Path(path) for get in written for path in get(None)])
 
 
 def with_spans(path):

@@ -8,6 +8,7 @@ from pathlib import Path
 from shardner.data.manifest import Manifest
 from shardner.data.metrics import Job
 from shardner.data.typed_json import read_json, write_json
+from shardner.errors import JsonFileError
 
 
 def write_job(path: Path, job: Job) -> None:
@@ -25,10 +26,10 @@ def read_annotate_jobs(directory: Path, manifest: Manifest) -> list[Job]:
         manifest: of the corpus.
 
     Raises:
-        OSError, JsonFileError: as `read_job`.
+        OSError, JsonFileError: as `read_job`; one that is gone is a `JsonFileError`.
     """
     return [
-        replace(read_job(directory / part.name / f"{shard:05d}.json"), shard=part.first_shard + shard)
+        replace(_read_kept(directory / part.name / f"{shard:05d}.json"), shard=part.first_shard + shard)
         for part in manifest.parts
         for shard in range(part.shards)
     ]
@@ -38,9 +39,16 @@ def read_split_jobs(directory: Path, manifest: Manifest) -> list[Job]:
     """Read the records of the jobs that split the parts, in corpus order.
 
     Raises:
-        OSError, JsonFileError: as `read_job`.
+        OSError, JsonFileError: as `read_annotate_jobs`.
     """
-    return [read_job(directory / f"{part.name}.json") for part in manifest.parts]
+    return [_read_kept(directory / f"{part.name}.json") for part in manifest.parts]
+
+
+def _read_kept(path: Path) -> Job:
+    try:
+        return read_job(path)
+    except FileNotFoundError as error:
+        raise JsonFileError(f"{path} is gone; type `snakemake` without a target, which makes it again") from error
 
 
 def read_job(path: Path) -> Job:

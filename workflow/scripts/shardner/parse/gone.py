@@ -1,6 +1,6 @@
-"""What lies no longer where the annotate jobs wrote it.
+"""What lies no longer where the jobs of shards and parts wrote it.
 
-The merge asks for all that they write, once. When it is done nothing does, and Snakemake would not miss a file.
+The merge asks for what it reads of that, once. When it is done nothing does, and Snakemake would not miss a file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ def find_gone(work: Path, wanted: Iterable[Path]) -> list[Path]:
 
     Args:
         work: the directory of work.
-        wanted: what the annotate jobs write; a directory is looked at once, so those of one come together best.
+        wanted: what those jobs write; a directory is looked at once, so those of one come together best.
     """
     jobs = work / "jobs"
     if not any((jobs / name).exists() for name in ("merge_parts.json", "merge_part", "check_dataset.json")):

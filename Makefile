@@ -21,8 +21,9 @@ setup: ## Make .venv with what users and developers need
 	@tools/setup.sh dev pipelines
 
 .PHONY: demo
-demo: ## Train a small pipeline, generate a corpus, recognise its entities on all cores and GPUs
+demo: ## Recognise the entities of some pages of novels, on all cores and GPUs
 	@tools/setup.sh run
+	@tools/setup.sh pipelines || { rm -f .venv/.shardner/unfinished; echo "make: spaCy's small English pipeline cannot be had here"; }
 	@gpus=$$(tools/gpu.sh count); set -x; snakemake --cores all $${gpus:+--resources gpu=$$gpus} $(ARGS)
 
 .PHONY: check
@@ -71,13 +72,13 @@ site: ## Make a site of README and docs in site/; a link that leads nowhere is a
 	sphinx-build --fail-on-warning --keep-going --quiet --jobs auto docs site
 
 .PHONY: bench
-bench: ## Measure Shardner beside stock spaCy, pools, Ray and others (ARGS: --model, --corpora …; without: the demo's)
+bench: ## Measure Shardner beside stock spaCy, pools, Ray and others (ARGS: --model, --corpora …; without: generated ones)
 	@tools/setup.sh dev bench
 	$(if $(findstring --model,$(ARGS)),,snakemake --cores 1 resources/demo/pipeline)
 	python tests/benchmarks/contenders/bench.py $(ARGS)
 
 .PHONY: bench-engine
-bench-engine: ## Measure the fused engine beside stock spaCy on one core (ARGS: --model, --corpus …; without: the demo's)
+bench-engine: ## Measure the fused engine beside stock spaCy on one core (ARGS: --model, --corpus …; without: generated ones)
 	@tools/setup.sh dev
 	snakemake --cores 1 resources/demo/pipeline resources/demo/corpus.jsonl
 	python tests/benchmarks/bench_engines.py $(ARGS)

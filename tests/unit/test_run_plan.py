@@ -10,7 +10,7 @@ from shardner.config import parse_config
 from shardner.corpus.input_files import InputFiles
 from shardner.errors import ConfigError, CorpusError, ModelError
 from shardner.parse.pipeline_source import SourceKind
-from shardner.parse.run_plan import DEMO_CORPUS, DEMO_CORPUS_BYTES, RunPlan, plan_run
+from shardner.parse.run_plan import GENERATED_BYTES, GENERATED_CORPUS, RunPlan, plan_run
 
 
 def plan(files: Sequence[Path | str], *, on_gpus: bool = False, **settings: Any) -> RunPlan:
@@ -24,11 +24,11 @@ def write(path: Path, chars: int) -> Path:
     return path
 
 
-def test_the_demo_is_planned_before_its_corpus_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_corpus_is_planned_before_it_is_generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    found = plan(["demo"], model={"name": "demo"})
-    assert found.files == ((DEMO_CORPUS, DEMO_CORPUS_BYTES),) and found.user_files == ()
-    assert found.is_demo and found.source.kind is SourceKind.DEMO
+    found = plan(["generated"], model={"name": "trained"})
+    assert found.files == ((GENERATED_CORPUS, GENERATED_BYTES),) and found.user_files == ()
+    assert found.is_generated and found.source.kind is SourceKind.TRAINED
     assert (len(found.parts), found.shards) == (1, 4)
 
 
@@ -36,7 +36,7 @@ def test_files_are_planned_with_their_sizes_in_the_order_of_the_settings(tmp_pat
     paths = [write(tmp_path / name, chars) for name, chars in (("b.txt", 3_000_000), ("a.txt", 10))]
     found = plan(paths, model={"name": "en_core_web_sm"})
     assert found.files == ((paths[0], 3_000_000), (paths[1], 10)) and found.user_files == tuple(paths)
-    assert not found.is_demo and found.source.kind is SourceKind.PACKAGE
+    assert not found.is_generated and found.source.kind is SourceKind.PACKAGE
     assert [[each.path for each in part.stretches] for part in found.parts] == [[paths[0]], [paths[1]]]
     assert found.shards == sum(part.shards for part in found.parts) > 2
     assert plan(paths, shards={"count": 7}).shards == 7 and plan(paths, shards={"count": 7}).sizes is None
@@ -77,7 +77,7 @@ def test_a_shard_knows_its_part(tmp_path: Path) -> None:
 
 def test_urls_are_planned_without_sizes() -> None:
     found = plan(["snakemake+s3://bucket/a.jsonl"], shards={"count": 5})
-    assert (found.files, found.user_files, found.is_demo, found.shards) == (None, (), False, 5)
+    assert (found.files, found.user_files, found.is_generated, found.shards) == (None, (), False, 5)
     assert [part.name for part in found.parts] == ["all"]
     with pytest.raises(CorpusError, match=r"shards: \{count: 100\}"):
         plan(["snakemake+s3://bucket/a.jsonl"])

@@ -34,8 +34,8 @@ from shardner.parse.fingerprint import fingerprint
 from shardner.parse.gone import find_gone
 from shardner.parse.owner import check_owner, name_run
 from shardner.parse.overwriting import refuse_foreign_results, refuse_overwriting
-from shardner.parse.pipeline_source import SourceKind, code_files, prepares_here, source_files
-from shardner.parse.run_plan import DEMO_CORPUS, plan_run
+from shardner.parse.pipeline_source import DEMO, SourceKind, code_files, prepares_here, source_files
+from shardner.parse.run_plan import GENERATED_CORPUS, plan_run
 from shardner.parse.unused import find_unused
 from shardner.settings import complete
 
@@ -70,6 +70,11 @@ def get_plan():
 
             refuse_overwriting(plan.config.output.dir, plan.inputs, plan.pipeline_directory)
             refuse_foreign_results(plan.config.output.dir)
+            if CONFIG.model.name == DEMO and plan.source.kind is SourceKind.TRAINED:
+                logger.warning(
+                    "model.name: demo: spaCy's small English pipeline is not installed, so a smaller one is trained on\n"
+                    "  generated text, which knows little of real pages"
+                )
             if plan.user_files:
                 from shardner.parse.dry_run import describe_ways
 
@@ -148,7 +153,7 @@ if PLAN.files is None:
     FILES = [storage(snakemake_url(name)) if is_remote(name) else name for name in CONFIG.corpus.files]
 else:
     FILES = [str(path) for path, _ in PLAN.files]
-DEMO = DEMO_CORPUS.parent
+MADE = GENERATED_CORPUS.parent
 OUT = CONFIG.output.dir
 WORK = OUT / ".work"
 LOGS = WORK / "logs"
@@ -212,7 +217,7 @@ def get_stretches(wildcards):
 
 def get_states(wildcards):
     """Return size and time of each file that a part is read from: one that is replaced is read again."""
-    if PLAN.files is None or PLAN.is_demo:  # fetched, or made, in the run
+    if PLAN.files is None or PLAN.is_generated:  # fetched, or made, in the run
         return None
     return [state_of(stretch.path) for stretch in PLAN.part_by_name[wildcards.part].stretches]
 
@@ -305,14 +310,14 @@ def get_findings(wildcards):
     return [WORK / "verify" / f"{shard}.json" for shard in PLAN.shard_names]
 
 
-def get_demo_pipeline(wildcards):
-    """Return the demo's pipeline where the run needs it."""
-    return [DEMO / "pipeline"] if PLAN.source.kind is SourceKind.DEMO else []
+def get_trained_pipeline(wildcards):
+    """Return the pipeline that is trained, where the run needs it."""
+    return [MADE / "pipeline"] if PLAN.source.kind is SourceKind.TRAINED else []
 
 
-def get_demo_gold(wildcards):
-    """Return the demo's gold entities where the demo's corpus is annotated."""
-    return [DEMO / "gold.parquet"] if PLAN.is_demo else []
+def get_gold(wildcards):
+    """Return the entities of the corpus that is generated, where it is annotated."""
+    return [MADE / "gold.parquet"] if PLAN.is_generated else []
 
 
 def with_signature(function):

@@ -1,9 +1,9 @@
-# The pipeline: it is found, fetched or (for the demo) trained, and its components are chosen.
+# The pipeline: it is found, fetched or trained, and its components are chosen.
 
 
 rule train_demo_pipeline:
     output:
-        pipeline=directory(DEMO / "pipeline"),
+        pipeline=directory(MADE / "pipeline"),
     log:
         "resources/demo/logs/train_demo_pipeline.log",
     benchmark:
@@ -17,14 +17,14 @@ rule train_demo_pipeline:
     params:
         code=fingerprint("train_demo_pipeline"),
     message:
-        "Training the demo's pipeline (under a minute; kept for the next run)"
+        "Training a small pipeline (under a minute; kept for the next run)"
     script:
         "../scripts/train_demo_pipeline.py"
 
 
 rule prepare_model:
     input:
-        demo=get_demo_pipeline,
+        trained=get_trained_pipeline,
         files=source_files(PLAN.source),
         code_files=code_files(CONFIG.model.code),
     output:
@@ -45,7 +45,7 @@ rule prepare_model:
         runtime=growing(60),
     params:
         code=fingerprint("prepare_model"),
-        name=CONFIG.model.name,
+        name=PLAN.source.name,
         states=get_pipeline_states,
         components=CONFIG.model.components,
         mixed_precision=CONFIG.model.mixed_precision,

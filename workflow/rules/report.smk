@@ -49,7 +49,7 @@ rule report_performance:
         merge_jobs=get_merge_jobs,
         other_jobs=[rules.prepare_model.output.job, rules.number_documents.output.job],
         check=rules.check_pipeline.output.check,
-        gold=get_demo_gold,
+        gold=get_gold,
     output:
         html=report(
             OUT / "report.html",

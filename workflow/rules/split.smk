@@ -3,8 +3,8 @@
 
 rule make_demo_corpus:
     output:
-        corpus=DEMO / "corpus.jsonl",
-        gold=DEMO / "gold.parquet",
+        corpus=MADE / "corpus.jsonl",
+        gold=MADE / "gold.parquet",
     log:
         "resources/demo/logs/make_demo_corpus.log",
     benchmark:
@@ -18,7 +18,7 @@ rule make_demo_corpus:
     params:
         code=fingerprint("make_demo_corpus"),
     message:
-        "Generating the demo's corpus"
+        "Generating a corpus"
     script:
         "../scripts/make_demo_corpus.py"
 

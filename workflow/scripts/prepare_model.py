@@ -10,12 +10,13 @@ with job_log(snakemake.log[0]):
     from shardner.model.pipeline import prepare_pipeline, write_pipeline
     from shardner.parse.pipeline_source import classify
 
-    params, demo, code = snakemake.params, snakemake.input.demo, list(map(Path, snakemake.input.code_files))
-    source, demo, unpacked = classify(params.name), Path(demo[0]) if demo else None, Path(snakemake.output.unpacked)
+    params, trained, code = snakemake.params, snakemake.input.trained, list(map(Path, snakemake.input.code_files))
+    source, unpacked = classify(params.name), Path(snakemake.output.unpacked)
+    trained = Path(trained[0]) if trained else None
     asked = {
         "request": Request(tuple(params.attributes), tuple(params.spans)),
         "mixed_precision": params.mixed_precision,
     }
     with measured_job(Path(snakemake.output.job), snakemake.rule, mem_mb=snakemake.resources.get("mem_mb")):
-        pipeline = prepare_pipeline(source, demo, unpacked, params.components, code=code, **asked)
+        pipeline = prepare_pipeline(source, trained, unpacked, params.components, code=code, **asked)
         write_pipeline(Path(snakemake.output.pipeline), pipeline)

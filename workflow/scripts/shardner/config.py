@@ -30,6 +30,8 @@ class Layout(StrEnum):
     DATASET = "dataset"
 
 
+#: What ``corpus.files`` names where the workflow is to generate the corpus.
+GENERATED = "generated"
 #: The column that says which field of its record a document is, where ``corpus.text`` is a list of columns.
 FIELD = "field"
 #: What stands behind the name of an encoding where a carriage return alone ends a line.
@@ -272,5 +274,7 @@ def _refuse_contradictions(corpus: CorpusConfig) -> None:
             f"corpus.keep: with several columns of text, documents.parquet has a column {FIELD!r} that says which "
             f"one a document is; rename the column in the input, or leave it out of corpus.keep"
         )
-    if "demo" in corpus.files and len(corpus.files) > 1:
-        raise ConfigError("corpus.files: 'demo' stands alone; write `files: [demo]` or only your own files")
+    if GENERATED in corpus.files and len(corpus.files) > 1:
+        raise ConfigError(
+            f"corpus.files: '{GENERATED}' stands alone; write `files: [{GENERATED}]` or only your own files"
+        )

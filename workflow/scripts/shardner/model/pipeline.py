@@ -43,7 +43,7 @@ class Pipeline(PipelineDescription):
 
 def prepare_pipeline(
     source: Source,
-    demo: Path | None,
+    trained: Path | None,
     unpacked: Path,
     components: str | Sequence[str],
     *,
@@ -55,7 +55,7 @@ def prepare_pipeline(
 
     Args:
         source: what config names.
-        demo: the directory of the demo's trained pipeline, where it is meant.
+        trained: the directory of the pipeline that the workflow trains, where it is meant.
         unpacked: where the content of a package's file goes.
         components: ``"auto"``, ``"all"``, or names.
         mixed_precision: whether transformers are to compute in half precision on a GPU.
@@ -67,7 +67,7 @@ def prepare_pipeline(
             in half precision.
     """
     unpacked.mkdir(parents=True, exist_ok=True)
-    location, sys_path = _locate(source, demo, unpacked)
+    location, sys_path = _locate(source, trained, unpacked)
     own_code = tuple(str(path.absolute()) for path in code)
     nlp = _load(location, sys_path, own_code, exclude=())
     selection = select_components(nlp, components, request)
@@ -110,9 +110,9 @@ def _log_choice(selection: Selection, notes: Sequence[str]) -> None:
         log.info(note)
 
 
-def _locate(source: Source, demo: Path | None, unpacked: Path) -> tuple[str, str | None]:
-    if source.kind is SourceKind.DEMO and demo is not None:
-        return str(demo.resolve()), None
+def _locate(source: Source, trained: Path | None, unpacked: Path) -> tuple[str, str | None]:
+    if source.kind is SourceKind.TRAINED and trained is not None:
+        return str(trained.resolve()), None
     if source.kind is SourceKind.DIRECTORY:
         return str(Path(source.name).resolve()), None
     if source.kind is SourceKind.PACKAGE:

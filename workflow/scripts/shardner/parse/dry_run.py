@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from shardner.config import GENERATED
 from shardner.parse.limits import Limits, count_jobs_at_once, count_local_workers
 from shardner.parse.pipeline_source import SourceKind
 from shardner.parse.run_plan import RunPlan
@@ -69,7 +70,7 @@ def _corpus(plan: RunPlan) -> str:
     kinds_shown = ", ".join(f"{count(number)} {one_line(kind, 20)}" for kind, number in kinds.most_common(4))
     total = sum(bytes_ for _, bytes_ in files)
     shown = f"{plural(len(files), 'file')} ({kinds_shown}), {size(total)}"
-    return f"the demo's: {shown}, generated first" if names == ("demo",) else shown
+    return f"{shown}, generated first" if names == (GENERATED,) else shown
 
 
 def describe_ways(read_as: Sequence[str]) -> str:
@@ -83,7 +84,7 @@ def _is_packed(path: Path) -> bool:
 
 
 def _pipeline(plan: RunPlan) -> str:
-    name = "the demo's, trained first" if plan.source.kind is SourceKind.DEMO else one_line(plan.source.name, 100)
+    name = "a small one, trained first" if plan.source.kind is SourceKind.TRAINED else one_line(plan.source.name, 100)
     engines = {"auto": "engine fused where it is exact, else spacy", "fused": "engine fused", "spacy": "engine spacy"}
     return f"{name}; {engines[plan.config.ner.engine.value]}"
 

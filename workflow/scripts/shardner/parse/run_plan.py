@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-from shardner.config import Auto, Config, CorpusConfig, Layout
+from shardner.config import GENERATED, Auto, Config, CorpusConfig, Layout
 from shardner.data.stored_files import size_of
 from shardner.parse.file_names import refuse_patterns
 from shardner.parse.kept_sizes import KeptSizes, find_sizes
@@ -21,9 +21,9 @@ from shardner.parse.part_plan import CanBeEntered, PlannedPart, plan_parts, plan
 from shardner.parse.pipeline_source import Source, SourceKind, classify, code_files, package_directory, source_files
 from shardner.parse.shard_plan import estimate_chars
 
-#: Where the demo's corpus is made, and about how many bytes it will have: the plan is made before it exists.
-DEMO_CORPUS = Path("resources/demo/corpus.jsonl")
-DEMO_CORPUS_BYTES = 3_800_000
+#: Where a corpus is generated, and about how many bytes it will have: the plan is made before it exists.
+GENERATED_CORPUS = Path("resources/demo/corpus.jsonl")
+GENERATED_BYTES = 3_800_000
 
 #: Finds the files of a corpus that is split into so many shards: their paths, or None where
 #: they come to be only in the run.
@@ -66,14 +66,14 @@ class RunPlan:
         return dict(zip(self.shard_names, holders, strict=True))
 
     @property
-    def is_demo(self) -> bool:
-        """Whether the corpus is the demo's, of which the entities are known."""
-        return self.files is not None and [path for path, _ in self.files] == [DEMO_CORPUS]
+    def is_generated(self) -> bool:
+        """Whether the workflow generates the corpus, of which the entities are then known."""
+        return self.files is not None and [path for path, _ in self.files] == [GENERATED_CORPUS]
 
     @property
     def user_files(self) -> tuple[Path, ...]:
         """The input files that must be there before the run: not those that it makes or fetches."""
-        return () if self.files is None or _wants_demo(self.config) else tuple(path for path, _ in self.files)
+        return () if self.files is None or _wants_generated(self.config) else tuple(path for path, _ in self.files)
 
     @property
     def made_files(self) -> tuple[Path, ...]:
@@ -146,7 +146,7 @@ def plan_run(config: Config, find_files: FindFiles, can_be_entered: CanBeEntered
 
     Args:
         config: the settings.
-        find_files: finds the input files; it is not asked for the demo's.
+        find_files: finds the input files; it is not asked for one that is generated.
         can_be_entered: tells whether a file can be read from its middle on.
         on_gpus: whether annotate jobs have a GPU each. A GPU wants larger shards.
 
@@ -168,8 +168,8 @@ def plan_run(config: Config, find_files: FindFiles, can_be_entered: CanBeEntered
 
 
 def _find_files(config: Config, model: Sequence[Path], find_files: FindFiles) -> tuple[tuple[Path, int], ...] | None:
-    if _wants_demo(config):
-        return ((DEMO_CORPUS, DEMO_CORPUS_BYTES),)
+    if _wants_generated(config):
+        return ((GENERATED_CORPUS, GENERATED_BYTES),)
     paths = find_files(config.corpus, config.shards)
     if paths is None:
         return None
@@ -178,5 +178,5 @@ def _find_files(config: Config, model: Sequence[Path], find_files: FindFiles) ->
     return files
 
 
-def _wants_demo(config: Config) -> bool:
-    return config.corpus.files == ("demo",)
+def _wants_generated(config: Config) -> bool:
+    return config.corpus.files == (GENERATED,)

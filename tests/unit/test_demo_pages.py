@@ -1,0 +1,39 @@
+"""What the demo reads is there, is plain text, and has a source."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import pytest
+from making import ROOT
+from shardner.config import parse_config
+from shardner.corpus.patterns import expand_files
+
+PAGES = sorted((ROOT / "demo").glob("*.txt"))
+
+
+def test_the_demo_as_shipped_reads_all_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert [ROOT / path for path in expand_files(parse_config({}).corpus)] == PAGES
+    assert 300_000 < sum(path.stat().st_size for path in PAGES) < 500_000
+
+
+def test_every_file_has_an_author_a_work_a_year_and_a_number() -> None:
+    rows = re.findall(
+        r"^\| `(.+)` \| (.+) \| (.+) \| (\d{4}) \| (\d+) \|$",
+        (ROOT / "demo/README.md").read_text("utf-8"),
+        re.MULTILINE,
+    )
+    assert [name for name, *_ in rows] == [path.name for path in PAGES]
+    assert all(int(printed) < 1929 for *_, printed, _ in rows)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_pages_are_whole_paragraphs_of_plain_text(path) -> None:
+    text = path.read_bytes().decode("utf-8")
+    assert unicodedata.normalize("NFC", text) == text and not re.search(
+        r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ufffd<>_]|Â|â€", text
+    )
+    assert not re.search(r"gutenberg|e-?text|transcriber|illustration:", text, re.IGNORECASE)
+    assert all(line == line.strip() and line for line in text.splitlines())

@@ -20,20 +20,16 @@ def test_the_demo_as_shipped_reads_all_pages(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_every_file_has_an_author_a_work_a_year_and_a_number() -> None:
-    rows = re.findall(
-        r"^\| `(.+)` \| (.+) \| (.+) \| (\d{4}) \| (\d+) \|$",
-        (ROOT / "demo/README.md").read_text("utf-8"),
-        re.MULTILINE,
-    )
+    about = (ROOT / "demo/README.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(.+)` \| (.+) \| (.+) \| (\d{4}) \| (\d+) \|$", about, re.MULTILINE)
     assert [name for name, *_ in rows] == [path.name for path in PAGES]
     assert all(int(printed) < 1929 for *_, printed, _ in rows)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_pages_are_whole_paragraphs_of_plain_text(path) -> None:
+def test_pages_are_whole_paragraphs_of_plain_text(path: Path) -> None:
     text = path.read_bytes().decode("utf-8")
-    assert unicodedata.normalize("NFC", text) == text and not re.search(
-        r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ufffd<>_]|Â|â€", text
-    )
+    assert unicodedata.normalize("NFC", text) == text
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ufffd<>_]|Â|â€", text)
     assert not re.search(r"gutenberg|e-?text|transcriber|illustration:", text, re.IGNORECASE)
     assert all(line == line.strip() and line for line in text.splitlines())

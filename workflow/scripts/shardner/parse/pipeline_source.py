@@ -126,7 +126,7 @@ def prepares_here(choice: PrepareChoice, source: Source) -> bool:
 
 
 def source_files(source: Source) -> list[Path]:
-    """Return the files that define the pipeline: a change of one annotates again. For URLs and what is trained, none."""
+    """Return the files that define the pipeline: a change of one annotates again. For a URL and one to train, none."""
     if source.kind is SourceKind.ARCHIVE:
         return [Path(source.name)]
     if source.kind is SourceKind.DIRECTORY:

@@ -49,7 +49,7 @@ def read_blocks(paths: list[Path], chars: int) -> list[list[str]]:
                 try:
                     text = json.loads(line)["text"]
                 except (ValueError, KeyError, TypeError):
-                    continue  # the demo's corpus has bad lines
+                    continue  # a generated corpus has bad lines
                 if not isinstance(text, str) or chars < 0:
                     continue
                 blocks[-1].append(text)

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/contenders/bench.py [--model PIPELINE] [--corpora KIND=FILE …] [--sizes …] [--repeats …]
 
-The kinds of corpora are messages, paragraphs and long documents. Without --corpora they are generated as the demo's is;
+The kinds of corpora are messages, paragraphs and long documents. Without --corpora they are generated;
 the generated texts have few different words, which suits caches, so figures that matter want files of real text
 (JSON lines with `text`, .gz or not).
 

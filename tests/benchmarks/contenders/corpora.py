@@ -1,4 +1,4 @@
-"""Make a corpus of a kind and a size: the beginning of a file that is given, or generated as the demo's is.
+"""Make a corpus of a kind and a size: the beginning of a file that is given, or generated.
 
     python corpora.py --kind messages --megabytes 0.5 [--source FILE.jsonl.gz] --corpus OUT.jsonl --facts OUT.json
 

@@ -34,7 +34,14 @@ RECOGNISER = {
 
 
 def transformer_pipeline(
-    seed: int = 0, *, before: Sequence[str] = (), tagged: bool = False, layers: int = 2, width: int = WIDTH
+    seed: int = 0,
+    *,
+    before: Sequence[str] = (),
+    tagged: bool = False,
+    layers: int = 2,
+    width: int = WIDTH,
+    network: str = "Bert",
+    all_layers: bool = False,
 ) -> Any:
     """Return a pipeline with a shared transformer and a recogniser that finds many entities.
 
@@ -44,11 +51,14 @@ def transformer_pipeline(
         tagged: a tagger listens to the transformer, too.
         layers: of the transformer.
         width: of the transformer's vectors.
+        network: ``"Bert"``, ``"Roberta"`` or ``"Albert"``.
+        all_layers: the transformer gives the vectors of all its layers.
     """
     spacy.util.fix_random_seed(seed)
     nlp = spacy.blank("en")
     listener = {**LISTENER, "width": width}
-    transformer = nlp.add_pipe("curated_transformer", name="transformer", config={"model": _bert(layers, width)})
+    config = {"model": _architecture(network, layers, width), "all_layer_outputs": all_layers}
+    transformer = nlp.add_pipe("curated_transformer", name="transformer", config=config)
     transformer.model.get_ref("piece_encoder").init = _give_letters
     for name in before:
         nlp.add_pipe(name)
@@ -71,9 +81,9 @@ def write_transformer_pipeline(directory: Path, seed: int = 0) -> Path:
     return directory
 
 
-def _bert(layers: int, width: int) -> dict[str, Any]:
+def _architecture(network: str, layers: int, width: int) -> dict[str, Any]:
     return {
-        "@architectures": "spacy-curated-transformers.BertTransformer.v1",
+        "@architectures": f"spacy-curated-transformers.{network}Transformer.v1",
         "vocab_size": len(_pieces()),
         "hidden_width": width,
         "intermediate_width": 2 * width,
@@ -81,6 +91,7 @@ def _bert(layers: int, width: int) -> dict[str, Any]:
         "num_hidden_layers": layers,
         "max_position_embeddings": 128,
         "model_max_length": 128,
+        "padding_idx": 0,
         "piece_encoder": {"@architectures": "spacy-curated-transformers.BertWordpieceEncoder.v1"},
         "with_spans": {
             "@architectures": "spacy-curated-transformers.WithStridedSpans.v1",

@@ -82,29 +82,36 @@ def make_pipeline(texts: Sequence[str], layers: int, *, all_layers: bool) -> Any
 
 
 class Pieces:
-    """Counts the pieces that a transformer is given."""
+    """Counts the pieces that a transformer is given, and the rows that it computes for them."""
 
     def __init__(self) -> None:
-        self.given, self.words, self.spans = 0, 0, 0
+        self.computed, self.words, self.twice = 0, 0, 0
 
     @contextmanager
     def counted(self, nlp: Any) -> Iterator[None]:
         """Count within the block."""
-        [network] = [node for node in nlp.get_pipe("transformer").model.walk() if node.shims]
-        inner = network._func
+        nodes = list(nlp.get_pipe("transformer").model.walk())
+        [cutter] = [node for node in nodes if node.name == "with_strided_spans"]
+        [network] = [shim._model for node in nodes for shim in node.shims]
+        inner = cutter._func
 
-        def forward(model: Any, spans: Any, is_train: bool) -> Any:
-            lengths = [len(span) for span in spans]
-            self.given += max(lengths) * len(lengths)
+        def cut(model: Any, documents: Any, is_train: bool) -> Any:
+            pieces = [len(document.dataXd) for document in documents]
+            lengths = [min(WINDOW, each - first) for each in pieces for first in range(0, each, STRIDE)]
             self.words += sum(lengths)
-            self.spans += sum(min(length, WINDOW - STRIDE) for length in lengths if length == WINDOW)
-            return inner(model, spans, is_train)
+            self.twice += (WINDOW - STRIDE) * lengths.count(WINDOW)
+            return inner(model, documents, is_train)
 
-        network._func = forward
+        def count(module: Any, inputs: tuple[Any, ...]) -> None:
+            self.computed += inputs[0].numel() // WIDTH
+
+        cutter._func = cut
+        hook = network.curated_encoder.layers[0].ffn.intermediate.register_forward_pre_hook(count)
         try:
             yield
         finally:
-            network._func = inner
+            cutter._func = inner
+            hook.remove()
 
 
 def best_batch_size(nlp: Any, texts: Sequence[str]) -> int:
@@ -141,7 +148,7 @@ def compare(path: Path, pieces: int, layers: int, *, all_layers: bool) -> None:
     for name, count in counts.items():
         print(
             f"  {name:<28} {1e3 * statistics.median(times[name]) / tokens:7.3f} ms a token; of the pieces computed "
-            f"{1 - count.words / count.given:.1%} padding, {count.spans / count.given:.1%} twice"
+            f"{1 - count.words / count.computed:.1%} padding, {count.twice / count.computed:.1%} twice"
         )
     first, second = times.values()
     ratios = [one / other for one, other in zip(first, second, strict=True)]

@@ -1,9 +1,10 @@
-"""The spans that a transformer reads, in groups of about the same length.
+"""The spans that a transformer reads, without much padding: packed where that can be, or in groups of like length.
 
 A transformer of spacy-curated-transformers reads a document as spans of pieces, and a batch of spans as one rectangle,
 as wide as the longest. Documents end somewhere, so the last span of each is shorter than the rest: a third to a half of
 the rectangle is padding, which costs as much as words. Spans do not see one another, so a batch may be cut into groups
-of spans, sorted by length; what each span becomes is put back in its place.
+of spans, sorted by length; what each span becomes is put back in its place. On the CPU, where the network is known,
+there are no rectangles at all (`packed_spans`).
 
 Texts are sorted by length for the same reason (`sorted_by_length`), which leaves the last spans of long texts.
 """
@@ -12,14 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from shardner.engine.fused.layers import Layer
-
-#: Computes spans: given the layer, the spans, and whether it is being trained.
-Forward: TypeAlias = Callable[[Any, Sequence[Any], bool], tuple[Any, Callable[[Any], Any]]]
+from shardner.engine.packed_spans import Forward, in_packs
 
 #: A group goes on until a longer span would make so large a share of it padding.
 MOST_PADDING = 0.05
@@ -29,7 +28,7 @@ CPU_LEAST_PIECES, GPU_LEAST_PIECES = 256, 8_192
 
 
 class GroupedSpans:
-    """Lets the transformers among layers read spans in groups, while they compute for the engine."""
+    """Lets the transformers among layers read spans in packs or groups, while they compute for the engine."""
 
     def __init__(self, models: Iterable[Layer]) -> None:
         """Take models, with or without a transformer."""
@@ -38,11 +37,11 @@ class GroupedSpans:
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """Let the transformers read spans in groups within the block."""
+        """Let the transformers read spans in packs or groups within the block."""
         before = [node._func for node in self._nodes]
         try:
             for node in self._nodes:
-                node._func = _in_groups(node._func)
+                node._func = in_packs(node, _in_groups(node._func))
             yield
         finally:
             for node, forward in zip(self._nodes, before, strict=True):

@@ -26,6 +26,7 @@ from shardner.engine.fused.scorer import Scorer
 from shardner.engine.fused.sentences import must_close, number_sentences, plain_tokens, sentence_starts, terminal_keys
 from shardner.engine.fused.support import Plan, make_plan
 from shardner.engine.fused.tokens import Tokens, compute_only, read_tokens
+from shardner.engine.last_layer import LastLayers, find_unread
 from shardner.engine.pipes import run_pipes
 from shardner.engine.products import Products
 from shardner.engine.scores import SCORE, carry_scores, make_scores, to_scores
@@ -82,6 +83,8 @@ class FusedEngine:
         models = [pipe.model for pipe in before if _has_model(pipe)]
         self._products = FasterProducts([*self._encoder.spacy_layers, *models], products)
         self._spans = GroupedSpans([*self._encoder.spacy_layers, *models])
+        # the getter of an extension may read anything
+        self._layers = LastLayers([] if self._reading.reader.needs_documents else find_unread(nlp))
         self._terminals = (
             None if plan.sentencizer is None else terminal_keys(nlp.vocab.strings, plan.sentencizer.punct_chars)
         )
@@ -178,7 +181,7 @@ class FusedEngine:
     def _annotate_docs(self, reading: Reading, docs: Sequence[Doc], watch: Stopwatch) -> Annotations:
         """Annotate the documents of a batch; raises what a component raises."""
         plan = self._plan
-        with watch.phase(Phase.ENCODE), self._products.lent(), self._spans.lent():
+        with watch.phase(Phase.ENCODE), self._products.lent(), self._spans.lent(), self._layers.lent():
             if plan.before:
                 docs = run_pipes(self._nlp, docs, without=[plan.name, *plan.after])
             tokens = read_tokens(docs, plan.attributes)

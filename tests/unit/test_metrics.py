@@ -1,5 +1,6 @@
 import json
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,6 +61,18 @@ def test_a_stopwatch_adds_the_seconds_of_a_phase_even_when_the_block_fails() -> 
         except ValueError:
             pass
     assert set(watch.seconds) == {"read"} and watch.seconds["read"] > 0
+
+
+def test_a_phase_within_another_is_not_counted_twice() -> None:
+    watch = Stopwatch()
+    began = time.perf_counter()
+    with watch.phase(Phase.ENCODE):
+        for _ in range(3):
+            with watch.phase(Phase.TOKENIZE):
+                time.sleep(0.01)
+    took = time.perf_counter() - began
+    assert watch.seconds["tokenize"] >= 0.03 and sum(watch.seconds.values()) <= took
+    assert 0 <= watch.seconds["encode"] <= took - 0.03
 
 
 def test_a_plain_job_measures_itself_and_leaves_nothing_when_it_fails(tmp_path: Path) -> None:

@@ -7,24 +7,21 @@ rule. If that is so for all components, the others are not taken out. The last o
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from shardner.engine.curated import LAYERS, all_dependencies, defined, is_transformer
 from shardner.model.attributes import TRANSFORMER_OUTPUT
-from shardner.model.dependencies import find_dependencies
 from shardner.model.layers import package_of
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
-_PACKAGE = "spacy_curated_transformers"
-#: The functions of that package, by module, that read the last layer and no other.
+#: The functions of spacy-curated-transformers, by module, that read the last layer and no other.
 _READ_LAST = (
-    ("models.listeners", "last_transformer_layer_listener_forward"),
-    ("models.pooling", "with_ragged_last_layer_forward"),
+    (f"{LAYERS}.models.listeners", "last_transformer_layer_listener_forward"),
+    (f"{LAYERS}.models.pooling", "with_ragged_last_layer_forward"),
 )
 
 
@@ -52,22 +49,15 @@ class LastLayers:
 
 def find_unread(nlp: Language) -> list[Any]:
     """Return the components of a pipeline that give the vectors of all layers, if nothing reads any but the last."""
-    transformers: list[Any] = [pipe for _, pipe in nlp.pipeline if _is_transformer(pipe)]
+    transformers: list[Any] = [pipe for _, pipe in nlp.pipeline if is_transformer(pipe)]
     asked = [pipe for pipe in transformers if pipe.all_layer_outputs]
-    if not asked or not all(_is_explained(nlp, name) for name in nlp.pipe_names):
+    if not asked:
         return []
-    others = [pipe for _, pipe in nlp.pipeline if not _is_transformer(pipe)]
+    known = all_dependencies(nlp)
+    if known is None or any(TRANSFORMER_OUTPUT in each.reads for each in known):
+        return []
+    others = [pipe for _, pipe in nlp.pipeline if not is_transformer(pipe)]
     return asked if all(map(_reads_last, others)) else []
-
-
-def _is_transformer(pipe: Any) -> bool:
-    return type(pipe) is _defined("pipeline.transformer", "CuratedTransformer")
-
-
-def _is_explained(nlp: Language, name: str) -> bool:
-    """Tell whether a component is one of spaCy's own, and whatever it reads in documents is known."""
-    known = find_dependencies(nlp, name)
-    return bool(known.factory) and not known.reads_all and TRANSFORMER_OUTPUT not in known.reads
 
 
 def _reads_last(pipe: Any) -> bool:
@@ -76,10 +66,5 @@ def _reads_last(pipe: Any) -> bool:
 
     model = getattr(pipe, "model", None)
     functions = [node._func for node in model.walk()] if isinstance(model, Model) else []
-    harmless = [_defined(*place) for place in _READ_LAST]
-    return all(function in harmless for function in functions if package_of(function) == _PACKAGE)
-
-
-def _defined(module: str, name: str) -> Any:
-    """Return what spacy-curated-transformers defines by a name; something that nothing else is if it is not there."""
-    return getattr(sys.modules.get(f"{_PACKAGE}.{module}"), name, SimpleNamespace())
+    harmless = [defined(*place) for place in _READ_LAST]
+    return all(function in harmless for function in functions if package_of(function) == LAYERS)

@@ -10,13 +10,13 @@ for all that has weights. What is not known to be these is computed as before.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from shardner.engine.curated import LAYERS, NETWORKS, defined
 from shardner.engine.fused.layers import Layer, runs
 
 #: Computes spans: given the layer, the spans, and whether it is being trained.
@@ -26,8 +26,7 @@ Forward: TypeAlias = Callable[[Any, Sequence[Any], bool], tuple[Any, Callable[[A
 PACK_PIECES = 2_048
 
 #: Where the functions that give a network its input and take its output are defined.
-_CONVERSION = "spacy_curated_transformers.models.architectures"
-_MODELS = "curated_transformers.models"
+_CONVERSION = f"{LAYERS}.models.architectures"
 
 
 class Run(NamedTuple):
@@ -62,10 +61,9 @@ def find_network(layer: Layer) -> Any:
     if not runs(layer, "thinc.layers.pytorchwrapper") or layer.ops.xp is not np:
         return None
     convert_inputs, convert_outputs = layer.attrs["convert_inputs"], layer.attrs["convert_outputs"]
-    conversion = vars(sys.modules.get(_CONVERSION, SimpleNamespace()))
-    if getattr(convert_inputs, "func", None) is not conversion.get("_convert_inputs", conversion):
+    if getattr(convert_inputs, "func", None) is not defined(_CONVERSION, "_convert_inputs"):
         return None
-    if convert_outputs is not conversion["_convert_outputs"]:
+    if convert_outputs is not defined(_CONVERSION, "_convert_outputs"):
         return None
     network = layer.shims[0]._model
     return network if _is_known(network) else None
@@ -98,7 +96,7 @@ def _is_known_layer(layer: Any) -> bool:
 def _does(module: Any, name: str) -> bool:
     """Tell whether a module of Torch does what a class of curated-transformers says, and nothing besides."""
     place, _, kind = name.rpartition(".")
-    if type(module) is not getattr(sys.modules.get(f"{_MODELS}.{place}"), kind, None):
+    if type(module) is not defined(f"{NETWORKS}.models.{place}", kind):
         return False
     return not ("forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks)
 

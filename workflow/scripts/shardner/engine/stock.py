@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -91,6 +92,7 @@ def annotate_documents(
     watch: Stopwatch,
     annotate: Callable[[Sequence[Doc], Stopwatch], Annotations],
     reading: Reading,
+    over: Callable[[Iterator[Batch]], AbstractContextManager[Iterator[Batch]]] = nullcontext,
 ) -> Annotations:
     """Annotate texts by way of documents.
 
@@ -104,6 +106,7 @@ def annotate_documents(
         watch: takes the seconds of each phase.
         annotate: annotates the documents of a batch.
         reading: what is read from a document that is annotated by itself.
+        over: gives the batches within its block: the same ones, but perhaps made before they are asked for.
 
     Raises:
         AnnotateError: an attribute that was asked for does not exist, or cannot be written.
@@ -121,8 +124,9 @@ def annotate_documents(
         return _with_failed(annotations, batch)
 
     parts = []
-    for batch in tokenization.batches(texts, watch):
-        parts += in_halves(work, batch, renew=lambda batch: tokenization.renew(texts, batch))
+    with over(tokenization.batches(texts, watch)) as batches:
+        for batch in batches:
+            parts += in_halves(work, batch, renew=lambda batch: tokenization.renew(texts, batch))
     return Annotations.concatenate(parts)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from shardner.engine.fused.sentences import must_close, number_sentences, plain_
 from shardner.engine.fused.support import Plan, make_plan
 from shardner.engine.fused.tokens import Tokens, compute_only, read_tokens
 from shardner.engine.last_layer import LastLayers, find_unread
+from shardner.engine.pieces_ahead import PiecesAhead, find_leader
 from shardner.engine.pipes import run_pipes
 from shardner.engine.products import Products
 from shardner.engine.scores import SCORE, carry_scores, make_scores, to_scores
@@ -54,6 +55,7 @@ class FusedEngine:
         plan: Plan | None = None,
         attributes: Sequence[str] = (),
         spans: Sequence[str] = (),
+        look_ahead: bool | None = None,
     ) -> None:
         """Read the weights of a pipeline. Later changes of the weights have no effect.
 
@@ -64,6 +66,7 @@ class FusedEngine:
             plan: the plan for `nlp`, if it has been made.
             attributes: further columns of entities to return.
             spans: span groups to return.
+            look_ahead: make the next batch while a transformer computes; None for where that saves time, on a GPU.
 
         Raises:
             UnsupportedError: the pipeline is not supported.
@@ -85,6 +88,8 @@ class FusedEngine:
         self._spans = GroupedSpans([*self._encoder.spacy_layers, *models])
         # the getter of an extension may read anything
         self._layers = LastLayers([] if self._reading.reader.needs_documents else find_unread(nlp))
+        looks_ahead = self.on_gpu if look_ahead is None else look_ahead
+        self._ahead = PiecesAhead(find_leader(nlp) if looks_ahead else None)
         self._terminals = (
             None if plan.sentencizer is None else terminal_keys(nlp.vocab.strings, plan.sentencizer.punct_chars)
         )
@@ -107,7 +112,7 @@ class FusedEngine:
                 log.warning("%d texts could not be read by chunks", len(texts), exc_info=True)
         reading = replace(self._reading, places=places)
         annotate = partial(self._annotate_docs, reading)
-        return annotate_documents(self._nlp, self._tokenization, texts, watch, annotate, reading)
+        return annotate_documents(self._nlp, self._tokenization, texts, watch, annotate, reading, self._ahead.over)
 
     @property
     def finds_candidates(self) -> bool:
@@ -181,7 +186,7 @@ class FusedEngine:
     def _annotate_docs(self, reading: Reading, docs: Sequence[Doc], watch: Stopwatch) -> Annotations:
         """Annotate the documents of a batch; raises what a component raises."""
         plan = self._plan
-        with watch.phase(Phase.ENCODE), self._products.lent(), self._spans.lent(), self._layers.lent():
+        with watch.phase(Phase.ENCODE), self._products.lent(), self._transformer_lent():
             if plan.before:
                 docs = run_pipes(self._nlp, docs, without=[plan.name, *plan.after])
             tokens = read_tokens(docs, plan.attributes)
@@ -193,6 +198,11 @@ class FusedEngine:
             return annotations
         with watch.phase(Phase.RECOGNISE):
             return self._run_after(docs, spans, annotations, reading)
+
+    @contextmanager
+    def _transformer_lent(self) -> Iterator[None]:
+        with self._spans.lent(), self._layers.lent(), self._ahead.lent():
+            yield
 
     def _annotate_tokens(
         self, tokens: Tokens, watch: Stopwatch, docs: Sequence[Doc] = (), *, places: bool = False

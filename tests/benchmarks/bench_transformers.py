@@ -132,7 +132,7 @@ def compare(path: Path, pieces: int, layers: int, *, all_layers: bool) -> None:
     stock = make_pipeline(texts, layers, all_layers=all_layers)
     nlp = make_pipeline(texts, layers, all_layers=all_layers)
     engine = select_engine(nlp, EngineChoice.FUSED, None).engine
-    size = best_batch_size(stock, texts[: max(1, len(texts) // 4)])
+    size = best_batch_size(stock, texts)
     contenders: dict[str, tuple[Any, Callable[[], object]]] = {
         f"stock spaCy, batches of {size}": (stock, lambda: list(stock.pipe(texts, batch_size=size))),
         "Shardner": (nlp, lambda: engine.annotate(texts, Stopwatch())),

@@ -6,7 +6,7 @@ PIPELINE is a directory or the name of an installed package, such as en_core_web
 its own, pinned to one core with one BLAS thread, and the contenders take turns. All of them have only the components
 that `model.components: auto` keeps, and stock spaCy has its best batch size. Where the pipeline has fewer labels than
 OntoNotes' 18, a second pipeline with 18 is made from it and measured too: each label is a slightly changed copy of one
-that it has, so that entities are as dense. Without arguments it runs on the pipeline and corpus that the workflow makes.
+that it has, so that entities are as dense. Without arguments it takes the pipeline and corpus that the workflow makes.
 
 Prints, for each pipeline and corpus: medians and their ratio; the time by phase; and the share of the limit, which is
 the tokenizer alone plus the encoder's matrix products at the speed that numpy reaches here.

@@ -86,6 +86,10 @@ def test_version_is_the_package_s() -> None:
     assert PROJECT["version"] == shardner.__version__
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["version"] == shardner.__version__
+    newest = re.search(r"^## \[(\d[^\]]*)\] - (\S+)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert newest and newest.groups() == (shardner.__version__, str(citation["date-released"]))
+    for path in ("README.md", "config/README.md"):
+        assert re.findall(r"--tag v(\S+?)`?\s", (ROOT / path).read_text("utf-8")) == [shardner.__version__]
 
 
 def test_environments_are_those_of_the_locks() -> None:

@@ -70,7 +70,7 @@ def find_network(layer: Layer) -> Any:
 
 
 def _is_known(network: Any) -> bool:
-    import torch
+    import torch  # type: ignore[import-not-found, unused-ignore]
 
     if not _does(network, "curated_transformer.CuratedTransformer"):
         return False
@@ -110,7 +110,7 @@ def _are_plain(model: Any, spans: Sequence[Any]) -> bool:
 
 def _compute(model: Any, network: Any, spans: Sequence[Any]) -> tuple[Any, Callable[[Any], Any]]:
     """Return what the layer does: the vectors of spans, and what would train it."""
-    import torch
+    import torch  # type: ignore[import-not-found, unused-ignore]
 
     convert = model.attrs["convert_outputs"]
     found: list[Any] = [None] * len(spans)
@@ -154,7 +154,7 @@ def make_packs(lengths: Sequence[int]) -> Iterator[list[Run]]:
 
 def _encode(encoder: Any, pieces: Any, pack: Sequence[Run]) -> Iterator[Any]:
     """Yield vectors (N, width) float32 of pieces (N,) int64: their embeddings, and what each layer makes of them."""
-    import torch
+    import torch  # type: ignore[import-not-found, unused-ignore]
 
     positions = torch.cat([torch.arange(run.length).repeat(len(run.numbers)) for run in pack])
     if hasattr(encoder.embeddings, "inner"):  # RoBERTa counts from the place after padding's
@@ -170,7 +170,7 @@ def _encode(encoder: Any, pieces: Any, pack: Sequence[Run]) -> Iterator[Any]:
 
 def _attend(mha: Any, states: Any, pack: Iterable[Run]) -> Any:
     """Return what the pieces (N, width) of spans take from one another, (N, width)."""
-    import torch
+    import torch  # type: ignore[import-not-found, unused-ignore]
 
     attend = torch.nn.functional.scaled_dot_product_attention
     projected = mha.input(states)  # (N, 3 * width): queries, keys, values

@@ -83,9 +83,10 @@ def list_pieces(options: argparse.Namespace) -> list[Piece]:
         pieces.append(_bench("speed-transformer", options, options.transformer, 0, ["torch"]))
     workflow = [python, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "all"]
     workflow += ["--resources", "gpu=1", "--directory", str(ROOT)]
-    workflow += ["--config", f"output={{dir: {json.dumps(str(options.scratch / 'results'))}}}"]
+    workflow += ["--config", "corpus={files: [generated]}", "model={name: trained}"]
+    workflow += [f"output={{dir: {json.dumps(str(options.scratch / 'results'))}}}"]
     needs = ["snakemake", "polars", "vl_convert", "jsonschema", "rich"]
-    return [*pieces, Piece("workflow", "the demo through the workflow, one device", workflow, needs)]
+    return [*pieces, Piece("workflow", "the workflow on the corpus that it generates, one device", workflow, needs)]
 
 
 def _bench(name: str, options: argparse.Namespace, model: str, tokens: int, needs: Sequence[str] = ()) -> Piece:

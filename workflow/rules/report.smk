@@ -25,7 +25,7 @@ rule write_provenance:
         runtime=growing(60),
     params:
         code=fingerprint("write_provenance"),
-        jobs=JOBS / "annotate_shard",
+        jobs=JOBS,
     message:
         "Writing {output.provenance}"
     script:
@@ -71,8 +71,7 @@ rule report_performance:
         code=fingerprint("report_performance", display=True),
         shards=WORK / "shards",
         # of all parts, which were merged: thousands of inputs make Snakemake slow
-        annotate_jobs=JOBS / "annotate_shard",
-        split_jobs=JOBS / "split_part",
+        jobs=JOBS,
         last=LAST_PERFORMANCE,
     message:
         "Writing {output.html}"

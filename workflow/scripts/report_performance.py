@@ -7,7 +7,7 @@ from shardner.report.vega import vega_started
 
 with job_log(snakemake.log[0]), vega_started():
     from shardner.config import read_config
-    from shardner.data.job_files import read_annotate_jobs, read_job, read_split_jobs
+    from shardner.data.job_files import read_job, read_part_jobs
     from shardner.data.manifest import read_manifest
     from shardner.data.pipeline_check import PipelineCheck
     from shardner.data.provenance import Provenance
@@ -20,13 +20,9 @@ with job_log(snakemake.log[0]), vega_started():
     given, params, results = snakemake.input, snakemake.params, snakemake.output
     manifest, provenance = read_manifest(Path(given.manifest)), read_json(Path(given.provenance), Provenance)
     tables = [corpus_table(given.entities), *given.gold]
-    jobs = [
-        *read_annotate_jobs(Path(params.annotate_jobs), manifest),
-        *read_split_jobs(Path(params.split_jobs), manifest),
-        *(read_job(Path(job)) for job in [*given.merge_jobs, *given.other_jobs]),
-    ]
+    others = [*given.merge_jobs, *given.other_jobs]
     write_report(
-        jobs=jobs,
+        jobs=[*read_part_jobs(Path(params.jobs), manifest), *(read_job(Path(job)) for job in others)],
         manifest=manifest,
         provenance=provenance,
         check=read_json(Path(given.check), PipelineCheck),

@@ -22,26 +22,29 @@ def read_annotate_jobs(directory: Path, manifest: Manifest) -> list[Job]:
     A record has the number of its shard in the part; here it gets that in the corpus.
 
     Args:
-        directory: with a directory of records for each part.
+        directory: of the records of all jobs.
         manifest: of the corpus.
 
     Raises:
         OSError, JsonFileError: as `read_job`; one that is gone is a `JsonFileError`.
     """
     return [
-        replace(_read_kept(directory / part.name / f"{shard:05d}.json"), shard=part.first_shard + shard)
+        replace(
+            _read_kept(directory / "annotate_shard" / part.name / f"{shard:05d}.json"), shard=part.first_shard + shard
+        )
         for part in manifest.parts
         for shard in range(part.shards)
     ]
 
 
-def read_split_jobs(directory: Path, manifest: Manifest) -> list[Job]:
-    """Read the records of the jobs that split the parts, in corpus order.
+def read_part_jobs(directory: Path, manifest: Manifest) -> list[Job]:
+    """Read the records of the jobs that split the parts and annotated their shards, each in corpus order.
 
     Raises:
         OSError, JsonFileError: as `read_annotate_jobs`.
     """
-    return [_read_kept(directory / f"{part.name}.json") for part in manifest.parts]
+    split = [_read_kept(directory / "split_part" / f"{part.name}.json") for part in manifest.parts]
+    return [*read_annotate_jobs(directory, manifest), *split]
 
 
 def _read_kept(path: Path) -> Job:

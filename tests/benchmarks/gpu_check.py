@@ -101,19 +101,26 @@ def _bench(name: str, options: argparse.Namespace, model: str, tokens: int, need
     return Piece(name, what, command, ["cupy", *needs], figures)
 
 
-def do_piece(piece: Piece, folder: Path, limit_s: float) -> Result:
-    """Run a piece, and return what became of it."""
+def do_piece(piece: Piece, folder: Path, left_s: float) -> Result | None:
+    """Run a piece, and return what became of it; None if this call's time was over before the piece's own."""
     missing = [name for name in piece.needs if importlib.util.find_spec(name) is None]
     if missing:
         return Result(LEFT_OUT, 0.0, f"not installed: {', '.join(missing)}", {})
     began = time.monotonic()
     try:
         done = subprocess.run(
-            piece.command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=limit_s
+            piece.command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=min(left_s, MOST_S),
         )
         output, code = done.stdout + done.stderr, done.returncode
     except subprocess.TimeoutExpired as error:
-        output, code = f"{_text(error.stdout)}{_text(error.stderr)}\nended after {limit_s:.0f} s", 1
+        if left_s < MOST_S:
+            return None
+        output, code = f"{_text(error.stdout)}{_text(error.stderr)}\nended after {MOST_S} s", 1
     seconds = time.monotonic() - began
     output = output.replace(str(ROOT), ".").replace(str(folder), folder.name)
     (folder / f"{piece.name}.txt").write_text(output, "utf-8")
@@ -325,12 +332,11 @@ def main() -> int:
         left_s = options.limit - (time.monotonic() - began)
         if piece.name not in results and left_s > 0:
             print(f"{piece.name}: {piece.what} …", flush=True)
-            result = do_piece(piece, options.out, min(left_s, MOST_S))
-            if result.state == FAILED and left_s < MOST_S and f"ended after {left_s:.0f} s" in result.said:
-                break  # it did not fail: this call's time was over
-            results[piece.name] = result
-            write_result(piece, result, options.out)
-            print(f"  {result.state} in {result.seconds:.0f} s: {_one_cell(result.said)}", flush=True)
+            result = do_piece(piece, options.out, left_s)
+            if result is not None:
+                results[piece.name] = result
+                write_result(piece, result, options.out)
+                print(f"  {result.state} in {result.seconds:.0f} s: {_one_cell(result.said)}", flush=True)
         (options.out / "summary.md").write_text(summarise(pieces, results), "utf-8")
     waiting = [piece.name for piece in pieces if piece.name not in results]
     if waiting:

@@ -67,8 +67,16 @@ def test_what_fails_is_said_and_what_is_not_installed_is_left_out(tmp_path: Path
     }  # fmt: skip
 
 
-def test_a_call_that_has_no_time_left_leaves_the_rest_for_the_next(tmp_path: Path, environment: dict[str, str]) -> None:
-    done = check(tmp_path, environment, "--pieces", "machine", "parity", "--limit", "0.5")
-    assert done.returncode == 2 and "still to do: machine, parity" in done.stdout
-    assert not (tmp_path / "out/parity.json").exists()
-    assert "| parity | entities" in (tmp_path / "out/summary.md").read_text()
+@pytest.mark.parametrize("limit_s", ["0", "0.3"])  # nothing is begun; the first piece is begun and cut off
+def test_a_call_that_has_no_time_left_leaves_the_rest_for_the_next(
+    limit_s: str, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    (tmp_path / "corpus.jsonl").write_text('{"text": "Anna met Ben."}\n')
+    inputs = ["--model", "blank", "--corpus", str(tmp_path / "corpus.jsonl")]  # nothing that takes time is made
+    done = check(tmp_path, environment, *inputs, "--pieces", "parity", "speed-1000", "--limit", limit_s)
+    assert done.returncode == 2 and "still to do: parity, speed-1000" in done.stdout
+    assert ("parity: entities" in done.stdout) == (limit_s != "0")
+    assert not list((tmp_path / "out").glob("*.json"))
+    summary = (tmp_path / "out/summary.md").read_text()
+    waiting = [line.split(" | ")[0] for line in summary.splitlines() if " | waits | " in line]
+    assert waiting == ["| parity", "| speed-1000"]

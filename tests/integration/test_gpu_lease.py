@@ -7,8 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
@@ -53,7 +53,9 @@ def start_job(machine: Path) -> Iterator[Start]:
         def start(hold_s: float) -> subprocess.Popen[str]:
             command = [sys.executable, "-c", JOB, str(hold_s)]
             environment = {**os.environ, "PYTHONPATH": path}
-            return jobs.enter_context(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
+            job = jobs.enter_context(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
+            jobs.callback(job.kill)  # whatever a test makes of it, it does not outlive it
+            return job
 
         yield start
 
@@ -65,12 +67,16 @@ def read(job: subprocess.Popen[str]) -> dict[str, float | str]:
 
 
 def test_no_two_jobs_have_a_device_at_once_and_all_devices_are_used(start_job: Start, machine: Path) -> None:
-    jobs = [start_job(0.3) for _ in range(6)]
+    holders = [start_job(600) for _ in range(2)]
+    assert {read(job)["uuid"] for job in holders} == set(uuids(2))
+    jobs = [start_job(0.1) for _ in range(6)]
+    for job in holders:
+        job.kill()
     held = [read(job) | read(job) for job in jobs]
     assert [job.wait(60) for job in jobs] == [0] * 6
     for uuid in uuids(2):
         times = sorted((each["from"], each["to"]) for each in held if each["uuid"] == uuid)
-        assert times and all(before[1] <= after[0] for before, after in pairwise(times))
+        assert all(before[1] <= after[0] for before, after in pairwise(times))
 
 
 def test_a_killed_job_gives_its_device_back_at_once(start_job: Start, machine: Path) -> None:
@@ -86,16 +92,17 @@ def test_a_killed_job_gives_its_device_back_at_once(start_job: Start, machine: P
 def test_jobs_get_a_device_in_the_order_in_which_they_asked(start_job: Start, machine: Path, tmp_path: Path) -> None:
     write_machine(machine, [card(0)])
     line = tmp_path / "leases" / "line"
-    jobs = [start_job(0.5)]
-    read(jobs[0])
+    holder, jobs = start_job(600), []
+    read(holder)
     for waiting in range(1, 4):
         jobs.append(start_job(0))
-        deadline = time.monotonic() + 60
-        while len([path for path in line.iterdir() if path.suffix != ".lock"]) < waiting and jobs[0].poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-    times = [read(job)["from"] for job in jobs[1:]]
-    assert times == sorted(times) and [job.wait(60) for job in jobs] == [0] * 4
+        wait_for(
+            lambda wanted=waiting: len([path for path in line.iterdir() if path.suffix != ".lock"]) == wanted,
+            "the job stands in line",
+        )
+    holder.kill()
+    times = [read(job)["from"] for job in jobs]
+    assert times == sorted(times) and [job.wait(60) for job in jobs] == [0] * 3
     assert list(line.iterdir()) == []
 
 
@@ -132,12 +139,18 @@ def test_a_device_that_vanishes_while_one_waits_is_passed_over(machine: Path) ->
 
 def test_a_job_waits_with_a_line_in_the_log(start_job: Start, machine: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_machine(machine, [card(0)])
-    holder = start_job(1)
+    holder = start_job(600)
     read(holder)
-    with caplog.at_level("INFO"), lease_one(find_gpus().gpus):
-        pass
+
+    def end_holder() -> None:
+        wait_for(lambda: caplog.text, "a line in the log", 60)
+        holder.kill()
+
+    with caplog.at_level("INFO"), ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(end_holder)
+        with lease_one(find_gpus().gpus):
+            ended.result()
     assert "waiting for a device: all 1 are taken" in caplog.text
-    assert holder.wait(60) == 0
 
 
 def test_a_directory_that_others_can_write_to_is_refused(machine: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pytest
 from fake_gpus import GIB, card, settle, write_machine
 from hypothesis import given
 from hypothesis import strategies as st
+from making import wait_for
 from shardner.config import DeviceChoice
 from shardner.data.metrics import GpuUse
 from shardner.gpu.device import lease_device
-from shardner.gpu.sampling import sampled
+from shardner.gpu.sampling import Sampler, sampled
 
 uses = st.builds(
     GpuUse, energy_jobs=st.integers(0, 99), utilisation_s=st.integers(0, 99), memory_peak_bytes=st.integers(0, 2**40)
@@ -55,12 +57,19 @@ def test_of_a_slice_the_memory_alone_is_known(machine: Path) -> None:
 
 
 def test_a_device_that_vanishes_ends_the_samples_and_not_the_job(
-    machine: Path, caplog: pytest.LogCaptureFixture
+    machine: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    seen, sample = threading.Event(), Sampler.sample
+
+    def sample_and_tell(sampler: Sampler) -> None:
+        sample(sampler)
+        seen.set()
+
+    monkeypatch.setattr(Sampler, "sample", sample_and_tell)
     with lease_device(DeviceChoice.GPU) as device, sampled(device) as measured:
-        time.sleep(0.05)
+        assert seen.wait(60)
         write_machine(machine, [card(0, error="GpuIsLost")])
-        time.sleep(0.05)
+        wait_for(lambda: caplog.text, "the thread says that the device is gone")
     assert measured.use.memory_measured_s > 0 and "no longer sampled: GpuIsLost" in caplog.text
 
 

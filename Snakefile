@@ -11,6 +11,8 @@ min_version("9.27")
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/files.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/prepare_model.smk"
 include: "workflow/rules/split.smk"
 include: "workflow/rules/annotate.smk"

@@ -26,9 +26,10 @@ from shardner.stages.document_rows import CorpusTexts
 from shardner.stages.duplicates import duplicate_rejecter
 from shardner.stages.merge import CorpusFiles, merge_parts
 from shardner.stages.merge_part import PartResults
-from shardner.stages.number_documents import SplitPart, number_documents
+from shardner.stages.number_documents import number_documents
 from shardner.stages.part_numbering import read_numbering
 from shardner.stages.split import PartFiles, split_part
+from shardner.stages.stretches import SplitPart
 
 #: A pipeline is loaded once for all shards of a run, and for the next run with the same pipeline and settings.
 load_once = lru_cache(maxsize=1)(load_engine)

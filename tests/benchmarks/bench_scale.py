@@ -36,7 +36,8 @@ from shardner.stages.drawn_documents import Draw
 from shardner.stages.duplicates import duplicate_rejecter
 from shardner.stages.merge import CorpusFiles, merge_parts, write_part
 from shardner.stages.merge_part import gather_part, gather_parts
-from shardner.stages.number_documents import number_documents, read_parts
+from shardner.stages.number_documents import number_documents
+from shardner.stages.stretches import read_parts
 
 CORPUS = parse_config({"corpus": {"files": ["part*.jsonl"]}}).corpus
 SHARDS_A_PART = 10

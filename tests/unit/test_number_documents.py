@@ -17,8 +17,10 @@ from shardner.errors import CorpusError
 from shardner.parse.shard_plan import PlanSizes
 from shardner.stages.checksums import add_checksums, sha256_of, sum_file
 from shardner.stages.drawn_documents import DRAWN
-from shardner.stages.number_documents import SplitPart, id_prefixes, number_documents
+from shardner.stages.duplicate_ids import id_prefixes
+from shardner.stages.number_documents import number_documents
 from shardner.stages.part_numbering import read_numbering
+from shardner.stages.stretches import SplitPart
 
 SIZES = PlanSizes(1_000, 2_000)
 TEXTS = [f"text {number} of a corpus" for number in range(300)]
@@ -173,7 +175,7 @@ def test_ids_are_compared_in_runs_that_hold_several_stretches(
     threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The files share a part, in which one run has the ids of several, and some runs end within a file."""
-    monkeypatch.setattr("shardner.stages.number_documents.RUN_DOCUMENTS", 7)
+    monkeypatch.setattr("shardner.stages.duplicate_ids.RUN_DOCUMENTS", 7)
     files = [write_jsonl(tmp_path / f"{name}.jsonl", TEXTS[:count]) for name, count in (("b", 5), ("a", 12), ("c", 9))]
     _, parts = split(tmp_path, files, PlanSizes(10**6, 10**7))
     assert len(parts) < len(files)

@@ -7,7 +7,8 @@ from adapter import job_log
 with job_log(snakemake.log[0]):
     from shardner.config import read_config
     from shardner.data.job_recording import measured_job
-    from shardner.stages.number_documents import number_documents, read_parts
+    from shardner.stages.number_documents import number_documents
+    from shardner.stages.stretches import read_parts
 
     given, params, results = snakemake.input, snakemake.params, snakemake.output
     threads, mem_mb = snakemake.threads, snakemake.resources.get("mem_mb")

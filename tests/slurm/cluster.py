@@ -265,7 +265,8 @@ def stop_cluster(cluster: Cluster) -> None:
         if daemon in cluster.processes:
             cluster.stop(daemon)
     for process in leftovers(cluster.config):
-        os.kill(process, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it ended by itself
+            os.kill(process, signal.SIGKILL)
 
 
 def leftovers(config: Path) -> list[int]:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +105,9 @@ def hold_workers(cluster: Cluster, run: subprocess.Popen[bytes], count: int) -> 
         assert run.poll() is None, "the run ended too early"
         for process, job in workers(cluster).items():
             if process not in held:
-                os.kill(process, signal.SIGSTOP)
-                held[process] = job
+                with suppress(ProcessLookupError):  # it ended by itself
+                    os.kill(process, signal.SIGSTOP)
+                    held[process] = job
         return len(set(held.values())) >= count
 
     wait_for(hold, f"{count} jobs have workers\n{cluster.log()}", 120)

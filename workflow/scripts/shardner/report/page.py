@@ -78,19 +78,19 @@ FILES = ("entities.parquet", "documents.parquet", "rejected.parquet", "performan
 TABLES = {name: f"'{name}.parquet'" for name in ("entities", "documents", "rejected")}
 #: Fields of the provenance that the page shows apart from the others.
 SHOWN_APART = {"command", "python", "platform", "packages"}
-#: The sections by id, in order, and what the list of contents calls them.
+#: The sections by id, in order, and what the list of contents calls them: what was found comes before how it ran.
 CONTENTS = {
     "faster": "Advice",
     "last": "Last run",
+    "entities": "Entities",
+    "scores": "Scores",
+    "examples": "Documents",
+    "rejected": "Rejected",
     "more": "Forecast",
     "timeline": "Timeline",
     "phases": "Phases",
     "shards": "Shards",
     "devices": "Devices and memory",
-    "entities": "Entities",
-    "scores": "Scores",
-    "rejected": "Rejected",
-    "examples": "Documents",
     "made": "Provenance",
 }
 

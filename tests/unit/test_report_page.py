@@ -21,10 +21,11 @@ from shardner.data.metrics import GpuUse, Phase
 from shardner.data.provenance import CodeVersion
 from shardner.demo.score import Score, ScoreBand, Scores
 from shardner.report.nested_values import grow_tree
-from shardner.report.page import FILES, PHASES, colour_of
+from shardner.report.page import FILES, PHASES, breakable, colour_of
 from shardner.report.svg import draw_svg
 from shardner.report.words import HEADS
 from shardner.report.write import write_report
+from shardner.terminal.visible_text import show_controls
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 TEMPLATE = SCRIPTS / "shardner/report/report.html.jinja"
@@ -34,7 +35,7 @@ ATTACK = "</script><script>alert(1)</script><!--\u2028\x1b[31m"
 class Outline(HTMLParser):
     """The elements of a page, and what is not closed."""
 
-    VOID = ("meta", "link", "br", "hr", "img", "input")
+    VOID = ("meta", "link", "br", "hr", "img", "input", "wbr")
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -185,6 +186,12 @@ def test_page_stays_small_with_long_provenance_labels_and_reasons(tmp_path: Path
     assert len(page.encode()) < 1_000_000
     assert "19,940 more in provenance.json" in page
     assert "more labels in performance.json" in page
+
+
+def test_a_path_breaks_behind_its_separators_and_is_text_all_the_same() -> None:
+    assert breakable("demo/a_b-c.txt") == "demo/<wbr>a_<wbr>b-<wbr>c.<wbr>txt"
+    for path in ("a/<b>_&.txt", "_/\x1b[31m/\u202etxt.", ""):
+        assert html.unescape(breakable(path).replace("<wbr>", "")) == show_controls(path)
 
 
 def test_text_from_everywhere_is_escaped(tmp_path: Path) -> None:

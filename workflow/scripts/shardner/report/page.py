@@ -1,9 +1,9 @@
 """The page of the report: one HTML file that needs no network and no other file.
 
 Text from the corpus is untrusted. The template escapes everything (Jinja's autoescape). Characters that control a
-terminal or the direction of text are made visible. The only markup that passes is our own SVG. A content security
-policy in the page forbids requests, and every script but our own, which it names by hash. That script sorts tables;
-without it nothing is missing from the page.
+terminal or the direction of text are made visible. The only markup that passes is our own SVG, and the places
+where a path may break. A content security policy in the page forbids requests, and every script but our own, which it
+names by hash. That script sorts tables; without it nothing is missing from the page.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.util
+import re
 import sys
 import zlib
 from collections.abc import Mapping, Sequence
@@ -216,9 +217,15 @@ def _environment() -> Environment:
         numbers.moment,
         numbers.rough_duration,
         one_line,
+        breakable,
     ):
         environment.filters[function.__name__] = function
     return environment
+
+
+def breakable(path: str) -> Markup:
+    """Return a path that a browser may break behind its separators, rather than within a word."""
+    return Markup("<wbr>").join(re.split(r"(?<=[/\\_.-])(?=.)", show_controls(path)))
 
 
 def _make_visible(value: object) -> object:

@@ -74,7 +74,9 @@ def no_duplicates(*arguments: object) -> pl.DataFrame:
     raise AssertionError("there are none")
 
 
-def merge(files: list[ShardFiles], manifest: Manifest = MANIFEST, max_rejected: float = 1.0) -> CorpusFiles:
+def merge(
+    files: list[ShardFiles], manifest: Manifest = MANIFEST, max_rejected: float = 1.0, pipeline: str | None = None
+) -> CorpusFiles:
     """Merge shards of one part, which is the corpus."""
     directory = files[0].job.parent
     results = CorpusFiles(*(directory / f"all-{name}.parquet" for name in ("entities", "documents", "rejected")))
@@ -82,7 +84,7 @@ def merge(files: list[ShardFiles], manifest: Manifest = MANIFEST, max_rejected: 
     stretch = StretchInfo("c", Path("c"), 10, 1, "0" * 64, 0, None, 0, 10, 5, documents, rejected, False)
     part = PartManifest("c-1", (stretch,), manifest.shards, documents, rejected, manifest.chars, {}, {})
     numbering = PartNumbering(manifest.parts[0], pl.DataFrame(schema=DUPLICATES))
-    parts = [PartResults(part, numbering, files, directory / "rejected.parquet")]
+    parts = [PartResults(part, numbering, files, directory / "rejected.parquet", pipeline)]
     merge_parts(manifest, parts, "a run", results, reject_duplicates=no_duplicates, max_rejected=max_rejected)
     return results
 
@@ -100,6 +102,16 @@ def test_shards_are_merged_in_corpus_order(files: list[ShardFiles]) -> None:
     entities = pl.read_parquet(results.entities)
     assert entities["doc"].to_list() == [1, 2, 4] and entities.schema["label"] == pl.String
     assert pl.read_parquet_metadata(results.documents)["shardner.run"] == "a run"
+
+
+def test_a_shard_that_another_pipeline_annotated_is_refused(files: list[ShardFiles]) -> None:
+    for each, sha256 in zip(files, ("a" * 64, "b" * 64, None), strict=True):
+        write_job(each.job, replace(read_job(each.job), pipeline=sha256))
+    merge(files)  # where that is not compared
+    with pytest.raises(MergeError, match=r"c-1/00001: another pipeline annotated it .*--forcerun annotate_shard"):
+        merge(files, pipeline="a" * 64)
+    write_job(files[1].job, replace(read_job(files[1].job), pipeline="a" * 64))
+    merge(files, pipeline="a" * 64)
 
 
 def test_a_label_that_no_component_declares_is_kept(files: list[ShardFiles]) -> None:

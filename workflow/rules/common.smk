@@ -30,7 +30,8 @@ from shardner.parse.command_line import remember_command, remember_reading
 from shardner.parse.fingerprint import fingerprint
 from shardner.parse.owner import check_owner, name_run
 from shardner.parse.overwriting import refuse_foreign_results, refuse_overwriting
-from shardner.parse.pipeline_source import DEMO, SourceKind, prepares_here
+from shardner.parse.pipeline_identity import UNKNOWN, identify_pipeline
+from shardner.parse.pipeline_source import DEMO, SourceKind, code_files, prepares_here
 from shardner.parse.run_plan import GENERATED_CORPUS, plan_run
 from shardner.settings import complete
 
@@ -117,6 +118,13 @@ def get_run_name():
     return name_run({**settings, "verify": None, "urls": FILES if PLAN.files is None else None}, PLAN.inputs)
 
 
+def get_identity():
+    """Return what is known of the pipeline's content; that of a module may be made by another rule."""
+    if not workflow.modifier.is_main_snakefile():
+        return UNKNOWN
+    return identify_pipeline(PLAN.source, code_files(CONFIG.model.code), PREPARED_FILES)
+
+
 def refuse_other_owner():
     """Refuse to go on where the results are those of a run that was started elsewhere."""
     try:
@@ -154,6 +162,8 @@ WORK = OUT / ".work"
 LOGS = WORK / "logs"
 BENCHMARKS = WORK / "benchmarks"
 JOBS = WORK / "jobs"
+PREPARED_FILES = WORK / "prepared.json"
+IDENTITY = get_identity()
 refuse_other_owner()
 # Without the pipeline no shard is annotated. A GPU begins with the first part that is split; where cores annotate, they
 # first split all parts, so that what is wrong with the corpus is known early.

@@ -3,7 +3,8 @@
 from shardner.data.files import state_of
 from shardner.data.stored_files import is_stored
 from shardner.parse.gone import find_gone
-from shardner.parse.pipeline_source import code_files, source_files
+from shardner.parse.pipeline_identity import file_states
+from shardner.parse.pipeline_source import source_files
 from shardner.parse.unused import find_unused
 
 
@@ -52,10 +53,30 @@ def get_states(wildcards):
     return [state_of(stretch.path) for stretch in PLAN.part_by_name[wildcards.part].stretches]
 
 
+def get_pipeline_files(wildcards):
+    """Return the files of the pipeline and of its code, unless their content is known: then it decides, in `params`.
+
+    Their paths and times change with the environment. But who lets nothing but times decide gets them.
+    """
+    if IDENTITY.content is not None and "PARAMS" in {trigger.name for trigger in workflow.rerun_triggers}:
+        return []
+    return [*source_files(PLAN.source), *code_files(CONFIG.model.code)]
+
+
 def get_pipeline_states(wildcards):
-    """Return path, size and time of each file of the pipeline."""
-    files = [*source_files(PLAN.source), *code_files(CONFIG.model.code)]
-    return [(str(path), *(state_of(path) or ())) for path in files]
+    """Return path, size and time of each file of the pipeline, unless their content is known."""
+    return [] if IDENTITY.content is not None else file_states(PLAN.source, code_files(CONFIG.model.code))
+
+
+def get_pipeline_name(wildcards):
+    """Return the name of the pipeline; None for one that lies at a path, if its content is known."""
+    at_path = PLAN.source.kind in (SourceKind.DIRECTORY, SourceKind.ARCHIVE)
+    return None if at_path and IDENTITY.content is not None else PLAN.source.name
+
+
+def literally(text):
+    """Return a text for a message, which fills what stands in braces."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def get_part_shards(wildcards):

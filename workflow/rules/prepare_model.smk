@@ -25,8 +25,7 @@ rule train_demo_pipeline:
 rule prepare_model:
     input:
         trained=get_trained_pipeline,
-        files=source_files(PLAN.source),
-        code_files=code_files(CONFIG.model.code),
+        files=get_pipeline_files,
     output:
         pipeline=WORK / "pipeline.json",
         unpacked=directory(WORK / "pipeline"),
@@ -45,13 +44,15 @@ rule prepare_model:
         runtime=growing(60),
     params:
         code=fingerprint("prepare_model"),
-        name=PLAN.source.name,
+        key=IDENTITY.key,
+        prepared=PREPARED_FILES,  # no output, for Snakemake would remove it when the pipeline is prepared again
+        name=get_pipeline_name,
         states=get_pipeline_states,
         components=CONFIG.model.components,
         mixed_precision=CONFIG.model.mixed_precision,
         attributes=CONFIG.output.attributes,
         spans=CONFIG.output.spans,
     message:
-        "Preparing the pipeline {params.name}"
+        "Preparing the pipeline " + literally(PLAN.source.name)
     script:
         "../scripts/prepare_model.py"

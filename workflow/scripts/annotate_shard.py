@@ -18,7 +18,7 @@ if __name__ == "__main__":
             snakemake.wildcards.part,
             shard,
             shard_path(Path(snakemake.input.shards), shard),
-            read_pipeline(Path(snakemake.input.pipeline)),
+            read_pipeline(Path(snakemake.input.pipeline), config.model),
             config.ner,
             threads=snakemake.threads,
             gpus=snakemake.resources.gpu,

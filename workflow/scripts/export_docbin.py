@@ -5,6 +5,7 @@ from pathlib import Path
 from adapter import job_log
 
 with job_log(snakemake.log[0]):
+    from shardner.config import read_config
     from shardner.data.manifest import read_manifest
     from shardner.data.tables import corpus_table
     from shardner.model.pipeline import read_pipeline
@@ -17,5 +18,5 @@ with job_log(snakemake.log[0]):
     export_shard_docbin(
         int(snakemake.wildcards.shard), corpus,
         Results(corpus_table(given.documents), corpus_table(given.entities), spans, groups),
-        read_pipeline(Path(given.pipeline)), Path(snakemake.output.docbin),
+        read_pipeline(Path(given.pipeline), read_config(snakemake.config).model), Path(snakemake.output.docbin),
     )  # fmt: skip

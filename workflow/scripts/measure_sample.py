@@ -17,7 +17,7 @@ if __name__ == "__main__":
             [Path(path) for path in params.files or snakemake.input.files],
             config.corpus,
             config.max_chars,
-            read_pipeline(Path(snakemake.input.pipeline)),
+            read_pipeline(Path(snakemake.input.pipeline), read_config(snakemake.config).model),
             config.ner,
             workers=snakemake.threads,
             gpus=snakemake.resources.gpu,

@@ -20,9 +20,10 @@ with job_log(snakemake.log[0]):
     with measured_job(Path(results.job), snakemake.rule, mem_mb=snakemake.resources.get("mem_mb")) as notes:
         manifest = add_checksums(read_manifest(Path(given.manifest)), [Path(path) for path in given.checksums])
         place, rejected = int(snakemake.wildcards.place), Path(given.split_rejected)
+        pipeline, duplicates = read_pipeline(Path(given.pipeline)), Path(given.duplicates)
+        part = gather_part(manifest, place, Path(given.part_manifest), rejected, duplicates, tables, pipeline.sha256)
         notes.joins = write_part(
-            manifest, gather_part(manifest, place, Path(given.part_manifest), rejected, Path(given.duplicates), tables),
-            name_run(manifest, read_pipeline(Path(given.pipeline))),
+            manifest, part, name_run(manifest, pipeline),
             CorpusFiles(**{name: Path(path) for name, path in results.items() if name != "job"}),
             reject_duplicates=duplicate_rejecter(read_config({"corpus": dict(params.corpus)}).corpus),
             request=Request(tuple(params.attributes), tuple(params.spans)),

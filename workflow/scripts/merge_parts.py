@@ -22,10 +22,12 @@ with job_log(snakemake.log[0]):
     with measured_job(Path(results.job), snakemake.rule, threads=threads, mem_mb=mem_mb) as notes:
         manifest = add_checksums(read_manifest(Path(given.manifest)), [Path(path) for path in given.checksums])
         files = {name: Path(path) for name, path in results.items() if name != "job"}
+        pipeline, of_parts = read_pipeline(Path(given.pipeline)), [given.part_manifests, given.split_rejected]
+        parts = gather_parts(manifest, *of_parts, Path(given.duplicates), tables, pipeline.sha256)
         notes.joins = merge_parts(
             manifest,
-            gather_parts(manifest, given.part_manifests, given.split_rejected, Path(given.duplicates), tables),
-            name_run(manifest, read_pipeline(Path(given.pipeline))),
+            parts,
+            name_run(manifest, pipeline),
             CorpusFiles(**files),
             reject_duplicates=duplicate_rejecter(read_config({"corpus": dict(params.corpus)}).corpus),
             max_rejected=params.max_rejected, request=request, threads=threads,

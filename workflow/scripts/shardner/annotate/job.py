@@ -105,6 +105,7 @@ def annotate_shard(
         started_at_s=started_at_s,
         requested_memory_bytes=requested_bytes(mem_mb),
         digests=results.digests(),
+        pipeline=pipeline.sha256,
     )
     write_job(results.job, job)
     log.info("shard %s/%05d: %d documents, %d entities", part, shard, job.totals.documents, job.totals.entities)

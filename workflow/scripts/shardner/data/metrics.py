@@ -192,6 +192,7 @@ class Job:
     host_resources: HostResources | None = None
     part: str | None = None  # of an annotate job: the name of the shard's part, in which `shard` is its number
     digests: Mapping[str, str] = field(default_factory=dict)  # of an annotate job's tables, by their names
+    pipeline: str | None = None  # of an annotate job: the sha256 of what annotated
 
     @property
     def elapsed_s(self) -> float:

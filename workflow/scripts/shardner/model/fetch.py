@@ -1,8 +1,7 @@
-"""Fetching a pipeline: by spaCy's download, or as a package's file; and the checksum of its files."""
+"""Fetching a pipeline: by spaCy's download, or as a package's file."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import re
 import shutil
@@ -13,32 +12,11 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 
 from shardner.data.files import atomic_path
 from shardner.errors import ModelError
 from shardner.parse.pipeline_source import ARCHIVE_SUFFIXES, package_directory
-
-
-def checksum_with_code(pipeline: str, code: Sequence[Path]) -> str:
-    """Return the sha256 of a pipeline and of the code that it needs; that of the pipeline where it needs none."""
-    if not code:
-        return pipeline
-    digest = hashlib.sha256(pipeline.encode())
-    for path in code:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def checksum(files: list[Path], root: Path) -> str:
-    """Return the sha256 of files: of their names relative to `root` and their contents, in order of name."""
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
 
 
 def download_package(name: str) -> None:

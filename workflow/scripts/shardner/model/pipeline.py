@@ -9,21 +9,23 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from shardner.config import ModelConfig
 from shardner.data.files import state_of
 from shardner.data.provenance import PipelineDescription
 from shardner.data.typed_json import read_json, write_json
 from shardner.errors import ModelError
 from shardner.model.components import Request, Selection, describe_left_out, note_decisions, select_components
 from shardner.model.context import depends_on_batch, depends_on_position
-from shardner.model.fetch import checksum, checksum_with_code, download_package, fetch_archive, unpack_archive
+from shardner.model.fetch import download_package, fetch_archive, unpack_archive
 from shardner.model.spacy_import import import_spacy
 from shardner.model.user_code import import_code
-from shardner.parse.pipeline_source import Source, SourceKind, package_directory, source_files
+from shardner.parse.pipeline_identity import checksum, checksum_with_code
+from shardner.parse.pipeline_source import Source, SourceKind, classify, code_files, package_directory, source_files
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -299,15 +301,31 @@ def describe_pipeline(pipeline: Pipeline) -> PipelineDescription:
 
 
 def write_pipeline(path: Path, pipeline: Pipeline) -> None:
-    """Write a pipeline as JSON, atomically."""
+    """Write the description of a pipeline; what was unpacked beside it is named from there."""
+    directory = path.parent.resolve()
+    if pipeline.sys_path is not None and Path(pipeline.sys_path).is_relative_to(directory):
+        pipeline = replace(pipeline, sys_path=Path(pipeline.sys_path).relative_to(directory).as_posix())
     write_json(path, pipeline)
 
 
-def read_pipeline(path: Path) -> Pipeline:
+def read_pipeline(path: Path, model: ModelConfig | None = None) -> Pipeline:
     """Read what `write_pipeline` wrote.
+
+    Args:
+        path: the file.
+        model: the settings, which say where the pipeline and its code lie now; None where nothing is to be loaded.
 
     Raises:
         OSError: the file cannot be read.
         JsonFileError: it does not describe a pipeline.
+        ModelError: the pipeline or its code is gone.
     """
-    return read_json(path, Pipeline)
+    found = read_json(path, Pipeline)
+    if found.sys_path is not None:
+        found = replace(found, sys_path=str((path.parent / found.sys_path).resolve()))
+    if model is None:
+        return found
+    source = classify(model.name)
+    if source.kind is SourceKind.DIRECTORY:
+        found = replace(found, location=str(Path(source.name).resolve()), source=source.name)
+    return replace(found, code=tuple(str(each.absolute()) for each in code_files(model.code)))

@@ -38,12 +38,14 @@ class PartResults:
         numbering: of the part.
         shards: the results of its shards, by number.
         rejected: the records that the split rejected.
+        pipeline: the sha256 of the pipeline that should have annotated them; None where that is not compared.
     """
 
     manifest: PartManifest
     numbering: PartNumbering
     shards: Sequence[ShardFiles]
     rejected: Path
+    pipeline: str | None = None
 
 
 class PartTables(NamedTuple):
@@ -61,6 +63,7 @@ def gather_parts(
     rejected: Sequence[str],
     duplicates: Path,
     tables: Sequence[Sequence[str]],
+    pipeline: str | None = None,
 ) -> list[PartResults]:
     """Return the results of all parts.
 
@@ -71,6 +74,7 @@ def gather_parts(
         duplicates: the table `part_numbering.DUPLICATES`.
         tables: entities, documents, rejected documents, jobs, and spans (none where they are not asked for), by shard
             of the corpus.
+        pipeline: see `PartResults`.
     """
     pairs = enumerate(zip(manifest.parts, part_manifests, rejected, strict=True))
     return [
@@ -81,6 +85,7 @@ def gather_parts(
             Path(split_rejected),
             duplicates,
             [table[numbers.first_shard : numbers.first_shard + numbers.shards] for table in tables],
+            pipeline,
         )
         for place, (numbers, path, split_rejected) in pairs
     ]
@@ -93,11 +98,12 @@ def gather_part(
     rejected: Path,
     duplicates: Path,
     tables: Sequence[Sequence[str]],
+    pipeline: str | None = None,
 ) -> PartResults:
     """Return the results of the part at a place of the corpus; `tables` are as of `gather_parts`, but of its shards."""
     shards = [ShardFiles(*map(Path, each)) for each in zip(*(table for table in tables if table), strict=True)]
     part = read_json(part_manifest, PartManifest)
-    return PartResults(part, read_numbering(manifest, duplicates, place), shards, rejected)
+    return PartResults(part, read_numbering(manifest, duplicates, place), shards, rejected, pipeline)
 
 
 def merge_part(
@@ -121,7 +127,9 @@ def merge_part(
             f"part {manifest.name} has {len(manifest.shards)} shards, but there are results of {len(shards)}"
         )
     pairs = zip(manifest.shards, shards, strict=True)
-    checked = [check_shard(info, files, request.spans, part=manifest.name) for info, files in pairs]
+    checked = [
+        check_shard(info, files, request.spans, part=manifest.name, pipeline=part.pipeline) for info, files in pairs
+    ]
     documents = sum(info.documents for info in manifest.shards)
     if documents != manifest.documents:
         raise MergeError(

@@ -24,7 +24,9 @@ class CheckedShard(NamedTuple):
     attributes: Mapping[str, pl.DataType]  # the further columns of its entities
 
 
-def check_shard(info: ShardInfo, files: ShardFiles, groups: Sequence[str] = (), *, part: str) -> CheckedShard:
+def check_shard(
+    info: ShardInfo, files: ShardFiles, groups: Sequence[str] = (), *, part: str, pipeline: str | None = None
+) -> CheckedShard:
     """Check a shard's tables.
 
     Args:
@@ -32,12 +34,15 @@ def check_shard(info: ShardInfo, files: ShardFiles, groups: Sequence[str] = (), 
         files: its results.
         groups: the span groups asked for, in their order.
         part: the name of the shard's part.
+        pipeline: the sha256 of the pipeline that should have annotated it; None where that is not compared.
 
     Raises:
-        MergeError: the tables are not those that the job wrote, or do not hold what `info` and its record say.
+        MergeError: another pipeline annotated it; or the tables are not those that the job wrote, or do not hold what
+            `info` and its record say.
     """
     try:
         job = read_job(files.job)
+        _check_pipeline(part, info, job, pipeline)
         _check_digests(part, info, files, job)
         documents = scan_table(files.documents).select(*_NUMBERS, "entities", "span_count").collect()
         rejected = scan_table(files.rejected).select(*_NUMBERS).collect()
@@ -57,6 +62,15 @@ def check_shard(info: ShardInfo, files: ShardFiles, groups: Sequence[str] = (), 
             part, info, f"it holds {counted} (windows, rejected, entities, spans), but its job counted {measured}"
         )
     return CheckedShard(job, {name: dtype for name, dtype in columns.items() if name not in SHARD_ENTITIES})
+
+
+def _check_pipeline(part: str, info: ShardInfo, job: Job, pipeline: str | None) -> None:
+    """Raise if another pipeline annotated the shard: Snakemake was told not to look, or was stopped at a bad moment."""
+    if pipeline is not None and job.pipeline is not None and job.pipeline != pipeline:
+        raise MergeError(
+            f"shard {part}/{info.shard:05d}: another pipeline annotated it (sha256 {job.pipeline[:16]}…) than the one "
+            f"that is prepared now ({pipeline[:16]}…); run again with --forcerun annotate_shard"
+        )
 
 
 def _check_digests(part: str, info: ShardInfo, files: ShardFiles, job: Job) -> None:

@@ -82,6 +82,15 @@ def test_another_pipeline_in_its_place_annotates_everything_even_if_the_run_is_s
     assert rows(done) == annotate_plainly(done / "pipeline", TEXTS)
 
 
+def test_another_version_of_what_annotates_is_another_pipeline(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ", 0 kept" not in run(done, done / "pipeline", "--dry-run")[0]
+    about = done / "site/spacy_curated_transformers-0.0.1.dist-info/METADATA"
+    about.parent.mkdir(parents=True)
+    about.write_text("Metadata-Version: 2.1\nName: spacy-curated-transformers\nVersion: 0.0.1\n")
+    monkeypatch.setenv("PYTHONPATH", str(done / "site"))
+    assert ", 0 kept" in run(done, done / "pipeline", "--dry-run")[0]
+
+
 def test_where_times_alone_decide_another_pipeline_annotates_everything_too(done: Path) -> None:
     shards = len(list((done / "results/.work/jobs/annotate_shard").glob("*/*.json")))
     shutil.rmtree(done / "pipeline")

@@ -30,7 +30,7 @@ from shardner.parse.command_line import remember_command, remember_reading
 from shardner.parse.fingerprint import fingerprint
 from shardner.parse.owner import check_owner, name_run
 from shardner.parse.overwriting import refuse_foreign_results, refuse_overwriting
-from shardner.parse.pipeline_identity import UNKNOWN, identify_pipeline
+from shardner.parse.pipeline_identity import UNKNOWN, identify_pipeline, package_versions
 from shardner.parse.pipeline_source import DEMO, SourceKind, code_files, prepares_here
 from shardner.parse.run_plan import GENERATED_CORPUS, plan_run
 from shardner.settings import complete

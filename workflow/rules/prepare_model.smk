@@ -46,6 +46,7 @@ rule prepare_model:
         code=fingerprint("prepare_model"),
         key=IDENTITY.key,
         prepared=PREPARED_FILES,  # no output, for Snakemake would remove it when the pipeline is prepared again
+        packages=package_versions(),
         name=get_pipeline_name,
         states=get_pipeline_states,
         components=CONFIG.model.components,

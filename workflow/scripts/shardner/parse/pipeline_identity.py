@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,9 @@ from shardner.data.files import state_of
 from shardner.data.typed_json import read_json, write_json
 from shardner.errors import JsonFileError
 from shardner.parse.pipeline_source import Source, SourceKind, source_files
+
+#: What turns texts into entities beside the pipeline itself; with another version it may find others.
+PACKAGES = ("spacy", "thinc", "spacy-transformers", "spacy-curated-transformers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,17 @@ def write_prepared(target: Path, source: Source, code: Sequence[Path], key: str 
     """Keep what the files of a pipeline are that was prepared; `key` is the parse's, which came before."""
     states, content = file_states(source, code), content_of(source, code)
     write_json(target, PreparedFiles(states, content, key and content))
+
+
+def package_versions() -> dict[str, str]:
+    """Return the version of each of `PACKAGES` that is installed."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
 
 
 def file_states(source: Source, code: Sequence[Path]) -> tuple[FileState, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -112,6 +113,40 @@ def settings(folder: Path, ner: Mapping[str, Any]) -> None:
 
     (folder / "settings.yaml").write_text(yaml.safe_dump({"ner": dict(ner)}), "utf-8")
     (folder / "Snakefile").write_text(UPSTREAM, "utf-8")
+
+
+def install(model: Path, site: Path) -> None:
+    """Lay a pipeline out as `spacy package` does, where Python finds it."""
+    package = site / "en_same"
+    shutil.copytree(model, package / "en_same-1.2.3")
+    shutil.copy(model / "meta.json", package / "meta.json")
+    (package / "__init__.py").write_text(
+        "from spacy.util import load_model_from_init_py\n\n\n"
+        "def load(**overrides):\n    return load_model_from_init_py(__file__, **overrides)\n"
+    )
+    meta = json.loads((model / "meta.json").read_text("utf-8")) | {"name": "same"}
+    for path in (package / "meta.json", package / "en_same-1.2.3/meta.json"):
+        path.write_text(json.dumps(meta), "utf-8")
+
+
+def test_a_package_that_is_installed_anew_annotates_nothing_again_in_a_module(
+    folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        install(model, folder / name)
+    (folder / "two/en_same/meta.json").touch()
+    settings(folder, {"corpus": {"files": ["data/a.jsonl"]}, "model": {"name": "en_same"}, "shards": {"count": 2}})
+    (folder / "Snakefile").write_text(UPSTREAM.partition("rule make_corpus")[0], "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(folder / "one"))
+    run = snakemake(folder, snakefile=folder / "Snakefile")
+    assert run.returncode == 0, run.stdout
+    monkeypatch.setenv("PYTHONPATH", str(folder / "two"))
+    again = snakemake(folder, snakefile=folder / "Snakefile")
+    assert again.returncode == 0 and "Nothing to be done" in again.stdout, again.stdout
+    (folder / "two/en_same/en_same-1.2.3/tokenizer").touch()
+    (folder / "two/en_same/one_more").write_text("file")
+    changed = snakemake(folder, "--dry-run", snakefile=folder / "Snakefile")
+    assert changed.stdout.count("Annotating shard") == 2, changed.stdout
 
 
 def test_another_rule_may_make_the_corpus(tmp_path: Path, model: Path) -> None:

@@ -94,6 +94,16 @@ def test_of_what_comes_to_be_in_the_run_nothing_is_known(kind: SourceKind, tmp_p
     assert identify_pipeline(source, [], tmp_path / "prepared.json") == UNKNOWN
 
 
+def test_of_what_cannot_be_read_nothing_is_known(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> str:
+        raise PermissionError
+
+    monkeypatch.setattr("shardner.parse.pipeline_identity.checksum", refuse)  # root may read whatever there is
+    assert identify_pipeline(source, [], tmp_path / "prepared.json") == UNKNOWN
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"states": 3}'])
 def test_a_damaged_file_is_as_none(text: str, source: Source, tmp_path: Path) -> None:
     (tmp_path / "prepared.json").write_text(text)

@@ -60,7 +60,7 @@ class Identity(NamedTuple):
     key: str | None
 
 
-#: Of a pipeline that comes to be in the run.
+#: Of a pipeline that comes to be in the run, or cannot be read.
 UNKNOWN = Identity(None, None)
 
 
@@ -79,7 +79,10 @@ def identify_pipeline(source: Source, code: Sequence[Path], prepared: Path) -> I
         last = read_json(prepared, PreparedFiles)
     except (OSError, JsonFileError):
         last = PreparedFiles((), None, None)
-    content = last.content if last.content and states == last.states else content_of(source, code)
+    try:
+        content = last.content if last.content and states == last.states else content_of(source, code)
+    except OSError:  # preparing it says what is wrong
+        return UNKNOWN
     return Identity(content, last.key if content == last.content else content)
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from shardner.data.files import state_of
 from shardner.data.typed_json import read_json, write_json
 from shardner.errors import JsonFileError
-from shardner.parse.pipeline_source import Source, SourceKind, source_files
+from shardner.parse.pipeline_source import Source, source_files
 
 #: What turns texts into entities beside the pipeline itself; with another version it may find others.
 PACKAGES = ("spacy", "thinc", "spacy-transformers", "spacy-curated-transformers")
@@ -112,10 +112,7 @@ def file_states(source: Source, code: Sequence[Path]) -> tuple[FileState, ...]:
 def content_of(source: Source, code: Sequence[Path]) -> str | None:
     """Return the checksum of a pipeline's files and code; None where there are no files to look at yet."""
     files = source_files(source)
-    if not files:
-        return None
-    root = files[0].parent if source.kind is SourceKind.ARCHIVE else _root(files)
-    return checksum_with_code(checksum(files, root), code)
+    return checksum_with_code(checksum(files, _root(files)), code) if files else None
 
 
 def _root(files: Sequence[Path]) -> Path:

@@ -54,6 +54,6 @@ rule prepare_model:
         attributes=CONFIG.output.attributes,
         spans=CONFIG.output.spans,
     message:
-        "Preparing the pipeline " + literally(PLAN.source.name)
+        f"Preparing the pipeline {literally(PLAN.source.name)}"
     script:
         "../scripts/prepare_model.py"

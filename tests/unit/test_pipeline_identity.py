@@ -7,7 +7,15 @@ import shutil
 from pathlib import Path
 
 import pytest
-from shardner.parse.pipeline_identity import UNKNOWN, Identity, content_of, identify_pipeline, write_prepared
+from shardner.parse.pipeline_identity import (
+    PACKAGES,
+    UNKNOWN,
+    Identity,
+    content_of,
+    identify_pipeline,
+    package_versions,
+    write_prepared,
+)
 from shardner.parse.pipeline_source import Source, SourceKind
 
 
@@ -85,6 +93,24 @@ def test_what_changes_between_parse_and_preparation_is_what_was_prepared(source:
     write_prepared(tmp_path / "prepared.json", source, [], before)
     after = content_of(source, [])
     assert identify_pipeline(source, [], tmp_path / "prepared.json") == Identity(after, after)
+
+
+def test_a_package_is_part_of_a_pipeline_whose_config_names_what_it_brings(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, group, part in (
+        ("a", "spacy_factories", "finder"), ("b", "thinc_layers", "layer.v1"), ("c", "spacy_loggers", "finder"),
+        ("d", "spacy_factories", "find"), ("e", "console_scripts", "finder"),
+    ):  # fmt: skip
+        about = tmp_path / f"site/{name}-2.0.dist-info"
+        about.mkdir(parents=True)
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 2.0\n")
+        (about / "entry_points.txt").write_text(f"[{group}]\n{part} = nowhere:make\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    (tmp_path / "pipeline/config.cfg").write_text('factory = "finder"\n@layers = "layer.v1"\n')
+    own = package_versions(source, None)
+    assert set(own) == set(PACKAGES)
+    assert package_versions(source, "key") == {"a": "2.0", "b": "2.0", **own}
 
 
 @pytest.mark.parametrize("kind", [SourceKind.URL, SourceKind.TRAINED])

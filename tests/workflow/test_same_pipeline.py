@@ -82,13 +82,17 @@ def test_another_pipeline_in_its_place_annotates_everything_even_if_the_run_is_s
     assert rows(done) == annotate_plainly(done / "pipeline", TEXTS)
 
 
-def test_another_version_of_what_annotates_is_another_pipeline(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ", 0 kept" not in run(done, done / "pipeline", "--dry-run")[0]
-    about = done / "site/spacy_curated_transformers-0.0.1.dist-info/METADATA"
-    about.parent.mkdir(parents=True)
-    about.write_text("Metadata-Version: 2.1\nName: spacy-curated-transformers\nVersion: 0.0.1\n")
+def test_another_version_of_what_the_pipeline_is_made_of_annotates_everything(
+    done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pipeline's config names the factory ``sentencizer``, and no other of these."""
     monkeypatch.setenv("PYTHONPATH", str(done / "site"))
-    assert ", 0 kept" in run(done, done / "pipeline", "--dry-run")[0]
+    for factory, again in (("other", False), ("sentencizer", True)):
+        about = done / f"site/{factory}-1.0.dist-info"
+        about.mkdir(parents=True)
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {factory}\nVersion: 1.0\n")
+        (about / "entry_points.txt").write_text(f"[spacy_factories]\n{factory} = nowhere:make\n")
+        assert (", 0 kept" in run(done, done / "pipeline", "--dry-run")[0]) == again
 
 
 def test_where_times_alone_decide_another_pipeline_annotates_everything_too(done: Path) -> None:

@@ -46,7 +46,7 @@ rule prepare_model:
         code=fingerprint("prepare_model"),
         key=IDENTITY.key,
         prepared=PREPARED_FILES,  # no output, for Snakemake would remove it when the pipeline is prepared again
-        packages=package_versions(),
+        packages=package_versions(PLAN.source, IDENTITY.key),
         name=get_pipeline_name,
         states=get_pipeline_states,
         components=CONFIG.model.components,

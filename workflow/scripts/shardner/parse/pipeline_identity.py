@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -19,8 +20,10 @@ from shardner.data.typed_json import read_json, write_json
 from shardner.errors import JsonFileError
 from shardner.parse.pipeline_source import Source, source_files
 
-#: What turns texts into entities beside the pipeline itself; with another version it may find others.
-PACKAGES = ("spacy", "thinc", "spacy-transformers", "spacy-curated-transformers")
+#: Packages that turn texts into entities, whatever the pipeline; with another version of one there may be others.
+PACKAGES = ("spacy", "thinc")
+#: Entry points of packages that change no entity: pipelines, which are known by content, and what trains or shows.
+_ASIDE = ("spacy_models", "spacy_cli", "spacy_loggers", "spacy_readers", "spacy_scorers", "spacy_displacy_colors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +95,23 @@ def write_prepared(target: Path, source: Source, code: Sequence[Path], key: str 
     write_json(target, PreparedFiles(states, content, key and content))
 
 
-def package_versions() -> dict[str, str]:
-    """Return the version of each of `PACKAGES` that is installed."""
-    found = {}
+def package_versions(source: Source, key: str | None) -> dict[str, str]:
+    """Return the version of each package that a pipeline is made of: spaCy's, and those whose parts its config names.
+
+    Without a key the config may not have been there when the pipeline was prepared, so it is not looked at.
+    """
+    files = source_files(source) if key is not None else []
+    configs = [path.read_text("utf-8", "replace") for path in files if path.name == "config.cfg"]
+    found: dict[str, str] = {}
+    for package in metadata.distributions():
+        points = [point for point in package.entry_points if point.group.startswith(("spacy_", "thinc_"))]
+        parts = [f'"{point.name}"' for point in points if point.group not in _ASIDE]
+        if any(part in config for part in parts for config in configs):
+            found.setdefault(package.name, package.version)  # the first one is imported
     for name in PACKAGES:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    return dict(sorted(found.items()))
 
 
 def file_states(source: Source, code: Sequence[Path]) -> tuple[FileState, ...]:

@@ -6,6 +6,7 @@ import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import spacy
 from making import LABELS, make_pipeline
+from shardner.config import parse_config
 from shardner.errors import ModelError
 from shardner.model.pipeline import load_pipeline, prepare_pipeline, read_pipeline, write_pipeline
 from shardner.parse import pipeline_source
@@ -149,6 +151,31 @@ def test_a_wheel_is_unpacked_and_gives_the_entities_of_its_pipeline(
     pipeline = prepare_pipeline(classify(str(wheel)), None, tmp_path / "unpacked", "auto")
     assert pipeline.sys_path == str(tmp_path / "unpacked")
     assert entities(load_pipeline(pipeline)) == entities(spacy.load(directory))
+
+
+def test_what_was_unpacked_is_found_where_the_results_lie_now(
+    directory: Path, wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+    before = prepare_pipeline(classify(str(wheel)), None, tmp_path / "work/pipeline", "auto")
+    write_pipeline(tmp_path / "work/pipeline.json", before)
+    (tmp_path / "work").rename(tmp_path / "moved")
+    model = parse_config({"model": {"name": str(wheel)}}).model
+    found = read_pipeline(tmp_path / "moved/pipeline.json", model)
+    assert found == replace(before, sys_path=str(tmp_path / "moved/pipeline"))
+    assert entities(load_pipeline(found)) == entities(spacy.load(directory))
+
+
+def test_a_directory_and_its_code_are_where_the_settings_say(directory: Path, tmp_path: Path) -> None:
+    before = prepare_pipeline(classify(str(directory)), None, tmp_path / "unpacked", "auto")
+    write_pipeline(tmp_path / "pipeline.json", before)
+    copy = shutil.copytree(directory, tmp_path / "copy")
+    (tmp_path / "code.py").write_text("")
+    model = parse_config({"model": {"name": str(copy), "code": [str(tmp_path / "code.py")]}}).model
+    found = read_pipeline(tmp_path / "pipeline.json", model)
+    assert found == replace(before, location=str(copy), source=str(copy), code=(str(tmp_path / "code.py"),))
+    with pytest.raises(ModelError, match="neither a directory nor"):
+        read_pipeline(tmp_path / "pipeline.json", replace(model, name="gone/away"))
 
 
 def test_a_tar_gz_of_a_package_is_unpacked_and_gives_the_entities_of_its_pipeline(

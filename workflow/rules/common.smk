@@ -120,9 +120,10 @@ def get_run_name():
 
 def get_identity():
     """Return what is known of the pipeline's content. In a module, another rule may make what lies at a path."""
-    if not workflow.modifier.is_main_snakefile() and PLAN.source.kind is not SourceKind.PACKAGE:
+    code = code_files(CONFIG.model.code)
+    if not workflow.modifier.is_main_snakefile() and (code or PLAN.source.kind is not SourceKind.PACKAGE):
         return UNKNOWN
-    return identify_pipeline(PLAN.source, code_files(CONFIG.model.code), PREPARED_FILES)
+    return identify_pipeline(PLAN.source, code, PREPARED_FILES)
 
 
 def refuse_other_owner():
